@@ -1,0 +1,53 @@
+# Everything needs Python 3.11 and make; the rest is put into .venv.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+CORES ?= 2
+
+.PHONY: env demo test test-full lint bench study lock clean
+
+env: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: make env PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: env
+	$(RUN) snakemake --cores $(CORES) --configfile config/demo.yaml
+	@echo "report: results/experiments/demo/evaluate/report.html"
+
+test: env
+	$(RUN) python -m pytest -n $(CORES) --dist loadgroup -m "not full"
+
+test-full: env
+	$(RUN) python -m pytest -n $(CORES) --dist loadgroup --junitxml=tests/junit-full.xml
+
+lint: env
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) snakefmt --check workflow
+	$(RUN) snakemake --lint --configfile config/demo.yaml
+
+bench: env
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+# make study NAME=features [ARGS="--draws 1"]; the bare word works too: make study features
+study: env
+	$(RUN) python benchmarks/studies/run.py $(or $(NAME),$(filter-out study,$(MAKECMDGOALS))) $(ARGS)
+
+ifeq (study,$(firstword $(MAKECMDGOALS)))
+%:
+	@:
+endif
+
+lock:
+	$(BIN)/uv pip compile pyproject.toml --extra test --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --output-file requirements.lock
+	$(BIN)/python tests/workflow/test_environment.py
+
+clean:
+	rm -rf $(VENV) .snakemake .pytest_cache .ruff_cache

@@ -1,0 +1,90 @@
+"""The simulated cohort has the truth that it says it has."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+from sklearn.linear_model import LinearRegression
+
+from confuselt.acquire.permute import permute
+from confuselt.acquire.simulate import simulate_features
+from confuselt.config.simulate import Simulate
+from confuselt.evaluate.pairs import survival_pairs
+
+
+def draw(**changes):
+    return simulate_features({f"simulate.{k}": v for k, v in {**Simulate().model_dump(), **changes}.items()})
+
+
+@pytest.fixture(scope="module")
+def cohort():
+    return draw(patients=400)
+
+
+def explained(features: pd.DataFrame, truth: pd.DataFrame, part: str) -> float:
+    """Share of a latent part that a linear fit on mean features explains (fit on one half, read on the other)."""
+    names = [c for c in features if c not in ("patient_id", "slide_id", "x", "y")]
+    means = np.log1p(features.groupby("patient_id")[names].mean()) if (features[names].to_numpy() >= 0).all() else features.groupby("patient_id")[names].mean()
+    latent = truth.set_index("patient_id").loc[means.index].filter(regex=f"latent_{part}_")
+    half = len(means) // 2
+    return LinearRegression().fit(means[:half], latent[:half]).score(means[half:], latent[half:])
+
+
+def test_latent_parts_are_seen_where_they_should_be(cohort):
+    for stream, seen in (("tile", {"both", "tile"}), ("cells", {"both", "cells"}), ("rna", {"both", "rna"})):
+        for part in ("both", "tile", "cells", "rna"):
+            share = explained(getattr(cohort, stream), cohort.truth, part)
+            assert (share > 0.3) if part in seen else (share < 0.1), (stream, part, share)
+
+
+def test_hazard_drives_survival_and_effect_zero_does_not(cohort):
+    def c(drawn):
+        table = drawn.clinical.merge(drawn.truth, on="patient_id")
+        pairs = survival_pairs(table["log_hazard"].to_numpy() + 0.0, table["os_days"].to_numpy(float), table["os_event"].to_numpy(float))
+        return pairs.won.sum() / pairs.comparable.sum()
+
+    assert c(cohort) > 0.7
+    nothing = draw(patients=400, effect=0)
+    assert np.ptp(nothing.truth["log_hazard"]) == 0
+    latent = nothing.truth.filter(like="latent_").to_numpy()
+    assert max(abs(spearmanr(latent[:, k], nothing.truth["os_true_days"])[0]) for k in range(latent.shape[1])) < 0.17
+
+
+def test_shares_and_shapes(cohort):
+    facts = cohort.clinical
+    assert facts["os_event"].mean() == pytest.approx(0.5, abs=0.02)
+    assert facts["site"].nunique() == 20 and set(facts["pam50"]) == {"Basal", "Her2", "LumA", "LumB"}
+    assert 0.03 < 1 - cohort.rna["patient_id"].nunique() / 400 < 0.14
+    slides = cohort.tile.groupby("patient_id")["slide_id"].nunique()
+    assert (slides == 2).sum() > 20 and slides.max() == 2
+    assert (cohort.tile[["slide_id", "x", "y"]].to_numpy() == cohort.cells[["slide_id", "x", "y"]].to_numpy()).all()
+
+
+def test_seeds_decide_everything():
+    pd.testing.assert_frame_equal(draw(patients=30).rna, draw(patients=30).rna)
+    assert not draw(patients=30, seed=2).clinical["os_days"].equals(draw(patients=30).clinical["os_days"])
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_permutation_keeps_outcomes_together(within):
+    rng = np.random.default_rng(0)
+    n = 60
+    table = pd.DataFrame(
+        {
+            "patient_id": [f"P{i}" for i in range(n)],
+            "status": "ok",
+            "site": rng.choice(list("abc"), n),
+            "os_days": np.arange(n, dtype=float),
+            "os_event": np.arange(n, dtype=float),
+            "label_x": [str(i) for i in range(n)],
+            "covariate_age": "50",
+        }
+    )
+    table.loc[5, "status"] = "excluded"
+    out = permute(table, within, (1, 1))
+    assert (out["os_days"] == out["os_event"]).all() and (out["label_x"].astype(float) == out["os_days"]).all()
+    assert sorted(out["os_days"]) == sorted(table["os_days"]) and not out["os_days"].equals(table["os_days"])
+    assert out["site"].equals(table["site"]) and out.loc[5, "os_days"] == 5
+    if within:
+        origin = table["site"].to_numpy()[out["os_days"].astype(int)]
+        assert (origin == table["site"]).all()

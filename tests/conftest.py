@@ -1,0 +1,57 @@
+"""Shared fixtures: a tiny simulated cohort through the real workflow, and where the shared real data lies."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("CONFUSELT_SHARED", ROOT.parent / "shared")) / "data"
+
+# A tiny cohort, two folds, two arms: every stage and both kinds of control in about a minute and a half.
+TINY = {
+    "cohort": "tiny",
+    "experiment": "tiny",
+    "tasks": {"survival": [{"name": "os"}, {"name": "pfi"}], "labels": [{"name": "pam50", "classes": ["Basal", "Her2", "LumA", "LumB"]}]},
+    "acquire": {"source": "simulate"},
+    "simulate": {"patients": 60, "sites": 8, "tiles": 6, "genes": 80, "tile_features": 12, "cell_features": 8},
+    "split": {"folds": 2, "min_events": 2},
+    "rna": {"genes": 60},
+    "pretrain": {"epochs": 2, "model": {"hidden": 16, "attention": 8, "dim": 16}},
+    "finetune": {"epochs": 2, "arms": ["wsi-pretrained-cells", "both-pretrained-cells"]},
+    "evaluate": {"min_events": 20, "draws": 100, "baselines": ["clinical", "cca"]},
+}
+
+
+def shared(*parts: str) -> Path:
+    """A file of the shared real data; the test skips, with this reason, where it is missing."""
+    path = SHARED.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"real data {Path('shared/data').joinpath(*parts)} is not on this machine")
+    return path
+
+
+def snakemake(folder: Path, *arguments: str, config: dict | None = None, check: bool = True) -> subprocess.CompletedProcess:
+    """Run the workflow from the checkout with results in `folder`; config goes through a file, as a user's would."""
+    folder.mkdir(parents=True, exist_ok=True)
+    configfile = folder / "config.json"
+    configfile.write_text(json.dumps({**(config or TINY), "results": str(folder / "results")}))
+    command = [str(Path(sys.executable).with_name("snakemake")), "--cores", "2", "--directory", str(folder), "--snakefile", str(ROOT / "workflow/Snakefile")]
+    (folder / "config").mkdir(exist_ok=True)
+    (folder / "config/config.yaml").write_text((ROOT / "config/config.yaml").read_text())
+    done = subprocess.run([*command, "--configfile", str(configfile), *arguments], capture_output=True, text=True, cwd=folder)
+    if check and done.returncode:
+        logs = "\n".join(f"--- {p}\n{p.read_text()[-1500:]}" for p in (folder / "results/logs").rglob("*.log")) if (folder / "results/logs").exists() else ""
+        raise AssertionError(f"snakemake ended with {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}\n{logs[-6000:]}")
+    return done
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a finished run of `TINY`; tests that use it share an xdist group, so that it is run once."""
+    folder = tmp_path_factory.mktemp("tiny")
+    snakemake(folder)
+    return folder

@@ -1,0 +1,74 @@
+"""Config: generated files in step, unknown keys refused, command-line text read leniently."""
+
+import pytest
+import yaml
+
+from confuselt.config.generate import FILES, ROOT, leaves
+from confuselt.config.root import Config
+from confuselt.config.validate import ConfigFault, validate
+from confuselt.settings import load_config, reads, settings
+
+SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*/*.py"))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_generated_files_are_in_step(name):
+    assert (ROOT / name).read_text() == FILES[name](), f"run python -m confuselt.config.generate to rewrite {name}"
+
+
+def test_every_key_is_described_and_config_yaml_is_the_default():
+    assert all(text for _, _, text in leaves(Config()))
+    assert Config.model_validate(yaml.safe_load((ROOT / "config/config.yaml").read_text())) == Config()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").rglob("*.yaml")), ids=lambda p: p.stem)
+def test_shipped_configs_are_valid(path):
+    load_config(ROOT / "config/config.yaml", path)
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ({"pretrain": {"epoch": 3}}, "pretrain.epoch: unknown key; did you mean 'epochs'"),
+        ({"finetunes": {}}, "did you mean 'finetune'"),
+        ({"split": {"folds": "one"}}, "split.folds"),
+        ({"split": {"folds": 1}}, "greater than or equal to 2"),
+        ({"evaluate": {"primary": "xyz"}}, "evaluate.primary 'xyz' is no endpoint"),
+        ({"finetune": {"arms": ["wsi"]}}, "unknown arms"),
+        ({"acquire": {"site": None}}, "split.group: patient"),
+        ({"tasks": {"survival": [{"name": "os"}, {"name": "os"}], "labels": []}, "evaluate": {"primary": "os"}}, "share a name"),
+        ({"predict": {"name": "tcga-brca"}}, "is the training cohort"),
+    ],
+)
+def test_faults_name_the_key_and_what_to_do(raw, said):
+    with pytest.raises(ConfigFault, match=said.replace("(", r"\(").replace(".", r"\.")):
+        validate(raw)
+
+
+def test_all_faults_are_told_at_once():
+    with pytest.raises(ConfigFault) as fault:
+        validate({"pretrain": {"epoch": 3}, "split": {"fold": 2}})
+    assert "pretrain.epoch" in str(fault.value) and "split.fold" in str(fault.value)
+
+
+def test_text_from_the_command_line_is_read_leniently():
+    config = validate({"split": {"folds": "4", "from": "sites"}, "rna": {"genes": "null", "scaled_outside": "false"}, "predict": {"name": ""}})
+    assert config.split.folds == 4 and config.rna.genes is None and config.rna.scaled_outside is False and config.predict.name is None
+
+
+def test_second_cohort_sees_its_own_data():
+    config = validate({"predict": {"name": "other", "data": "there", "acquire": {"rna": "null"}}})
+    other = config.for_cohort("other")
+    assert (other.data, other.acquire.rna) == ("there", None)
+    assert config.for_cohort("tcga-brca") == config
+    with pytest.raises(ConfigFault):
+        validate({"predict": {"name": "other", "acquire": {"rnaa": "x"}}})
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
+def test_every_script_states_known_keys(script):
+    found = settings(script, Config())
+    assert len(found) >= 1 and reads(script)
+    keys = {key for key, _, _ in leaves(Config())}
+    for key in found:
+        assert any(k == key or k.startswith(f"{key}.") for k in keys), key

@@ -1,0 +1,265 @@
+"""Cohort tables from sheets: who has what, and why something is left out."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from confuselt.acquire.sheet import closest, columns_of, read_sheet, row_number
+from confuselt.config.tasks import DAYS_PER
+
+OK, EXCLUDED = "ok", "excluded"
+
+
+def mark_repeated(ids: pd.Series, file: str) -> pd.Series:
+    """Reason for every row whose id is empty or stands in several rows of `file` (None elsewhere)."""
+    rows = {}
+    for position, value in enumerate(ids):
+        rows.setdefault(value, []).append(row_number(position))
+    reasons = []
+    for position, value in enumerate(ids):
+        if value is None or pd.isna(value):
+            reasons.append(f"{file} row {row_number(position)}: the id is empty")
+        elif len(rows[value]) > 1:
+            reasons.append(f"{file}: id '{value}' stands in rows {', '.join(map(str, rows[value]))}; keep one")
+        else:
+            reasons.append(None)
+    return pd.Series(reasons, index=ids.index, dtype=object)
+
+
+def read_clinical(path: Path, cfg: dict) -> pd.DataFrame:
+    """Clinical table in the project's words: days, events, labels, covariates, site.
+
+    Parameters
+    ----------
+    path : Path
+        The user's table.
+    cfg : dict
+        Keys ``acquire.id_column``, ``acquire.site``, ``acquire.covariates``, ``tasks.survival``, ``tasks.labels``.
+
+    Returns
+    -------
+    DataFrame
+        Columns of ``acquire/clinical`` (see schema). A value that cannot be used is set missing and named
+        in `reason`; a repeated id excludes its rows.
+    """
+    key, file = cfg["acquire.id_column"], path.name
+    raw = read_sheet(path, ids=(key,))
+    if key not in raw:
+        raise ValueError(f"{path}: no column '{key}'{closest(key, list(raw.columns))} (acquire.id_column)")
+    out = pd.DataFrame({"patient_id": raw[key], "reason": mark_repeated(raw[key], file)})
+    out["status"] = np.where(out["reason"].isna(), OK, EXCLUDED)
+    notes: dict[int, list[str]] = {}
+    if cfg["acquire.site"] is None:
+        out["site"] = "one site"
+    elif cfg["acquire.site"] in raw:
+        out["site"] = raw[cfg["acquire.site"]].map(lambda v: None if pd.isna(v) else str(v))
+    else:
+        raise ValueError(f"{path}: no column '{cfg['acquire.site']}'{closest(cfg['acquire.site'], list(raw.columns))} (acquire.site)")
+    for position in np.flatnonzero(out["site"].isna()):
+        notes.setdefault(position, []).append(f"{file} row {row_number(position)}: no site")
+    for endpoint in cfg["tasks.survival"]:
+        days, event = _endpoint(raw, endpoint, file, notes)
+        out[f"{endpoint['name']}_days"], out[f"{endpoint['name']}_event"] = days, event
+    for label in cfg["tasks.labels"]:
+        out[f"label_{label['name']}"] = _label(raw, label, file, notes)
+    for covariate in cfg["acquire.covariates"]:
+        if covariate in raw:
+            out[f"covariate_{covariate}"] = raw[covariate].map(lambda v: None if pd.isna(v) else str(v))
+    for position, texts in notes.items():
+        whole = [out.at[out.index[position], "reason"], *texts]
+        out.at[out.index[position], "reason"] = "; ".join(t for t in whole if isinstance(t, str))
+    repeated = out["patient_id"].isna() | out.duplicated("patient_id")
+    return out[~repeated].sort_values("patient_id", ignore_index=True)
+
+
+def _endpoint(raw: pd.DataFrame, endpoint: dict, file: str, notes: dict[int, list[str]]) -> tuple[np.ndarray, np.ndarray]:
+    name = endpoint["name"]
+    time_column, event_column = endpoint["time"] or f"{name}_days", endpoint["event"] or f"{name}_event"
+    if time_column not in raw or event_column not in raw:
+        return np.full(len(raw), np.nan), np.full(len(raw), np.nan)
+    time = pd.to_numeric(raw[time_column], errors="coerce").to_numpy(float)
+    event = pd.to_numeric(raw[event_column].replace({True: 1, False: 0}), errors="coerce").to_numpy(float)
+    days = time * endpoint["factor"] * DAYS_PER[endpoint["unit"]]
+    blank_time, blank_event = raw[time_column].isna().to_numpy(), raw[event_column].isna().to_numpy()
+    for i in range(len(raw)):
+        fault = None
+        if blank_time[i] and blank_event[i]:
+            continue
+        if blank_time[i]:
+            fault = f"{time_column} is missing but {event_column} is not"
+        elif not np.isfinite(time[i]):
+            fault = f"{time_column} '{raw[time_column].iloc[i]}' is no number"
+        elif time[i] < 0:
+            fault = f"{time_column} {time[i]:g} is negative"
+        elif event[i] not in (0.0, 1.0):
+            fault = f"{event_column} '{raw[event_column].iloc[i]}' is neither 0 nor 1"
+        if fault:
+            notes.setdefault(i, []).append(f"{file} row {row_number(i)}: {name} dropped, {fault}")
+            days[i] = event[i] = np.nan
+    return days, event
+
+
+def _label(raw: pd.DataFrame, label: dict, file: str, notes: dict[int, list[str]]) -> list[str | None]:
+    column = label["column"] or label["name"]
+    if column not in raw:
+        return [None] * len(raw)
+    values: list[str | None] = []
+    for i, value in enumerate(raw[column]):
+        text = None if pd.isna(value) else label["aliases"].get(str(value), str(value))
+        if text is not None and text not in label["classes"]:
+            notes.setdefault(i, []).append(f"{file} row {row_number(i)}: {label['name']} '{text}' is none of {label['classes']}")
+            text = None
+        values.append(text)
+    return values
+
+
+def merge_sites(clinical: pd.DataFrame, site_map: pd.DataFrame | None) -> pd.DataFrame:
+    """Replace site codes by institutions through a table with columns ``code`` and ``institution``."""
+    if site_map is None:
+        return clinical
+    names = dict(zip(site_map["code"].astype(str), site_map["institution"].astype(str), strict=True))
+    return clinical.assign(site=clinical["site"].map(lambda s: names.get(s, s), na_action="ignore"))
+
+
+def read_streams(sources: dict[str, Path], cfg: dict) -> pd.DataFrame:
+    """One row per slide over the slide sheet and the feature tables.
+
+    Parameters
+    ----------
+    sources : dict of str to Path
+        Existing files among ``slides``, ``tile``, ``cells``.
+    cfg : dict
+        Keys ``acquire.id_column`` and ``data``, where relative bag paths of the sheet start.
+
+    Returns
+    -------
+    DataFrame
+        Columns of ``acquire/slides``; `tile` and `cells` hold the file that has that stream (None: no such stream).
+    """
+    key = cfg["acquire.id_column"]
+    slides: dict[str, dict] = {}
+    if "slides" in sources:
+        sheet = read_sheet(sources["slides"], ids=("slide_id", key, "tile", "cells"))
+        for column in ("slide_id", key):
+            if column not in sheet:
+                raise ValueError(f"{sources['slides']}: no column '{column}'{closest(column, list(sheet.columns))}")
+        reasons = mark_repeated(sheet["slide_id"], sources["slides"].name)
+        for i, row in enumerate(sheet.to_dict("records")):
+            reason = reasons.iloc[i]
+            if row[key] is None:
+                reason = f"{sources['slides'].name} row {row_number(i)}: slide '{row['slide_id']}' has no {key}"
+            if row["slide_id"] is None:
+                continue
+            bags = {s: str(Path(cfg["data"]) / row[s]) if row.get(s) else None for s in ("tile", "cells")}
+            slides[row["slide_id"]] = {"patient_id": row[key] or "", "reason": reason, **bags}
+    for stream in ("tile", "cells"):
+        if stream not in sources:
+            continue
+        _add_table(slides, stream, sources[stream], key)
+    rows = [{"slide_id": s, **{"tile": None, "cells": None}, **v} for s, v in slides.items()]
+    frame = pd.DataFrame(rows, columns=["slide_id", "patient_id", "status", "reason", "tile", "cells"])
+    frame["status"] = np.where(frame["reason"].isna(), OK, EXCLUDED)
+    return frame.sort_values("slide_id", ignore_index=True)
+
+
+def _add_table(slides: dict[str, dict], stream: str, path: Path, key: str) -> None:
+    present = [c for c in (key, "slide_id", "x", "y") if c in columns_of(path)]
+    if key not in present:
+        raise ValueError(f"{path}: no column '{key}'{closest(key, columns_of(path))} (acquire.id_column)")
+    ids = read_sheet(path, columns=present, ids=(key, "slide_id"))
+    many = "slide_id" in ids
+    slide = ids["slide_id"] if many else ids[key]
+    reasons = pd.Series([None] * len(ids), dtype=object) if many else mark_repeated(slide, path.name)
+    for i, (slide_id, patient) in enumerate(zip(slide, ids[key], strict=True)):
+        if slide_id is None:
+            continue
+        reason = reasons.iloc[i]
+        if patient is None:
+            reason = f"{path.name} row {row_number(i)}: slide '{slide_id}' has no {key}"
+        entry = slides.setdefault(slide_id, {"patient_id": patient or "", "reason": None})
+        if entry["patient_id"] and patient and entry["patient_id"] != patient:
+            reason = f"{path.name} row {row_number(i)}: slide '{slide_id}' belongs to '{patient}', elsewhere to '{entry['patient_id']}'"
+        entry["reason"] = entry["reason"] or reason
+        entry[stream] = str(path)
+
+
+def read_rna_ids(path: Path, cfg: dict) -> pd.DataFrame:
+    """One row per RNA sample of the matrix: columns of ``acquire/rna``."""
+    key = cfg["acquire.id_column"]
+    wanted = [c for c in (key, "sample_id") if c in columns_of(path)]
+    if key not in wanted:
+        raise ValueError(f"{path}: no column '{key}'{closest(key, columns_of(path))} (acquire.id_column)")
+    ids = read_sheet(path, columns=wanted, ids=(key, "sample_id"))
+    frame = pd.DataFrame({"sample_id": ids.get("sample_id", ids[key]), "patient_id": ids[key], "row": np.arange(len(ids))})
+    # One sample per patient: a second aliquot needs a decision by the user, not a guess.
+    frame["reason"] = mark_repeated(frame["patient_id"], path.name)
+    frame["status"] = np.where(frame["reason"].isna(), OK, EXCLUDED)
+    frame["patient_id"] = frame["patient_id"].fillna("")
+    frame["sample_id"] = [s if s is not None else f"row {row_number(i)}" for i, s in enumerate(frame["sample_id"])]
+    return frame[~frame.duplicated("sample_id")].sort_values("sample_id", ignore_index=True)
+
+
+def exclude_unmatched(frame: pd.DataFrame, others: dict[str, set[str]], file: str) -> pd.DataFrame:
+    """Exclude rows whose patient stands in none of the other tables, with the closest ids.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With ``patient_id``, ``status``, ``reason``.
+    others : dict of str to set of str
+        File name to its patient ids; an empty dict leaves everything as it is.
+    file : str
+        Where `frame` came from.
+    """
+    if not others:
+        return frame
+    known = set().union(*others.values())
+    frame = frame.copy()
+    for i in frame.index[(frame["status"] == OK) & ~frame["patient_id"].isin(known)]:
+        patient = frame.at[i, "patient_id"]
+        frame.at[i, "reason"] = f"{file}: id '{patient}' matches nothing in {', '.join(sorted(others))}{closest(patient, sorted(known))}"
+        frame.at[i, "status"] = EXCLUDED
+    return frame
+
+
+def patient_table(slides: pd.DataFrame, rna: pd.DataFrame, clinical: pd.DataFrame, cfg: dict) -> pd.DataFrame:
+    """What each patient has: columns of ``acquire/patients``.
+
+    A patient without a usable slide and without RNA is excluded, with the reasons of what was lost.
+    """
+    ids = sorted({*slides["patient_id"], *rna["patient_id"], *clinical["patient_id"]} - {""})
+    usable = {name: frame[frame["status"] == OK] for name, frame in (("slides", slides), ("rna", rna), ("clinical", clinical))}
+    rows = pd.DataFrame({"patient_id": ids})
+    rows["slides"] = rows["patient_id"].map(usable["slides"].groupby("patient_id").size()).fillna(0).astype(int)
+    rows["rna"] = rows["patient_id"].map(usable["rna"].groupby("patient_id").size()).fillna(0).astype(int)
+    facts = usable["clinical"].set_index("patient_id").reindex(ids)
+    rows["site"] = facts["site"].to_numpy(object) if len(facts.columns) else None
+    for endpoint in cfg["tasks.survival"]:
+        rows[f"has_{endpoint['name']}"] = facts[f"{endpoint['name']}_event"].notna().to_numpy()
+    for label in cfg["tasks.labels"]:
+        rows[f"has_{label['name']}"] = facts[f"label_{label['name']}"].notna().to_numpy()
+    lost: dict[str, list[str]] = {}
+    for frame in (clinical, slides, rna):
+        for patient, reason in zip(frame["patient_id"], frame["reason"], strict=True):
+            if isinstance(reason, str):
+                lost.setdefault(patient, []).append(reason)
+    twice = set(clinical.loc[clinical["status"] == EXCLUDED, "patient_id"])
+    reasons, states = [], []
+    for patient, n_slides, n_rna in zip(rows["patient_id"], rows["slides"], rows["rna"], strict=True):
+        texts = list(dict.fromkeys(lost.get(patient, [])))
+        out = (n_slides == 0 and n_rna == 0) or patient in twice
+        if n_slides == 0 and n_rna == 0:
+            texts.insert(0, "no usable slide and no usable RNA")
+        states.append(EXCLUDED if out else OK)
+        reasons.append("; ".join(texts) or None)
+    return rows.assign(status=states, reason=reasons)
+
+
+def check_excluded(frame: pd.DataFrame, share: float, what: str, key: str) -> None:
+    """Raise ValueError that lists the excluded rows where more than `share` of them are excluded."""
+    out = frame[frame["status"] == EXCLUDED]
+    if len(frame) and len(out) / len(frame) > share:
+        lines = "\n".join(f"  {r[key]}: {r['reason']}" for r in out.head(50).to_dict("records"))
+        more = f"\n  and {len(out) - 50} more" if len(out) > 50 else ""
+        raise ValueError(f"{len(out)} of {len(frame)} {what} are excluded, more than max_excluded ({share:.0%}):\n{lines}{more}")

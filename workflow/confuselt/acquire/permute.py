@@ -1,0 +1,33 @@
+"""Permuted outcomes."""
+
+import numpy as np
+import pandas as pd
+
+
+def permute(clinical: pd.DataFrame, within_site: bool, seed: tuple[int, ...]) -> pd.DataFrame:
+    """Deal the outcomes (all endpoints and labels of a patient together) out anew.
+
+    Parameters
+    ----------
+    clinical : DataFrame
+        ``acquire/clinical``; only usable patients take part.
+    within_site : bool
+        Patients swap with patients of their own site only.
+    seed : tuple of int
+
+    Returns
+    -------
+    DataFrame
+        Same rows; site and covariates stay with the patient.
+    """
+    outcomes = [c for c in clinical.columns if c.endswith(("_days", "_event")) or c.startswith("label_")]
+    rng = np.random.default_rng([*seed, 5])
+    order = np.arange(len(clinical))
+    usable = np.flatnonzero(clinical["status"] == "ok")
+    groups = clinical["site"].fillna("no site").to_numpy()[usable] if within_site else np.zeros(len(usable))
+    for group in np.unique(groups):
+        members = usable[groups == group]
+        order[members] = rng.permutation(members)
+    out = clinical.copy()
+    out[outcomes] = clinical[outcomes].to_numpy(object)[order]
+    return out.astype({c: clinical[c].dtype for c in outcomes})

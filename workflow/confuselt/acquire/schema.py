@@ -1,0 +1,36 @@
+"""Tables that `acquire` writes."""
+
+from confuselt.tables import Table
+
+SLIDES = Table(
+    "acquire/slides",
+    {"slide_id": "string", "patient_id": "string", "status": "string", "reason": "string", "tile": "string", "cells": "string"},
+    key=("slide_id",),
+    required=("patient_id", "status"),
+)
+RNA = Table(
+    "acquire/rna",
+    {"sample_id": "string", "patient_id": "string", "status": "string", "reason": "string", "row": "int64"},
+    key=("sample_id",),
+    required=("patient_id", "status"),
+)
+CLINICAL = Table(
+    "acquire/clinical",
+    {"patient_id": "string", "status": "string", "reason": "string", "site": "string"},
+    key=("patient_id",),
+    patterns={r".+_days": "float64", r".+_event": "float64", r"label_.+": "string", r"covariate_.+": "string"},
+    required=("status",),
+)
+PATIENTS = Table(
+    "acquire/patients",
+    {"patient_id": "string", "status": "string", "reason": "string", "slides": "int64", "rna": "int64", "site": "string"},
+    key=("patient_id",),
+    patterns={r"has_.+": "bool"},
+    required=("status", "slides", "rna"),
+)
+DOWNLOADS = Table(
+    "acquire/downloads",
+    {"what": "string", "file": "string", "status": "string", "reason": "string", "bytes": "int64", "sha": "string"},
+    key=("what",),
+    required=("status",),
+)

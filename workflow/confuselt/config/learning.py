@@ -1,0 +1,99 @@
+"""Blocks of the learning stages: `pretrain`, `finetune`, `evaluate`, `predict`."""
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from confuselt.config.block import Block
+
+ARMS = (
+    *(f"{kind}-{start}-{cells}" for kind in ("wsi", "both") for start in ("scratch", "pretrained") for cells in ("nocells", "cells")),
+    "rna-scratch",
+    "rna-pretrained",
+)
+BASELINES = ("clinical", "pca-cox", "mean-pool", "cca")
+CONTROLS = ("permuted", "permuted-within-site", "mispaired")
+
+
+class Model(Block):
+    """Size of the towers, the same for every arm (block of pretrain: scratch arms are built alike)."""
+
+    hidden: int = Field(128, ge=4, description="width of the instance encoder and of the RNA network")
+    attention: int = Field(64, ge=2, description="width of the gated attention")
+    dim: int = Field(128, ge=2, description="width of the shared space")
+    dropout: float = Field(0.25, ge=0, lt=1, description="dropout of hidden layers")
+    dropout_wsi: float = Field(0.2, ge=0, lt=1, description="dropout of instance features")
+    dropout_rna: float = Field(0.5, ge=0, lt=1, description="dropout of genes")
+
+
+class Pretrain(Block):
+    """Contrastive pretraining; sees no label."""
+
+    model: Model = Field(Model(), description="towers")
+    epochs: int = Field(40, ge=1, description="fixed number of passes; the inner part is only watched")
+    batch_size: int = Field(128, ge=4, description="bags per step; the contrast is over this many pairs, so it changes results")
+    learning_rate: float = Field(1e-3, gt=0, description="peak of a one-cycle schedule (AdamW)")
+    weight_decay: float = Field(0.05, ge=0, description="AdamW")
+    temperature: float = Field(0.07, gt=0, description="start of the learnable temperature")
+    tiles: int = Field(1024, ge=1, description="instances drawn per slide and step")
+
+
+class Finetune(Block):
+    """Supervised training of every arm, multi-task, on one budget."""
+
+    arms: list[str] = Field(list(ARMS), description="arms to train")
+    epochs: int = Field(40, ge=1, description="passes; the epoch is chosen by inner partial likelihood and cross-entropy")
+    batch_size: int = Field(128, ge=4, description="patients per step; risk sets are taken within it")
+    learning_rate: float = Field(1e-3, gt=0, description="of the heads, and of towers that start from scratch (AdamW, one cycle)")
+    pretrained_rate: float = Field(0.1, ge=0, le=1, description="learning rate of pretrained towers as a share of learning_rate")
+    weight_decay: float = Field(0.05, ge=0, description="AdamW")
+    modality_dropout: float = Field(0.3, ge=0, lt=1, description="share of training patients of a both arm from whom one modality is taken away, per step")
+    tiles: int = Field(2048, ge=1, description="instance budget of a patient, split equally over the slides")
+    members: int = Field(1, ge=1, description="models per fold whose predictions are averaged, the same for every arm")
+
+    @field_validator("arms")
+    @classmethod
+    def _known(cls, arms: list[str]) -> list[str]:
+        unknown = [a for a in arms if a not in ARMS]
+        if unknown:
+            raise ValueError(f"unknown arms {unknown}; known: {list(ARMS)}")
+        return arms
+
+
+class Controls(Block):
+    """Negative controls through the whole chain."""
+
+    kinds: list[Literal["permuted", "permuted-within-site", "mispaired"]] = Field(["permuted", "mispaired"], description="which controls are run")
+    draws: int = Field(1, ge=1, description="draws per control")
+
+
+class Evaluate(Block):
+    """Metrics, comparisons, figures, report."""
+
+    primary: str = Field("pfi", description="endpoint on which the verdicts rest, fixed before a run")
+    baselines: list[Literal["clinical", "pca-cox", "mean-pool", "cca"]] = Field(list(BASELINES), description="baselines, tuned on the inner part")
+    controls: Controls = Field(Controls(), description="negative controls")
+    draws: int = Field(1000, ge=100, description="bootstrap draws")
+    k: list[int] = Field([1, 5, 10, 50], description="recall@k")
+    min_events: int = Field(50, ge=1, description="events in total under which an endpoint is described, not compared")
+    min_fold_events: int = Field(10, ge=1, description="events under which a test fold gets no value of its own")
+    delta_c: float = Field(0.02, gt=0, description="equivalence margin of C")
+    delta_auc: float = Field(0.01, gt=0, description="equivalence margin of macro AUC")
+    delta_recall: float = Field(0.03, gt=0, description="equivalence margin of R@10")
+
+
+class Predict(Block):
+    """Apply trained models to another cohort (target `predict`)."""
+
+    name: str | None = Field(None, description="name of the other cohort", pattern=r"[A-Za-z0-9._-]+")
+    data: str | None = Field(None, description="folder where relative paths of its `acquire` start")
+    arm: str = Field("both-pretrained-cells", description="arm whose models are applied")
+    acquire: dict[str, Any] = Field({}, description="keys of `acquire` that differ for this cohort")
+    simulate: dict[str, Any] = Field({}, description="keys of `simulate` that differ for this cohort")
+
+    @field_validator("arm")
+    @classmethod
+    def _known(cls, arm: str) -> str:
+        if arm not in ARMS:
+            raise ValueError(f"unknown arm '{arm}'; known: {list(ARMS)}")
+        return arm

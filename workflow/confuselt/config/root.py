@@ -1,0 +1,74 @@
+"""The whole config: a block per stage and the root keys."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from confuselt.config.acquire import Acquire
+from confuselt.config.block import Block
+from confuselt.config.learning import Evaluate, Finetune, Predict, Pretrain
+from confuselt.config.simulate import Simulate
+from confuselt.config.stages import Cells, Embed, Pack, Rna, Split
+from confuselt.config.tasks import Tasks
+
+# What the simulator writes, in the words of `acquire`: a simulated cohort takes the road of a local one.
+SIMULATED_FILES = {
+    "slides": None,
+    "tile": "tile_features.parquet",
+    "cells": "cell_features.parquet",
+    "rna": "rna_counts.parquet",
+    "clinical": "clinical.csv",
+    "site_map": None,
+    "id_column": "patient_id",
+}
+
+
+class Config(Block):
+    """Every key of config.yaml."""
+
+    data: str = Field("data", description="folder where the relative paths of `acquire` start")
+    results: str = Field("results", description="folder of everything that is written")
+    cohort: str = Field("tcga-brca", description="name of the cohort: results/cohorts/<cohort>", pattern=r"[A-Za-z0-9._-]+")
+    experiment: str = Field("main", description="name of the experiment: results/experiments/<experiment>", pattern=r"[A-Za-z0-9._-]+")
+    seed: int = Field(17, description="seed of splits, models and bootstraps")
+    max_excluded: float = Field(0.2, ge=0, le=1, description="share of a cohort's data that may be excluded before the run ends in an error")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models are trained; auto: cuda where a GPU is seen. Never triggers a rerun")
+    numeric_threads: int = Field(1, ge=1, description="threads of numeric libraries in each job; fixed, so that results do not depend on --cores")
+    tasks: Tasks = Field(Tasks(), description="what is predicted")
+    acquire: Acquire = Field(Acquire(), description="where the cohort comes from")
+    simulate: Simulate = Field(Simulate(), description="a cohort with known truth")
+    embed: Embed = Field(Embed(), description="tile stream")
+    cells: Cells = Field(Cells(), description="cells stream")
+    rna: Rna = Field(Rna(), description="RNA normalisation")
+    split: Split = Field(Split(), description="folds")
+    pack: Pack = Field(Pack(), description="training store and scaling of the streams")
+    pretrain: Pretrain = Field(Pretrain(), description="contrastive pretraining")
+    finetune: Finetune = Field(Finetune(), description="supervised training of the arms")
+    evaluate: Evaluate = Field(Evaluate(), description="metrics, comparisons, report")
+    predict: Predict = Field(Predict(), description="trained models on another cohort")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Config":
+        survival = [t.name for t in self.tasks.survival]
+        if survival and self.evaluate.primary not in survival:
+            raise ValueError(f"evaluate.primary '{self.evaluate.primary}' is no endpoint of tasks.survival {survival}")
+        if self.predict.name == self.cohort:
+            raise ValueError(f"predict.name '{self.predict.name}' is the training cohort; name the other cohort differently")
+        if self.predict.arm not in self.finetune.arms and self.predict.name:
+            raise ValueError(f"predict.arm '{self.predict.arm}' is not among finetune.arms {self.finetune.arms}")
+        if self.acquire.site is None and self.split.group == "site":
+            raise ValueError("acquire.site is null (one site): set split.group: patient")
+        self.for_cohort(self.predict.name or self.cohort)
+        return self
+
+    def for_cohort(self, cohort: str) -> "Config":
+        """The config as seen by a cohort: the second one has its own `data`, `acquire` and `simulate`."""
+        data, acquire, simulate = self.data, self.acquire, self.simulate
+        if cohort != self.cohort and cohort == self.predict.name:
+            data = self.predict.data or data
+            acquire = Acquire.model_validate({**acquire.model_dump(), **self.predict.acquire})
+            simulate = Simulate.model_validate({**simulate.model_dump(), **self.predict.simulate})
+        if acquire.source == "simulate":
+            data = f"{self.results}/cohorts/{cohort}/acquire/simulated"
+            acquire = acquire.model_copy(update=SIMULATED_FILES)
+        return self.model_copy(update={"data": data, "acquire": acquire, "simulate": simulate})

@@ -1,0 +1,26 @@
+"""`simulate`: a cohort with known truth (with `acquire.source: simulate`)."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from confuselt.config.block import Block
+
+
+class Simulate(Block):
+    """Draws a latent vector per patient with parts seen only by the WSI, only by RNA, and by both."""
+
+    level: Literal["features"] = Field("features", description="features: ready-made bags, RNA counts and a clinical table")
+    seed: int = Field(1, description="another seed is another cohort")
+    patients: int = Field(200, ge=20, description="number of patients")
+    sites: int = Field(20, ge=1, description="number of tissue source sites, of unequal size")
+    effect: float = Field(1.0, ge=0, description="strength of the link from latent vector to survival and subtype; 0: nothing to learn")
+    site_effect: float = Field(0.5, ge=0, description="size of the batch shift that a site puts on features and library size")
+    tiles: int = Field(24, ge=1, description="mean number of instances of a slide; 1: bags of one row")
+    tile_features: int = Field(48, ge=8, description="width of the tile stream")
+    cell_features: int = Field(16, ge=8, description="width of the cells stream")
+    genes: int = Field(300, ge=60, description="number of genes")
+    events: float = Field(0.5, gt=0, lt=1, description="share of patients with an event (the rest is censored)")
+    without_slide: float = Field(0.08, ge=0, lt=1, description="share of patients without a slide")
+    without_rna: float = Field(0.08, ge=0, lt=1, description="share of patients without RNA")
+    second_slide: float = Field(0.12, ge=0, lt=1, description="share of patients with two slides")

@@ -1,0 +1,65 @@
+"""Blocks of the stages between the cohort tables and the models: `embed`, `cells`, `rna`, `split`, `pack`."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from confuselt.config.block import Block
+
+Scaling = Literal["standard", "robust", "rank"]
+
+
+class Embed(Block):
+    """The tile stream."""
+
+    encoder: str = Field(
+        "ready", description="name of the encoder that made the tile stream; `ready` = features that came with the cohort", pattern=r"[A-Za-z0-9._-]+"
+    )
+    trained_on: list[str] = Field([], description="cohorts that the encoder saw; printed beside every number")
+
+
+class Cells(Block):
+    """The cells stream."""
+
+    method: Literal["ready"] = Field("ready", description="ready: features that came with the cohort")
+    trained_on: list[str] = Field([], description="cohorts that the cell model saw; printed beside every number")
+
+
+class Rna(Block):
+    """Normalisation; everything is fitted on the training patients of a fold."""
+
+    matrix: Literal["counts", "normalised"] = Field(
+        "counts", description="counts: raw counts (VST of PyDESeq2); normalised: a matrix that was scaled elsewhere"
+    )
+    scaled_outside: bool = Field(
+        False, description="the matrix was scaled over all patients before it came here: said in the report, no leak-free claim is made"
+    )
+    scaling: Scaling = Field(
+        "standard", description="per gene, after VST or on the ready-made matrix: standard (z), robust (median, IQR) or rank (normal scores)"
+    )
+    genes: int | None = Field(2000, ge=2, description="number of most variable genes kept (by scanpy, on training patients); null: all")
+    min_count: int = Field(10, ge=0, description="a gene needs this count in `min_share` of the training patients")
+    min_share: float = Field(0.1, ge=0, le=1, description="see min_count")
+    clip: float = Field(5.0, gt=0, description="scaled values are clipped at ± this")
+    pam50_centroids: str | None = Field(None, description="table of PAM50 centroids (genes x classes, log2 scale): calls are then written to rna/pam50.parquet")
+
+
+class Split(Block):
+    """Repeated folds that keep every site whole."""
+
+    source: Literal["sites", "file"] = Field("sites", alias="from", description="sites: random maps of whole sites to folds; file: `split.file`")
+    file: str = Field("folds.parquet", description="table with patient id, test_fold and, for repeats, repeat (with `from: file`)")
+    folds: int = Field(5, ge=2, description="number of test folds")
+    repeats: int = Field(1, ge=1, description="number of truly different maps")
+    group: Literal["site", "patient"] = Field("site", description="unit that is never split; `patient` for single-site cohorts")
+    inner: float = Field(0.2, gt=0, lt=0.5, description="share of the training patients kept for inner validation, grouped alike")
+    min_events: int = Field(5, ge=0, description="events of the first endpoint that every test fold must hold")
+    max_ari: float = Field(0.5, gt=0, le=1, description="a repeat is accepted only if its adjusted Rand index with every earlier one is at most this")
+    tries: int = Field(200, ge=1, description="random starts per repeat before the constraints are called impossible")
+
+
+class Pack(Block):
+    """Scaling of the streams; fitted on the training patients of a fold by whoever trains."""
+
+    scaling_tile: Scaling = Field("standard", description="scaling of the tile stream")
+    scaling_cells: Scaling = Field("rank", description="scaling of the cells stream")

@@ -1,0 +1,67 @@
+"""`tasks`: what is predicted. Endpoints and labels are columns of the clinical table; nothing in code names one."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from confuselt.config.block import Block
+
+DAYS_PER = {"days": 1.0, "weeks": 7.0, "months": 365.25 / 12, "years": 365.25}
+
+
+class Survival(Block):
+    """A right-censored endpoint."""
+
+    name: str = Field(description="word used in every result, e.g. os", pattern=r"[a-z][a-z0-9_]*")
+    time: str | None = Field(None, description="column with the time; default <name>_days")
+    event: str | None = Field(None, description="column with 1 = event, 0 = censored; default <name>_event")
+    unit: Literal["days", "weeks", "months", "years"] = Field("days", description="unit of the time column")
+    factor: float = Field(1.0, gt=0, description="times are multiplied by this before the unit is converted")
+    horizons: list[int] = Field([1095, 1825], description="days at which survival is predicted and scored")
+
+    @property
+    def time_column(self) -> str:
+        """Column with the time."""
+        return self.time or f"{self.name}_days"
+
+    @property
+    def event_column(self) -> str:
+        """Column with the event."""
+        return self.event or f"{self.name}_event"
+
+
+class Label(Block):
+    """A class label."""
+
+    name: str = Field(description="word used in every result, e.g. pam50", pattern=r"[a-z][a-z0-9_]*")
+    column: str | None = Field(None, description="column with the class; default <name>")
+    classes: list[str] = Field(min_length=2, description="classes that are predicted; any other value counts as missing and is reported")
+    aliases: dict[str, str] = Field({}, description="other spellings of a class")
+
+    @property
+    def label_column(self) -> str:
+        """Column with the class."""
+        return self.column or self.name
+
+
+class Tasks(Block):
+    """Everything that is predicted."""
+
+    survival: list[Survival] = Field([Survival(name=n) for n in ("os", "dss", "dfi", "pfi")], description="right-censored endpoints")
+    labels: list[Label] = Field(
+        [
+            Label(
+                name="pam50",
+                classes=["Basal", "Her2", "LumA", "LumB", "Normal"],
+                aliases={"Basal-like": "Basal", "HER2": "Her2", "Her2-enriched": "Her2", "Luminal A": "LumA", "Luminal B": "LumB", "Normal-like": "Normal"},
+            )
+        ],
+        description="class labels",
+    )
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "Tasks":
+        names = [t.name for t in (*self.survival, *self.labels)]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two tasks share a name: {sorted(names)}")
+        return self

@@ -1,0 +1,83 @@
+"""The three answers in words, and what these data cannot answer."""
+
+import numpy as np
+import pandas as pd
+
+QUESTIONS = {
+    "modality": "Does a second modality help?",
+    "pretraining": "Does contrastive pretraining help a slide-only model?",
+    "cells": "Do cell-type-related features help?",
+}
+METRIC_WORDS = {"harrell_c": "C-index", "auc_macro": "macro AUC"}
+
+
+def answers(comparisons: pd.DataFrame, cfg: dict) -> list[dict]:
+    """One paragraph per question: the primary endpoint first, then every other task.
+
+    Returns
+    -------
+    list of dict
+        ``question``, ``verdict`` (of the primary endpoint), ``text``.
+    """
+    primary = comparisons[comparisons["family"] == "primary"]
+    tasks = sorted(set(primary["task"]), key=lambda t: (t != cfg["evaluate.primary"], t))
+    found = []
+    for question, words in QUESTIONS.items():
+        rows = [primary[(primary["question"] == question) & (primary["task"] == t)].iloc[0] for t in tasks]
+        verdict = rows[0]["verdict"] if rows and rows[0]["task"] == cfg["evaluate.primary"] else "cannot tell"
+        found.append({"question": words, "verdict": verdict, "text": " ".join(_sentence(r) for r in rows) or "No task was available."})
+    return found
+
+
+def _sentence(row: pd.Series) -> str:
+    sides = f"{row['arm_a']} against {row['arm_b']}"
+    if row["status"] != "ok":
+        return f"{row['task']}: not compared ({sides}): {row['reason']}."
+    metric = METRIC_WORDS[row["metric"]]
+    events = f", {int(row['events'])} events" if row["events"] else ""
+    said = {
+        "yes": "yes, it helps",
+        "no": "no, any difference is smaller than the margin",
+        "cannot tell": f"cannot tell; a difference under {row['detectable']:.3f} would be missed here"
+        + (f", and {row['events_needed']:.0f} events would be needed to see 0.03" if np.isfinite(row["events_needed"]) else ""),
+    }[row["verdict"]]
+    return f"{row['task']} ({metric}): {sides} differs by {row['difference']:+.3f} (95 % interval {row['low']:+.3f} to {row['high']:+.3f}, {int(row['n'])} patients{events}): {said}."
+
+
+def cannot_answer(tables: dict[str, pd.DataFrame], bags: dict[str, dict], cfg: dict) -> list[str]:
+    """What a reader must not take from this report."""
+    said = []
+    if max(b["largest"] for b in bags.values()) == 1:
+        said.append(
+            "Every bag has one row, so attention is 1 everywhere: these data say nothing about attention-based MIL (ABMIL), "
+            "and the cells question is a proxy (slide-level cell features beside slide-level tissue features)."
+        )
+    if cfg["rna.matrix"] == "normalised":
+        outside = (
+            " It was scaled over all patients before it came here, test patients included"
+            if cfg["rna.scaled_outside"]
+            else " How it was scaled is not known to this workflow"
+        )
+        said.append(f"The RNA matrix was ready-made.{outside}; no leak-free claim is made for arms that see RNA.")
+    for stream, facts in bags.items():
+        if facts["trained_on"]:
+            said.append(
+                f"The {stream} stream ('{facts['name']}') comes from models trained on {', '.join(facts['trained_on'])}; numbers on the same patients may be optimistic."
+            )
+    for task in cfg["tasks.survival"]:
+        events = int(tables["clinical"][f"{task['name']}_event"].sum())
+        if 0 < events < cfg["evaluate.min_events"]:
+            said.append(f"{task['name']} has {events} events, fewer than {cfg['evaluate.min_events']}: it is described, not compared.")
+    if any(t["name"] == "pam50" for t in cfg["tasks.labels"]):
+        said.append(
+            "PAM50 is defined on RNA: arms that see RNA predict the label from its own source. Their AUC is a ceiling, never evidence; pretraining on RNA sees that source too."
+        )
+    said.append("Label-free pretraining means free of survival labels and subtypes; it is not free of what RNA says about them.")
+    said.append(
+        "Intervals are from the patient bootstrap within folds alone; on repeated cross-validation such intervals are too narrow (76 to 87 % coverage at a nominal 95 %)."
+    )
+    if cfg["acquire.source"] == "simulate":
+        said.append("This cohort is simulated: its numbers show that the workflow runs, not how well anything works on patients.")
+    if cfg["split.group"] == "patient" or cfg["acquire.site"] is None:
+        said.append("Folds do not keep sites apart: site effects may leak from training to test patients.")
+    return said

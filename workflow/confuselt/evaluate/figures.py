@@ -1,0 +1,144 @@
+"""Figures of the report, as matplotlib figures."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from lifelines import KaplanMeierFitter
+from matplotlib.figure import Figure
+from sklearn.decomposition import PCA
+
+from confuselt.config.learning import CONTROLS
+
+COLOURS = {"wsi": "#4477aa", "rna": "#cc6677", "both": "#228833", "baseline": "#888888", "control": "#bbbbbb"}
+plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 110, "savefig.bbox": "tight"})
+
+
+def kind_of(arm: str, inputs: str) -> str:
+    """Colour group of a row."""
+    if arm in CONTROLS:
+        return "control"
+    return inputs if "-scratch" in arm or "-pretrained" in arm else "baseline"
+
+
+def forest(metrics: pd.DataFrame, tasks: list[tuple[str, str]]) -> Figure:
+    """Point and interval of every arm and input pattern, a panel per task.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        ``evaluate/metrics``.
+    tasks : list of (task, metric)
+    """
+    whole = metrics[(metrics["fold"] == -1) & (metrics["status"] == "ok")]
+    panels = [(t, m, whole[(whole["task"] == t) & (whole["metric"] == m)]) for t, m in tasks]
+    panels = [p for p in panels if len(p[2])]
+    names = sorted({(a, i or "", d) for _, _, p in panels for a, i, d in zip(p["arm"], p["inputs"], p["draw"], strict=True)}, key=_order)
+    figure, axes = plt.subplots(1, max(len(panels), 1), figsize=(3.2 + 2.4 * max(len(panels), 1), 0.21 * max(len(names), 3) + 1), sharey=True, squeeze=False)
+    for axis, (task, metric, rows) in zip(axes[0], panels, strict=False):
+        axis.axvline(0.5, color="#999999", lw=0.8, ls="--")
+        for row in rows.to_dict("records"):
+            y = len(names) - 1 - names.index((row["arm"], row["inputs"] or "", row["draw"]))
+            colour = COLOURS[kind_of(row["arm"], row["inputs"])]
+            if np.isfinite(row["low"]):
+                axis.plot([row["low"], row["high"]], [y, y], color=colour, lw=1.4)
+            axis.plot(row["value"], y, "o", color=colour, ms=4)
+        axis.set_title(f"{task}: {metric}")
+        axis.set_yticks(range(len(names)), [f"{a}{f' #{d}' if d else ''}  [{i}]" for a, i, d in reversed(names)], fontsize=7)
+    figure.tight_layout()
+    return figure
+
+
+def _order(name: tuple[str, str, int]) -> tuple:
+    arm, inputs, draw = name
+    group = ["wsi", "rna", "both", "baseline", "control"].index(kind_of(arm, inputs) if kind_of(arm, inputs) in COLOURS else "baseline")
+    return (2 if arm.startswith("both") and group < 3 else group, arm, inputs, draw)
+
+
+def kaplan_meier(predictions: pd.DataFrame, clinical: pd.DataFrame, arm: str, inputs: str, task: str, median: dict[tuple[int, int], float]) -> Figure | None:
+    """Kaplan–Meier curves of test patients above and below the *training* median of their fold's model.
+
+    Parameters
+    ----------
+    median : dict
+        (repeat, fold) to the cut.
+
+    Returns
+    -------
+    Figure or None
+        None where no patient can be placed.
+    """
+    rows = predictions[
+        (predictions["arm"] == arm)
+        & (predictions["inputs"] == inputs)
+        & (predictions["task"] == task)
+        & (predictions["output"] == "risk")
+        & (predictions["repeat"] == 0)
+    ]
+    facts = clinical.set_index("patient_id")
+    high = np.array([v > median.get((r, f), np.nan) for v, r, f in zip(rows["value"], rows["repeat"], rows["fold"], strict=True)], bool)
+    days, event = (facts.loc[rows["patient_id"], f"{task}_{c}"].to_numpy(float) for c in ("days", "event"))
+    known = np.isfinite(days)
+    if known.sum() < 2:
+        return None
+    figure, axis = plt.subplots(figsize=(4.2, 3.1))
+    for label, group, colour in (("above training median", high & known, "#cc3311"), ("below", ~high & known, "#0077bb")):
+        if group.any():
+            KaplanMeierFitter().fit(
+                days[group] / 365.25, event[group], label=f"{label} (n={group.sum()}, {int(event[group].sum())} events)"
+            ).plot_survival_function(ax=axis, color=colour)
+    axis.set(xlabel="years", ylabel=f"{task} survival", title=f"{arm} [{inputs}]", ylim=(0, 1.02))
+    axis.legend(frameon=False, fontsize=7)
+    figure.tight_layout()
+    return figure
+
+
+def retrieval_figure(retrieval: pd.DataFrame) -> Figure:
+    """Recall@k of every model against chance, a panel per direction."""
+    rows = retrieval[(retrieval["fold"] == -1) & (retrieval["stratum"] == "all") & (retrieval["status"] == "ok")]
+    figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.1), sharey=True)
+    for axis, direction in zip(axes, ("wsi-to-rna", "rna-to-wsi"), strict=True):
+        part = rows[rows["direction"] == direction]
+        for (model, draw), line in part.groupby(["model", "draw"]):
+            line = line.sort_values("k")
+            style = {"color": COLOURS["control"], "ls": "--"} if model in CONTROLS else {}
+            axis.errorbar(
+                line["k"],
+                line["recall"],
+                yerr=[line["recall"] - line["low"], line["high"] - line["recall"]],
+                marker="o",
+                ms=4,
+                capsize=2,
+                label=f"{model}{f' #{draw}' if draw else ''}",
+                **style,
+            )
+        chance = part.groupby("k")["chance"].mean()
+        axis.plot(chance.index, chance, color="k", lw=0.8, ls=":", label="chance")
+        axis.set(xscale="log", xlabel="k", title=direction)
+        axis.set_xticks(sorted(part["k"].dropna().unique()), [str(int(k)) for k in sorted(part["k"].dropna().unique())])
+    axes[0].set_ylabel("recall@k")
+    axes[1].legend(frameon=False, fontsize=7)
+    figure.tight_layout()
+    return figure
+
+
+def embedding(wsi: np.ndarray, rna: np.ndarray, labels: list[str | None], title: str) -> Figure:
+    """Test patients in the plane of the first two components of both modalities, coloured by class."""
+    plane = PCA(2, random_state=0).fit(np.vstack([wsi, rna]))
+    figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.4), sharex=True, sharey=True)
+    classes = sorted({v for v in labels if isinstance(v, str)})
+    colours = plt.get_cmap("tab10")
+    for axis, points, name in zip(axes, (plane.transform(wsi), plane.transform(rna)), ("WSI", "RNA"), strict=True):
+        for k, c in enumerate(classes):
+            chosen = np.array([v == c for v in labels])
+            axis.scatter(*points[chosen].T, s=14, color=colours(k), label=c, alpha=0.8, lw=0)
+        unknown = np.array([not isinstance(v, str) for v in labels])
+        axis.scatter(*points[unknown].T, s=14, color="#cccccc", lw=0)
+        axis.set(title=f"{name} embedding, {title}", xlabel="PC 1")
+    axes[0].set_ylabel("PC 2")
+    axes[1].legend(frameon=False, fontsize=7)
+    figure.tight_layout()
+    return figure

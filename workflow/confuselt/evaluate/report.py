@@ -1,0 +1,248 @@
+"""Build the benchmark report from the tables of an experiment."""
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import jinja2
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from confuselt.evaluate.answers import answers, cannot_answer
+from confuselt.evaluate.figures import embedding, forest, kaplan_meier, retrieval_figure
+from confuselt.finetune.folds import read_profiles
+from confuselt.model.checkpoint import load_checkpoint
+from confuselt.model.encoders import StreamScaler
+from confuselt.pack.bags import Bags
+from confuselt.pretrain.retrieval import embed_patients, embed_profiles
+from confuselt.pretrain.train import load_encoders
+
+TEMPLATE = Path(__file__).with_name("report.html.j2")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Files that the report is made of."""
+
+    predictions: Path
+    metrics: Path
+    comparisons: Path
+    retrieval: Path
+    curves: Path
+    folds: Path
+    store: Path
+    rna: Path
+    clinical: Path
+    patients: Path
+    downloads: Path
+    slides: Path
+    tile_index: Path
+    cells_index: Path
+    rna_index: Path
+    arm_models: list[Path]
+    checkpoint: Path | None
+
+
+def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
+    """HTML text, and its figures by name."""
+    tables = {
+        n: pd.read_parquet(getattr(sources, n)) for n in ("predictions", "metrics", "comparisons", "retrieval", "folds", "clinical", "patients", "downloads")
+    }
+    tasks = [(t["name"], "harrell_c") for t in cfg["tasks.survival"]] + [(t["name"], "auc_macro") for t in cfg["tasks.labels"]]
+    models = {m["arm"]: m for m in (load_checkpoint(p) for p in sources.arm_models) if m["status"] == "ok"}
+    widest = bag_sizes(sources.store)
+    figures = {"forest": forest(tables["metrics"], tasks), "retrieval": retrieval_figure(tables["retrieval"])}
+    for arm, inputs in (("both-pretrained-cells", "both"), ("wsi-pretrained-cells", "wsi"), ("rna-scratch", "rna")):
+        if arm in models:
+            cuts = {(0, f): facts["median"].get(inputs, {}).get(cfg["evaluate.primary"], np.nan) for f, facts in enumerate(models[arm]["folds"])}
+            figures |= _named(f"km-{arm}", kaplan_meier(tables["predictions"], tables["clinical"], arm, inputs, cfg["evaluate.primary"], cuts))
+    figures |= _named("embedding", _embedding(sources, tables, cfg))
+    context = {
+        "cfg": cfg,
+        "answers": answers(tables["comparisons"], cfg),
+        "cannot": cannot_answer(tables, widest, cfg),
+        "figures": {name: _data_uri(figure) for name, figure in figures.items()},
+        "cohort": cohort_facts(tables, cfg),
+        "folds": fold_table(tables, cfg),
+        "exclusions": list(exclusions(sources)),
+        "main_metrics": main_metrics(tables["metrics"], tasks),
+        "unavailable": unavailable(tables["metrics"]),
+        "comparisons": tables["comparisons"].to_dict("records"),
+        "retrieval": retrieval_summary(tables["retrieval"]),
+        "bags": widest,
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATE.parent), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters["num"] = _number
+    return environment.get_template(TEMPLATE.name).render(context), figures
+
+
+def _named(name: str, figure: Figure | None) -> dict[str, Figure]:
+    return {name: figure} if figure is not None else {}
+
+
+def _number(value: object, digits: int = 3) -> str:
+    if value is None or (isinstance(value, float) and not np.isfinite(value)) or value is pd.NA:
+        return "–"
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+
+
+def _data_uri(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def bag_sizes(store: Path) -> dict[str, dict]:
+    """Per stream: slides, rows of the largest bag, width, name, cohorts that its model saw."""
+    found = {}
+    with h5py.File(store) as file:
+        for stream in ("tile", "cells"):
+            rows = np.diff(file[stream]["offsets"][()])
+            attrs = file[stream].attrs
+            trained = json.loads(attrs.get("trained_on", "[]"))
+            found[stream] = {
+                "slides": int((rows > 0).sum()),
+                "largest": int(rows.max()) if len(rows) else 0,
+                "width": int(file[stream]["features"].shape[1]),
+                "name": str(attrs.get("name", "")),
+                "trained_on": trained,
+            }
+    return found
+
+
+def cohort_facts(tables: dict[str, pd.DataFrame], cfg: dict) -> dict:
+    """Counts for the first table."""
+    people = tables["patients"][tables["patients"]["status"] == "ok"]
+    clinical = tables["clinical"].set_index("patient_id").reindex(people["patient_id"])
+    slides, rna = people["slides"] > 0, people["rna"] > 0
+    endpoints = [
+        {"task": t["name"], "n": int(clinical[f"{t['name']}_event"].notna().sum()), "events": int(clinical[f"{t['name']}_event"].sum())}
+        for t in cfg["tasks.survival"]
+    ]
+    labels = [{"task": t["name"], "classes": clinical[f"label_{t['name']}"].value_counts().to_dict()} for t in cfg["tasks.labels"]]
+    return {
+        "patients": len(people),
+        "excluded": int((tables["patients"]["status"] != "ok").sum()),
+        "both": int((slides & rna).sum()),
+        "slide only": int((slides & ~rna).sum()),
+        "RNA only": int((~slides & rna).sum()),
+        "sites": int(people["site"].nunique()),
+        "endpoints": endpoints,
+        "labels": labels,
+    }
+
+
+def fold_table(tables: dict[str, pd.DataFrame], cfg: dict) -> list[dict]:
+    """Patients, sites and events of every test fold."""
+    facts = tables["clinical"].set_index("patient_id")
+    rows = []
+    for (repeat, fold), part in tables["folds"].groupby(["repeat", "fold"]):
+        test = part[part["role"] == "test"]
+        events = {t["name"]: int(facts.loc[test["patient_id"], f"{t['name']}_event"].sum()) for t in cfg["tasks.survival"]}
+        sizes = part["role"].value_counts()
+        rows.append(
+            {
+                "repeat": repeat,
+                "fold": fold,
+                "test": len(test),
+                "inner": int(sizes.get("inner", 0)),
+                "train": int(sizes.get("train", 0)),
+                "sites": int(test["site"].nunique()),
+                "events": events,
+            }
+        )
+    return rows
+
+
+def exclusions(sources: Sources) -> Iterator[dict]:
+    """Everything that was left out or mended, with its reason: files, slides, samples, patients, single values."""
+    downloads = pd.read_parquet(sources.downloads)
+    for row in downloads[downloads["status"] != "ok"].to_dict("records"):
+        yield {"stage": "acquire", "what": "file", "id": row["file"], "reason": row["reason"]}
+    for stage, path, key in (
+        ("acquire", sources.slides, "slide_id"),
+        ("embed", sources.tile_index, "slide_id"),
+        ("cells", sources.cells_index, "slide_id"),
+        ("rna", sources.rna_index, "sample_id"),
+        ("acquire", sources.patients, "patient_id"),
+    ):
+        table = pd.read_parquet(path)
+        for row in table[table["status"] != "ok"].to_dict("records"):
+            yield {"stage": stage, "what": key.removesuffix("_id"), "id": row[key], "reason": row["reason"]}
+    with h5py.File(sources.store) as file:
+        for row in json.loads(file.attrs["excluded"]):
+            yield {"stage": "pack", "what": "slide", "id": row["slide_id"], "reason": row["reason"]}
+    clinical = pd.read_parquet(sources.clinical)
+    for row in clinical[clinical["reason"].notna() & (clinical["status"] == "ok")].to_dict("records"):
+        yield {"stage": "acquire", "what": "value", "id": row["patient_id"], "reason": row["reason"]}
+
+
+def main_metrics(metrics: pd.DataFrame, tasks: list[tuple[str, str]]) -> list[dict]:
+    """One row per arm, draw and inputs; a column per task."""
+    whole = metrics[(metrics["fold"] == -1) & (metrics["status"] == "ok")]
+    rows = []
+    for (arm, draw, inputs), part in whole.groupby(["arm", "draw", "inputs"], sort=True):
+        values = {}
+        for task, metric in tasks:
+            hit = part[(part["task"] == task) & (part["metric"] == metric)]
+            values[task] = hit.iloc[0].to_dict() if len(hit) else None
+        rows.append({"arm": arm, "draw": draw, "inputs": inputs, "values": values})
+    return rows
+
+
+def unavailable(metrics: pd.DataFrame) -> list[dict]:
+    """Arms and tasks without a value, one line each."""
+    lost = metrics[(metrics["fold"] == -1) & (metrics["status"] != "ok")]
+    return lost.groupby(["arm", "draw", "reason"], sort=True)["task"].agg(lambda t: ", ".join(sorted(set(t)))).reset_index().to_dict("records")
+
+
+def retrieval_summary(retrieval: pd.DataFrame) -> list[dict]:
+    """Over folds, per model, direction and stratum: percentile rank and recall@k."""
+    whole = retrieval[(retrieval["fold"] == -1) & (retrieval["status"] == "ok")]
+    rows = []
+    for (model, draw, direction, stratum), part in whole.groupby(["model", "draw", "direction", "stratum"], sort=True):
+        by_k = {int(r["k"]): r for r in part.to_dict("records")}
+        first = next(iter(by_k.values()))
+        rows.append(
+            {
+                "model": model,
+                "draw": draw,
+                "direction": direction,
+                "stratum": stratum,
+                "n": first["n"],
+                "percentile_rank": first["percentile_rank"],
+                "by_k": by_k,
+            }
+        )
+    return rows
+
+
+def _embedding(sources: Sources, tables: dict[str, pd.DataFrame], cfg: dict) -> Figure | None:
+    """Test pairs of the first fold under the widest pretrained model."""
+    if sources.checkpoint is None or not cfg["tasks.labels"]:
+        return None
+    content = load_checkpoint(sources.checkpoint)
+    if content["status"] != "ok":
+        return None
+    bags = Bags(sources.store, "tile-cells" if "cells" in content["streams"] else "tile")
+    scaler = StreamScaler(content["widths"], content["scaling"])
+    scaler.load_state_dict(content["scaler"])
+    bags.scale(scaler)
+    _, profiles = read_profiles(sources.rna)
+    folds = tables["folds"]
+    test = list(folds.loc[(folds["repeat"] == 0) & (folds["fold"] == 0) & (folds["role"] == "test"), "patient_id"])
+    slides = {p: s for p, s in bags.of_patients(test).items() if p in profiles}
+    if len(slides) < 3:
+        return None
+    model = load_encoders(content)
+    label = tables["clinical"].set_index("patient_id")[f"label_{cfg['tasks.labels'][0]['name']}"]
+    return embedding(
+        embed_patients(model, bags, slides), embed_profiles(model, np.stack([profiles[p] for p in slides])), [label.get(p) for p in slides], "test fold 0"
+    )

@@ -1,0 +1,254 @@
+"""Baselines: clinical covariates, principal components, canonical correlation; tuned on the inner part.
+
+Each sees exactly the patients of a fold that the arms see, and a small grid is searched
+on the inner patients by partial likelihood or cross-entropy, as for the arms.
+"""
+
+import logging
+import warnings
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import torch
+from lifelines import CoxPHFitter
+from lifelines.exceptions import ConvergenceError
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+
+from confuselt.finetune.cox import cox_loss
+from confuselt.finetune.targets import Targets
+from confuselt.finetune.train import Inputs
+from confuselt.pretrain.retrieval import ranks
+from confuselt.unusable import NotAvailable
+
+log = logging.getLogger(__name__)
+COMPONENTS, RIDGES, INVERSE = (4, 16, 48), (0.01, 0.1, 1.0), (0.01, 0.1, 1.0)
+CCA_COMPONENTS, CCA_RIDGES = (20, 40, 80), (0.1, 0.5, 1.0)
+
+
+def fit_cox(rows: np.ndarray, days: np.ndarray, event: np.ndarray, ridge: float) -> CoxPHFitter:
+    """Ridge Cox model by lifelines, (n, d) float64. Raises ConvergenceError."""
+    frame = pd.DataFrame(rows).assign(days=days, event=event)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # lifelines warns of low variance; the ridge takes care of it
+        return CoxPHFitter(penalizer=ridge).fit(frame, "days", "event")
+
+
+def linear_predictions(rows: dict[str, np.ndarray], targets: dict[str, Targets], components: tuple[int | None, ...]) -> list[tuple[str, str, np.ndarray]]:
+    """Ridge Cox and logistic regression on (components of) rows, tuned on the inner part.
+
+    Parameters
+    ----------
+    rows : dict of str to (n, d) float64
+        Per role (train, inner, test), standardised on training patients.
+    targets : dict of str to Targets
+        Per role, in the order of the rows.
+    components : tuple of int or None
+        Numbers of principal components to try; None: the columns themselves.
+
+    Returns
+    -------
+    list of (task, output, values of the test patients)
+    """
+    found = []
+    shown = {c: _project(rows, c) for c in components if c is None or c <= min(rows["train"].shape)} or {None: rows}
+    for task, (days, event) in targets["train"].survival.items():
+        known = np.isfinite(days)
+        if event[known].sum() == 0:
+            continue
+        best = None
+        for c, ridge in product(shown, RIDGES):
+            try:
+                model = fit_cox(shown[c]["train"][known], days[known], event[known], ridge)
+            except ConvergenceError as error:
+                log.warning("%s with %s components, ridge %g: %s", task, c, ridge, str(error).splitlines()[0])
+                continue
+            loss = _inner_cox(model, shown[c]["inner"], *targets["inner"].survival[task])
+            if best is None or loss < best[0]:
+                best = (loss, model, c)
+        if best is None:
+            continue
+        model, test = best[1], shown[best[2]]["test"]
+        found.append((task, "risk", model.predict_log_partial_hazard(pd.DataFrame(test)).to_numpy()))
+        horizons = targets["train"].horizons[task]
+        curves = model.predict_survival_function(pd.DataFrame(test), times=horizons)
+        found += [(task, f"surv_{d}", curves.loc[d].to_numpy()) for d in horizons]
+    for task, label in targets["train"].labels.items():
+        known = label >= 0
+        if len(np.unique(label[known])) < 2:
+            continue
+        best = None
+        for c, inverse in product(shown, INVERSE):
+            model = LogisticRegression(C=inverse, max_iter=5000).fit(shown[c]["train"][known], label[known])
+            loss = _inner_label(model, shown[c]["inner"], targets["inner"].labels[task])
+            if best is None or loss < best[0]:
+                best = (loss, model, c)
+        shares = _shares(best[1], shown[best[2]]["test"], len(targets["train"].classes[task]))
+        found += [(task, f"p_{name}", shares[:, k]) for k, name in enumerate(targets["train"].classes[task])]
+    return found
+
+
+def _project(rows: dict[str, np.ndarray], components: int | None) -> dict[str, np.ndarray]:
+    if components is None:
+        return rows
+    pca = PCA(components, whiten=True, random_state=0).fit(rows["train"])
+    return {role: pca.transform(r) if len(r) else np.zeros((0, components)) for role, r in rows.items()}
+
+
+def _inner_cox(model: CoxPHFitter, rows: np.ndarray, days: np.ndarray, event: np.ndarray) -> float:
+    known = np.isfinite(days)
+    if not known.any() or event[known].sum() == 0:
+        return np.inf
+    risk = model.predict_log_partial_hazard(pd.DataFrame(rows[known])).to_numpy()
+    return cox_loss(*(torch.from_numpy(np.asarray(v, np.float64)) for v in (risk, days[known], event[known]))).item()
+
+
+def _inner_label(model: LogisticRegression, rows: np.ndarray, label: np.ndarray) -> float:
+    known = np.isin(label, model.classes_)
+    return log_loss(label[known], model.predict_proba(rows[known]), labels=model.classes_) if known.any() else np.inf
+
+
+def _shares(model: LogisticRegression, rows: np.ndarray, classes: int) -> np.ndarray:
+    """Probabilities over all classes; a class without a training patient gets 0."""
+    shares = np.zeros((len(rows), classes))
+    if len(rows):
+        shares[:, model.classes_] = model.predict_proba(rows)
+    return shares
+
+
+def mean_rows(inputs: Inputs, patients: list[str]) -> np.ndarray:
+    """Mean instance of each patient over all rows of its slides, (patients, d) float64."""
+    means = []
+    for patient in patients:
+        means.append(inputs.bags.pack([inputs.slides[patient]]).rows.mean(0, dtype=np.float64))
+    return np.array(means).reshape(len(patients), -1)
+
+
+def standardise(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Centre and scale every role by the training patients."""
+    centre, scale = rows["train"].mean(0), rows["train"].std(0)
+    scale = np.where(scale > 0, scale, 1.0)
+    return {role: np.clip((r - centre) / scale, -5, 5) if len(r) else np.zeros((0, len(centre))) for role, r in rows.items()}
+
+
+def fit_pca_cox(inputs: Inputs, targets: Targets, roles: dict[str, list[str]]) -> pd.DataFrame:
+    """Principal components of mean features, RNA, or both; ridge Cox and logistic regression on them."""
+    parts = []
+    for pattern in ("wsi", "rna", "both"):
+        patients = {role: inputs.has(ids, pattern) for role, ids in roles.items()}
+        if len(patients["train"]) < 10 or not patients["test"]:
+            continue
+        rows = {}
+        for role, ids in patients.items():
+            blocks = []
+            if pattern != "rna":
+                blocks.append(mean_rows(inputs, ids))
+            if pattern != "wsi":
+                blocks.append(np.array([inputs.profiles[p] for p in ids], np.float64).reshape(len(ids), -1))
+            rows[role] = np.concatenate(blocks, 1)
+        found = linear_predictions(standardise(rows), {r: targets.take(p) for r, p in patients.items()}, COMPONENTS)
+        parts += [pd.DataFrame({"patient_id": patients["test"], "inputs": pattern, "task": t, "output": o, "value": v}) for t, o, v in found]
+    if not parts:
+        raise NotAvailable("fewer than 10 training patients have features")
+    return pd.concat(parts, ignore_index=True)
+
+
+def clinical_rows(clinical: pd.DataFrame, roles: dict[str, list[str]]) -> dict[str, np.ndarray]:
+    """Covariates as numbers: numeric columns with a missing flag, others one-hot; all fitted on training patients.
+
+    Raises
+    ------
+    NotAvailable
+        The cohort has no covariate.
+    """
+    names = [c for c in clinical.columns if c.startswith("covariate_")]
+    table = clinical.set_index("patient_id")
+    blocks: dict[str, list[np.ndarray]] = {role: [] for role in roles}
+    for name in names:
+        train = table.loc[roles["train"], name]
+        if train.notna().sum() == 0:
+            continue
+        numeric = pd.to_numeric(train, errors="coerce").notna().eq(train.notna()).all()
+        fill = pd.to_numeric(train, errors="coerce").median() if numeric else None
+        levels = [] if numeric else sorted(train.dropna().unique())[1:]
+        for role, ids in roles.items():
+            values = table.loc[ids, name]
+            if numeric:
+                numbers = pd.to_numeric(values, errors="coerce")
+                blocks[role] += [numbers.fillna(fill).to_numpy(float), numbers.isna().to_numpy(float)]
+            else:
+                blocks[role] += [(values == level).to_numpy(float) for level in levels] + [values.isna().to_numpy(float)]
+    if not blocks["train"]:
+        raise NotAvailable("the cohort has no covariate (acquire.covariates)")
+    return {role: np.column_stack(b) if len(roles[role]) else np.zeros((0, len(b))) for role, b in blocks.items()}
+
+
+def fit_clinical(clinical: pd.DataFrame, targets: Targets, roles: dict[str, list[str]]) -> pd.DataFrame:
+    """Ridge Cox and logistic regression on the clinical covariates."""
+    rows = standardise(clinical_rows(clinical, roles))
+    varying = rows["train"].std(0) > 0
+    found = linear_predictions({r: x[:, varying] for r, x in rows.items()}, {r: targets.take(p) for r, p in roles.items()}, (None,))
+    if not found:
+        raise NotAvailable("no task has events or classes among the training patients")
+    return pd.concat(
+        [pd.DataFrame({"patient_id": roles["test"], "inputs": "clinical", "task": t, "output": o, "value": v}) for t, o, v in found], ignore_index=True
+    )
+
+
+def canonical(x: np.ndarray, y: np.ndarray, components: int, ridge: float) -> tuple[np.ndarray, np.ndarray]:
+    """Ridge-regularised canonical correlation analysis.
+
+    Parameters
+    ----------
+    x, y : (n, p), (n, q) float64
+        Centred columns.
+    components : int
+    ridge : float
+        Share of the mean variance added to each covariance (Vinod 1976).
+
+    Returns
+    -------
+    (p, components), (q, components)
+        Projections, weighted by the canonical correlations.
+    """
+
+    def whiten(m: np.ndarray) -> np.ndarray:
+        covariance = m.T @ m / len(m)
+        values, vectors = np.linalg.eigh(covariance + ridge * np.trace(covariance) / len(covariance) * np.eye(len(covariance)))
+        return vectors / np.sqrt(values) @ vectors.T
+
+    wx, wy = whiten(x), whiten(y)
+    u, s, vt = np.linalg.svd(wx @ (x.T @ y / len(x)) @ wy, full_matrices=False)
+    c = min(components, len(s))
+    return wx @ u[:, :c] * s[:c], wy @ vt[:c].T * s[:c]
+
+
+def fit_cca(inputs: Inputs, roles: dict[str, list[str]]) -> dict:
+    """Canonical correlation between mean WSI features and RNA, tuned by inner mean percentile rank.
+
+    Returns
+    -------
+    dict
+        ``patients`` (test), ``wsi`` and ``rna`` unit vectors of the test pairs as lists, and the chosen grid point.
+    """
+    pairs = {role: inputs.has(ids, "both") for role, ids in roles.items()}
+    if len(pairs["train"]) < 10 or len(pairs["test"]) < 2:
+        raise NotAvailable(f"{len(pairs['train'])} training and {len(pairs['test'])} test patients have both a slide and RNA")
+    wsi = standardise({r: mean_rows(inputs, p) for r, p in pairs.items()})
+    rna = standardise({r: np.array([inputs.profiles[i] for i in p], np.float64).reshape(len(p), -1) for r, p in pairs.items()})
+    best = None
+    for ridge in CCA_RIDGES:
+        full = canonical(wsi["train"], rna["train"], max(CCA_COMPONENTS), ridge)
+        for components in CCA_COMPONENTS:
+            a, b = (m[:, :components] for m in full)
+            inner = ranks(_unit(wsi["inner"] @ a), _unit(rna["inner"] @ b)).mean() if len(pairs["inner"]) > 1 else 0.0
+            if best is None or inner < best[0]:
+                best = (inner, a, b, {"components": components, "ridge": ridge})
+    _, a, b, chosen = best
+    return {"patients": pairs["test"], "wsi": torch.from_numpy(_unit(wsi["test"] @ a)), "rna": torch.from_numpy(_unit(rna["test"] @ b)), **chosen}
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)

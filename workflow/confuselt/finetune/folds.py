@@ -1,0 +1,95 @@
+"""Every fold of one arm or baseline: trained, saved, and resumed after a killed job."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from confuselt.content import content_hash
+from confuselt.finetune.schema import PREDICTIONS
+from confuselt.model.checkpoint import load_checkpoint, save_checkpoint
+from confuselt.stamp import config_hash, get_stamp
+from confuselt.tables import empty_table
+from confuselt.unusable import NotAvailable
+
+log = logging.getLogger(__name__)
+
+
+def read_roles(folds: pd.DataFrame, repeat: int, fold: int) -> dict[str, list[str]]:
+    """Patients of each role of one fold."""
+    rows = folds[(folds["repeat"] == repeat) & (folds["fold"] == fold)]
+    if rows.empty:
+        raise ValueError(f"split/folds.parquet has no repeat {repeat}, fold {fold}")
+    return {role: list(rows.loc[rows["role"] == role, "patient_id"]) for role in ("train", "inner", "test")}
+
+
+def read_profiles(path: Path) -> tuple[ad.AnnData, dict[str, np.ndarray]]:
+    """Normalised RNA of a fold, and the profile of each patient."""
+    rna = ad.read_h5ad(path)
+    values = np.asarray(rna.X, np.float32)
+    return rna, {p: values[i] for i, p in enumerate(rna.obs_names)}
+
+
+def run_folds(
+    train: Callable[[int], tuple[dict, pd.DataFrame]], count: int, inputs_of: Callable[[int], list[Path]], cfg: dict, parts: Path
+) -> tuple[list[dict], list[pd.DataFrame], str | None]:
+    """Run `train` for every fold, keeping each finished fold in `parts` until all are done.
+
+    Parameters
+    ----------
+    train : callable
+        Fold to (weights and facts, predictions); may raise NotAvailable.
+    count : int
+        Number of folds.
+    inputs_of : callable
+        Fold to the files that it reads: a part is reused only while their content, the config and the code are the same.
+    cfg : dict
+    parts : Path
+        Folder of the parts; removed by the caller once the outputs are in place.
+
+    Returns
+    -------
+    folds, predictions : list
+    reason : str or None
+        Why the arm is not available (no fold then).
+    """
+    parts.mkdir(parents=True, exist_ok=True)
+    folds, predictions = [], []
+    for fold in range(count):
+        key = _key(inputs_of(fold), cfg)
+        part = parts / f"f{fold}.pt"
+        kept = load_checkpoint(part) if part.exists() else {}
+        if kept.get("key") != key:
+            try:
+                facts, table = train(fold)
+            except NotAvailable as reason:
+                log.warning("not available: %s", reason)
+                return [], [], str(reason)
+            kept = {"key": key, "facts": facts, "predictions": {c: table[c].tolist() for c in table}}
+            partial = part.with_name(f".partial.{part.name}")
+            save_checkpoint(kept, partial)
+            partial.replace(part)
+        else:
+            log.info("fold %d was finished by an earlier, interrupted job", fold)
+        folds.append(kept["facts"])
+        predictions.append(pd.DataFrame(kept["predictions"]).assign(fold=fold))
+    return folds, predictions, None
+
+
+def _key(files: list[Path], cfg: dict) -> str:
+    facts = [content_hash(f) for f in files] + [config_hash(dict(cfg)), get_stamp().get("code", "")]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def prediction_table(predictions: list[pd.DataFrame], arm: str, repeat: int) -> pd.DataFrame:
+    """Columns of ``finetune/predictions`` from the tables of the folds (``draw`` 0: `evaluate` numbers the controls)."""
+    filled = [p for p in predictions if len(p)]
+    if not filled:
+        return empty_table(PREDICTIONS)
+    table = pd.concat(filled, ignore_index=True)
+    return table.assign(arm=arm, draw=0, missing=None, missing_rate=0.0, repeat=repeat)[list(PREDICTIONS.columns)]

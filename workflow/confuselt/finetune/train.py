@@ -1,0 +1,320 @@
+"""Train one arm on one fold and predict its test patients."""
+
+import copy
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional as F
+
+from confuselt.finetune.arms import Arm
+from confuselt.finetune.cox import breslow, cox_loss, survival_at
+from confuselt.finetune.network import ArmNetwork
+from confuselt.finetune.targets import Targets
+from confuselt.model.checkpoint import hashed_ids, seed_of
+from confuselt.model.encoders import StreamScaler, fit_scaler
+from confuselt.pack.bags import Bags
+from confuselt.progress import progress
+from confuselt.unusable import NotAvailable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Inputs:
+    """What the patients of a cohort bring to an arm.
+
+    Attributes
+    ----------
+    bags : Bags or None
+    slides : dict of str to list of int
+        Slide positions of each patient that has any.
+    profiles : dict of str to (genes,) float32
+    """
+
+    bags: Bags | None
+    slides: dict[str, list[int]]
+    profiles: dict[str, np.ndarray]
+
+    def has(self, patients: list[str], inputs: str) -> list[str]:
+        """Patients that can be served with an input pattern."""
+        need_wsi, need_rna = inputs in ("wsi", "both"), inputs in ("rna", "both")
+        return [p for p in patients if (not need_wsi or p in self.slides) and (not need_rna or p in self.profiles)]
+
+    def any_of(self, patients: list[str], modality: str) -> list[str]:
+        """Patients that an arm of this modality can learn from."""
+        if modality == "both":
+            return [p for p in patients if p in self.slides or p in self.profiles]
+        return self.has(patients, modality)
+
+    def batch(self, patients: list[str], use_wsi: np.ndarray, use_rna: np.ndarray, budget: int | None, rng: np.random.Generator | None) -> tuple:
+        """Arguments of `ArmNetwork.forward` for some patients under a mask."""
+        packed = self.bags.pack([self.slides[p] for p, u in zip(patients, use_wsi, strict=True) if u], budget, rng) if self.bags is not None else None
+        chosen = [self.profiles[p] for p, u in zip(patients, use_rna, strict=True) if u]
+        return packed, np.stack(chosen) if chosen else None, use_wsi, use_rna
+
+
+def masks(inputs: Inputs, patients: list[str], pattern: str) -> tuple[np.ndarray, np.ndarray]:
+    """Which modality is used of each patient under ``wsi``, ``rna``, ``both``, or ``any`` (all that there is)."""
+    wsi = np.array([p in inputs.slides and pattern != "rna" for p in patients], bool)
+    rna = np.array([p in inputs.profiles and pattern != "wsi" for p in patients], bool)
+    return wsi, rna
+
+
+def drop_modality(wsi: np.ndarray, rna: np.ndarray, rate: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Take one modality away from a share `rate` of the patients that have both, either with equal chance."""
+    hit = (rng.random(len(wsi)) < rate) & wsi & rna
+    first = rng.random(len(wsi)) < 0.5
+    return wsi & ~(hit & first), rna & ~(hit & ~first)
+
+
+def task_loss(outputs: dict[str, torch.Tensor], targets: Targets) -> dict[str, torch.Tensor]:
+    """Loss of each task that these patients can inform: partial likelihood per event, cross-entropy per patient."""
+    losses = {}
+    for task, (days, event) in targets.survival.items():
+        known = np.isfinite(days)
+        if event[known].sum() > 0:
+            value = outputs[task].squeeze(1)[torch.from_numpy(known)]
+            losses[task] = cox_loss(value, *(torch.from_numpy(v[known]).float().to(value.device) for v in (days, event)))
+    for task, label in targets.labels.items():
+        known = label >= 0
+        if known.any():
+            losses[task] = F.cross_entropy(outputs[task][torch.from_numpy(known)], torch.from_numpy(label[known]).to(outputs[task].device))
+    return losses
+
+
+def train_fold(
+    arm: Arm,
+    inputs: Inputs,
+    genes: int,
+    targets: Targets,
+    roles: dict[str, list[str]],
+    checkpoint: dict | None,
+    cfg: dict,
+    seed: tuple,
+    device: torch.device,
+) -> tuple[dict, pd.DataFrame]:
+    """Train the members of an arm on one fold and predict the test patients under every input pattern.
+
+    Parameters
+    ----------
+    arm : Arm
+    inputs : Inputs
+        Unscaled bags, normalised profiles of this fold.
+    genes : int
+    targets : Targets
+    roles : dict
+        ``train``, ``inner``, ``test`` patients.
+    checkpoint : dict or None
+        Pretrained towers.
+    cfg : dict
+        ``finetune.*``, ``pretrain.model``, ``pack.*``.
+    seed : tuple
+    device : torch.device
+
+    Returns
+    -------
+    fold : dict
+        Weights and baseline hazards of the members, scaler, inner losses, hashed training ids.
+    predictions : DataFrame
+        ``patient_id, inputs, task, output, value`` of the test patients.
+
+    Raises
+    ------
+    NotAvailable
+        The cohort cannot feed the arm, or no task is left.
+    """
+    if arm.modality in ("wsi", "both") and (inputs.bags is None or inputs.bags.missing):
+        raise NotAvailable(inputs.bags.missing if inputs.bags is not None else "no slides")
+    if arm.modality in ("rna", "both") and not inputs.profiles:
+        raise NotAvailable("no RNA")
+    if checkpoint is not None and checkpoint["status"] != "ok":
+        raise NotAvailable(f"pretraining was not available: {checkpoint['reason']}")
+    heads = {**dict.fromkeys(targets.survival, 1), **{t: len(c) for t, c in targets.classes.items()}}
+    if not heads:
+        raise NotAvailable("; ".join(f"{t}: {r}" for t, r in targets.missing.items()) or "no task")
+    train = inputs.any_of(roles["train"], arm.modality)
+    inner = inputs.any_of(roles["inner"], arm.modality)
+    if not train:
+        raise NotAvailable("no training patient of this fold has the arm's inputs")
+    scaler = _scale_bags(arm, inputs, roles["train"], checkpoint, cfg, seed)
+    members = [_fit_member(arm, inputs, genes, targets, train, inner, heads, checkpoint, cfg, (*seed, m), device) for m in range(cfg["finetune.members"])]
+    test = {i: inputs.has(roles["test"], i) for i in arm.inputs}
+    rows = [_predictions(members, inputs, patients, pattern, targets, cfg) for pattern, patients in test.items() if patients]
+    fold = {
+        "scaler": scaler.state_dict() if scaler else {},
+        "widths": scaler.widths if scaler else {},
+        "members": [{"weights": {k: v.cpu() for k, v in m["network"].state_dict().items()}, "baseline": m["baseline"], "epoch": m["epoch"]} for m in members],
+        "median": {i: _median_risk(members, inputs, inputs.has(roles["train"], i), i, targets, cfg) for i in arm.inputs},
+        "inner": {t: float(np.mean([m["inner"].get(t, np.nan) for m in members])) for t in heads},
+        "trained_on": hashed_ids(sorted({*roles["train"], *roles["inner"]})),
+    }
+    return fold, pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["patient_id", "inputs", "task", "output", "value"])
+
+
+def _scale_bags(arm: Arm, inputs: Inputs, train: list[str], checkpoint: dict | None, cfg: dict, seed: tuple) -> StreamScaler | None:
+    """Scale the bags once: with the checkpoint's scaler, else with one fitted on this fold's training patients."""
+    if arm.modality == "rna":
+        return None
+    kinds = {s: cfg[f"pack.scaling_{s}"] for s in inputs.bags.streams}
+    if checkpoint is not None:
+        scaler = StreamScaler(inputs.bags.widths, kinds)
+        scaler.load_state_dict(checkpoint["scaler"])
+    else:
+        scaler = fit_scaler(inputs.bags, train, kinds, np.random.default_rng([seed_of("scaler", *seed)]))
+    inputs.bags.scale(scaler)
+    return scaler
+
+
+def _fit_member(
+    arm: Arm,
+    inputs: Inputs,
+    genes: int,
+    targets: Targets,
+    train: list[str],
+    inner: list[str],
+    heads: dict[str, int],
+    checkpoint: dict | None,
+    cfg: dict,
+    seed: tuple,
+    device: torch.device,
+) -> dict:
+    torch.manual_seed(seed_of("finetune", *seed))
+    rng = np.random.default_rng([seed_of("finetune", *seed)])
+    width = sum(inputs.bags.widths.values()) if inputs.bags is not None else None
+    network = ArmNetwork(arm, width, genes, heads, cfg["pretrain.model"]).to(device)
+    towers = [t for t in (network.wsi, network.rna) if t is not None]
+    if checkpoint is not None:
+        for name in ("wsi", "rna"):
+            tower = getattr(network, name)
+            if tower is not None:
+                tower.load_state_dict({k[len(name) + 1 :]: v for k, v in checkpoint["weights"].items() if k.startswith(f"{name}.")})
+    rate = cfg["finetune.learning_rate"] * (cfg["finetune.pretrained_rate"] if checkpoint is not None else 1.0)
+    in_towers = {id(p) for t in towers for p in t.parameters()}
+    rest = [p for p in network.parameters() if id(p) not in in_towers]
+    groups = [{"params": rest, "lr": cfg["finetune.learning_rate"]}, {"params": [p for t in towers for p in t.parameters()], "lr": rate}]
+    optimiser = torch.optim.AdamW(groups, weight_decay=cfg["finetune.weight_decay"])
+    size = min(cfg["finetune.batch_size"], len(train))
+    steps = max(1, len(train) // size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, [g["lr"] or 1e-12 for g in groups], total_steps=cfg["finetune.epochs"] * steps + 1, pct_start=0.1)
+    best = {"loss": np.inf, "epoch": 0, "inner": {}, "weights": copy.deepcopy(network.state_dict())}
+    for epoch in progress(range(1, cfg["finetune.epochs"] + 1), f"{arm.name} fold {seed[-2]}"):
+        network.train()
+        order = rng.permutation(len(train))
+        for step in range(steps):
+            chosen = [train[i] for i in order[step * size : (step + 1) * size]]
+            wsi, rna = masks(inputs, chosen, arm.modality if arm.modality != "both" else "any")
+            if arm.modality == "both":
+                wsi, rna = drop_modality(wsi, rna, cfg["finetune.modality_dropout"], rng)
+            losses = task_loss(network(*inputs.batch(chosen, wsi, rna, cfg["finetune.tiles"], rng)), targets.take(chosen))
+            if losses:
+                optimiser.zero_grad(set_to_none=True)
+                total = sum(losses.values())
+                if not torch.isfinite(total):
+                    raise FloatingPointError(f"{arm.name}: the loss is {total.item()} in epoch {epoch}; lower finetune.learning_rate")
+                total.backward()
+                optimiser.step()
+            schedule.step()
+        watched = _inner_loss(network, arm, inputs, inner, targets, cfg)
+        # No inner patient informs a task (few events): the last epoch stands.
+        if not watched or sum(watched.values()) < best["loss"]:
+            best = {"loss": sum(watched.values()) if watched else np.inf, "epoch": epoch, "inner": watched, "weights": copy.deepcopy(network.state_dict())}
+    network.load_state_dict(best["weights"])
+    network.eval()
+    log.info(
+        "%s fold %s: epoch %d of %d, inner losses %s",
+        arm.name,
+        seed[-2],
+        best["epoch"],
+        cfg["finetune.epochs"],
+        {k: round(v, 3) for k, v in best["inner"].items()},
+    )
+    return {"network": network, "epoch": best["epoch"], "inner": best["inner"], "baseline": _baselines(network, arm, inputs, [*train, *inner], targets, cfg)}
+
+
+@torch.no_grad()
+def outputs_of(network: ArmNetwork, inputs: Inputs, patients: list[str], pattern: str, budget: int, chunk: int = 256) -> dict[str, np.ndarray]:
+    """Raw outputs of some patients, chunk by chunk; the instance budget is drawn from a fixed seed."""
+    network.eval()
+    rng = np.random.default_rng(0)
+    parts: dict[str, list[np.ndarray]] = {t: [] for t in network.heads}
+    for start in range(0, len(patients), chunk):
+        some = patients[start : start + chunk]
+        for task, value in network(*inputs.batch(some, *masks(inputs, some, pattern), budget, rng)).items():
+            parts[task].append(value.cpu().numpy().astype(np.float64))
+    return {t: np.concatenate(v) if v else np.zeros((0, network.heads[t])) for t, v in parts.items()}
+
+
+def _pattern(arm: Arm) -> str:
+    return "any" if arm.modality == "both" else arm.modality
+
+
+def _inner_loss(network: ArmNetwork, arm: Arm, inputs: Inputs, inner: list[str], targets: Targets, cfg: dict) -> dict[str, float]:
+    if not inner:
+        return {}
+    outputs = outputs_of(network, inputs, inner, _pattern(arm), cfg["finetune.tiles"])
+    return {t: v.item() for t, v in task_loss({t: torch.from_numpy(v) for t, v in outputs.items()}, targets.take(inner)).items()}
+
+
+def _baselines(network: ArmNetwork, arm: Arm, inputs: Inputs, patients: list[str], targets: Targets, cfg: dict) -> dict[str, dict[str, list[float]]]:
+    """Breslow's baseline hazard per endpoint over training and inner patients."""
+    outputs = outputs_of(network, inputs, patients, _pattern(arm), cfg["finetune.tiles"])
+    known = targets.take(patients)
+    found = {}
+    for task, (days, event) in known.survival.items():
+        use = np.isfinite(days)
+        times, hazard = breslow(outputs[task][use, 0], days[use], event[use])
+        found[task] = {"times": times.tolist(), "hazard": hazard.tolist()}
+    return found
+
+
+def _predictions(members: list[dict], inputs: Inputs, patients: list[str], pattern: str, targets: Targets, cfg: dict) -> pd.DataFrame:
+    averaged = average_members(
+        [(m["network"], m["baseline"]) for m in members], inputs, patients, pattern, targets.classes, targets.horizons, cfg["finetune.tiles"]
+    )
+    return pd.concat(
+        [
+            pd.DataFrame({"patient_id": patients, "inputs": pattern, "task": task, "output": output, "value": value})
+            for (task, output), value in averaged.items()
+        ],
+        ignore_index=True,
+    )
+
+
+def _median_risk(members: list[dict], inputs: Inputs, patients: list[str], pattern: str, targets: Targets, cfg: dict) -> dict[str, float]:
+    """Median risk of the training patients per endpoint: the cut of Kaplan-Meier curves."""
+    if not patients:
+        return {}
+    averaged = average_members(
+        [(m["network"], m["baseline"]) for m in members], inputs, patients, pattern, targets.classes, targets.horizons, cfg["finetune.tiles"]
+    )
+    return {task: float(np.median(averaged[task, "risk"])) for task in targets.survival}
+
+
+def average_members(
+    members: list[tuple[ArmNetwork, dict]],
+    inputs: Inputs,
+    patients: list[str],
+    pattern: str,
+    classes: dict[str, list[str]],
+    horizons: dict[str, list[int]],
+    budget: int,
+) -> dict[tuple[str, str], np.ndarray]:
+    """Mean over members of one fold: ``(task, risk | surv_<days> | p_<class>)`` to (patients,) float64."""
+    sums: dict[tuple[str, str], np.ndarray] = {}
+    for network, baseline in members:
+        outputs = outputs_of(network, inputs, patients, pattern, budget)
+        for task, days in horizons.items():
+            risk = outputs[task][:, 0]
+            curve = {k: np.asarray(v) for k, v in baseline[task].items()}
+            values = {"risk": risk, **{f"surv_{d}": survival_at(risk, curve["times"], curve["hazard"], d) for d in days}}
+            for name, value in values.items():
+                sums[task, name] = sums.get((task, name), 0) + value / len(members)
+        for task, names in classes.items():
+            shifted = np.exp(outputs[task] - outputs[task].max(1, keepdims=True))
+            shares = shifted / shifted.sum(1, keepdims=True)
+            for k, name in enumerate(names):
+                sums[task, f"p_{name}"] = sums.get((task, f"p_{name}"), 0) + shares[:, k] / len(members)
+    return sums

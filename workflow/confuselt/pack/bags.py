@@ -1,0 +1,153 @@
+"""Read the training store: bags of some slides, with an instance budget, in one packed array."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+IN_MEMORY = 100_000_000  # values; 400 MB as float32
+STREAM_SETS = {"tile": ("tile",), "tile-cells": ("tile", "cells")}
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Bags end to end.
+
+    Attributes
+    ----------
+    rows : (N, d) float32
+        Streams side by side.
+    bag : (N,) int64
+        Bag of each row, ascending from 0.
+    bags : int
+        Number of bags.
+    """
+
+    rows: np.ndarray
+    bag: np.ndarray
+    bags: int
+
+
+class Bags:
+    """Slides of a store that have every stream of a stream set.
+
+    Parameters
+    ----------
+    store : Path
+        ``pack/{recipe}.h5``.
+    streams : str
+        ``tile`` or ``tile-cells``.
+
+    Attributes
+    ----------
+    slide_ids, patient_ids : list of str
+        Of the usable slides.
+    recipe : dict
+        Stream to its recipe attributes (name, d, dtype, trained_on ...).
+    missing : str or None
+        Why no slide can be used, where that is so.
+    """
+
+    def __init__(self, store: Path, streams: str) -> None:
+        self.streams = STREAM_SETS[streams]
+        self.missing: str | None = None
+        self._data: dict[str, np.memmap | np.ndarray] = {}
+        self._offsets: dict[str, np.ndarray] = {}
+        self.recipe: dict[str, dict] = {}
+        with h5py.File(store) as file:
+            slides, patients = file["slide_id"].asstr()[()], file["patient_id"].asstr()[()]
+            usable = np.ones(len(slides), bool)
+            for stream in self.streams:
+                offsets = file[stream]["offsets"][()]
+                usable &= np.diff(offsets) > 0
+                if not (np.diff(offsets) > 0).any():
+                    self.missing = self.missing or f"no slide has a usable {stream} stream"
+                self._offsets[stream] = offsets
+                self._data[stream] = _map(store, file[stream]["features"])
+                self.recipe[stream] = {k: _plain(v) for k, v in file[stream].attrs.items()}
+        if not usable.any():
+            self.missing = self.missing or f"no slide has all of {', '.join(self.streams)}"
+        self._at = np.flatnonzero(usable)
+        self.slide_ids = [str(s) for s in slides[self._at]]
+        self.patient_ids = [str(p) for p in patients[self._at]]
+        self.widths = {s: self._data[s].shape[1] for s in self.streams}
+
+        self._scaler: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def scale(self, scaler: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Hand out scaled rows from now on; a store that fits memory is scaled once, a larger one row by row."""
+        total = len(next(iter(self._data.values())))
+        if any(len(d) != total for d in self._data.values()) or total * sum(self.widths.values()) > IN_MEMORY:
+            self._scaler = scaler
+            return
+        scaled = scaler(np.concatenate([np.asarray(self._data[s], np.float32) for s in self.streams], axis=1))
+        at = np.cumsum([self.widths[s] for s in self.streams])[:-1]
+        self._data = dict(zip(self.streams, np.split(scaled, at, axis=1), strict=True))
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def of_patients(self, patients: list[str]) -> dict[str, list[int]]:
+        """Positions of the slides of each patient that has any, in the order of `patients`."""
+        found: dict[str, list[int]] = {}
+        for i, patient in enumerate(self.patient_ids):
+            found.setdefault(patient, []).append(i)
+        return {p: found[p] for p in patients if p in found}
+
+    def pack(self, bags: list[list[int]], budget: int | None = None, rng: np.random.Generator | None = None) -> Packed:
+        """Join slides to bags and put the bags end to end.
+
+        Parameters
+        ----------
+        bags : list of list of int
+            Slide positions of each bag.
+        budget : int, optional
+            Instances per bag, the same share for each of its slides, drawn without replacement; None: all rows.
+        rng : Generator, optional
+            Needed with `budget`.
+        """
+        parts, sizes = [], []
+        for slides in bags:
+            share = None if budget is None else max(1, budget // len(slides))
+            chosen = [self._rows(i, share, rng) for i in slides]
+            parts += chosen
+            sizes.append(sum(len(c) for c in chosen))
+        rows = np.concatenate(parts) if parts else np.zeros((0, sum(self.widths.values())), np.float32)
+        rows = self._scaler(rows) if self._scaler else rows
+        return Packed(rows, np.repeat(np.arange(len(bags)), sizes), len(bags))
+
+    def sample_rows(self, slides: list[int], most: int, rng: np.random.Generator) -> np.ndarray:
+        """Rows of some slides for fitting a scaler: an equal share of each, at most `most` in all."""
+        return self.pack([[i] for i in slides], max(1, most // max(len(slides), 1)), rng).rows
+
+    def _rows(self, slide: int, share: int | None, rng: np.random.Generator | None) -> np.ndarray:
+        at = self._at[slide]
+        picked = None
+        streams = []
+        for stream in self.streams:
+            start, stop = self._offsets[stream][at : at + 2]
+            if share is not None and stop - start > share:
+                picked = np.sort(rng.choice(stop - start, share, replace=False)) if picked is None else picked
+                streams.append(self._data[stream][start + picked])
+            else:
+                streams.append(self._data[stream][start:stop])
+        return np.concatenate(streams, axis=1).astype(np.float32, copy=False)
+
+
+def _map(store: Path, dataset: h5py.Dataset) -> np.ndarray:
+    """Memory map of a contiguous dataset: rows are drawn without going through HDF5."""
+    if dataset.size == 0:
+        return np.zeros(dataset.shape, dataset.dtype)
+    offset = dataset.id.get_offset()
+    if offset is None:
+        raise ValueError(f"{store}: {dataset.name} is not contiguous; it was not written by pack")
+    return np.memmap(store, dataset.dtype, "r", offset, dataset.shape)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str) and value.startswith("["):
+        return json.loads(value)
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,181 @@
+"""Apply the models of an arm to another cohort: averaged curves and probabilities, one shared embedding."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from confuselt.finetune.arms import Arm
+from confuselt.finetune.network import ArmNetwork
+from confuselt.finetune.train import Inputs, average_members
+from confuselt.model.checkpoint import hashed_ids
+from confuselt.model.encoders import StreamScaler
+from confuselt.pack.bags import Bags
+from confuselt.pretrain.retrieval import embed_patients, embed_profiles
+from confuselt.pretrain.train import load_encoders
+from confuselt.progress import progress
+from confuselt.rna.normalise import Normaliser
+
+
+@dataclass(frozen=True)
+class FoldModel:
+    """One fold of a trained arm.
+
+    Attributes
+    ----------
+    facts : dict
+        Weights, scaler, recipe, genes, hashed training ids (see `finetune`).
+    normaliser : Normaliser or None
+    encoders : dict or None
+        Pretraining checkpoint of the fold, for the embedding.
+    """
+
+    facts: dict
+    normaliser: Normaliser | None
+    encoders: dict | None
+
+
+def check_recipe(facts: dict, bags: Bags) -> None:
+    """Raise ValueError where the streams of a cohort were made by something else than those of training."""
+    for stream, trained in facts["recipe"].items():
+        here = bags.recipe[stream]
+        for key in ("name", "d", "dtype"):
+            if trained.get(key) != here.get(key):
+                raise ValueError(f"stream '{stream}': the model was trained on {key} {trained.get(key)!r}, this cohort has {here.get(key)!r}")
+
+
+def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, rna: ad.AnnData) -> pd.DataFrame:
+    """Serve every patient under every input pattern that it allows.
+
+    Parameters
+    ----------
+    arm : Arm
+    model : dict
+        What the folds share: ``model``, ``classes``, ``horizons``, ``tiles``, ``scaling``.
+    folds : list of FoldModel
+        Of all repeats and folds.
+    store : Path
+        Training store of the new cohort.
+    rna : AnnData
+        Its counts or ready-made matrix.
+
+    Returns
+    -------
+    DataFrame
+        Columns of ``predict/predictions``. Risk is 1 − mean survival at the longest stated horizon (Cox scores of
+        folds share no scale, survival curves do); a patient that some folds were trained on is served by the others
+        only (``out_of_fold``), and refused where none is left.
+    """
+    outputs: dict[tuple[str, str], dict[tuple[str, str], list[float]]] = {}
+    vectors: dict[tuple[str, str], list[np.ndarray]] = {}
+    distance: dict[tuple[str, str], list[float]] = {}
+    served: dict[tuple[str, str], int] = {}
+    everyone: dict[str, list[str]] = {}
+    for fold in progress(folds, "predicting"):
+        bags, inputs = _inputs(arm, model, fold, store, rna)
+        trained = set(fold.facts["trained_on"])
+        members = [(_network(arm, model, fold, bags, m), m["baseline"]) for m in fold.facts["members"]]
+        everyone_here = sorted({*inputs.slides, *inputs.profiles})
+        shared = _embedding(fold, bags, inputs)
+        for pattern in arm.inputs:
+            able = inputs.has(everyone_here, pattern)
+            everyone[pattern] = able
+            fresh = [p for p in able if hashed_ids([p])[0] not in trained]
+            if not fresh:
+                continue
+            averaged = average_members(members, inputs, fresh, pattern, model["classes"], model["horizons"], model["tiles"])
+            for i, patient in enumerate(fresh):
+                key = (patient, pattern)
+                served[key] = served.get(key, 0) + 1
+                for name, values in averaged.items():
+                    outputs.setdefault(key, {}).setdefault(name, []).append(values[i])
+                distance.setdefault(key, []).append(_far(inputs, patient, pattern))
+                vectors.setdefault(key, []).append(_pattern_vector(shared, patient, pattern))
+    return _table(outputs, vectors, distance, served, everyone, model, len(folds))
+
+
+def _inputs(arm: Arm, model: dict, fold: FoldModel, store: Path, rna: ad.AnnData) -> tuple[Bags | None, Inputs]:
+    bags = Bags(store, arm.streams) if arm.modality != "rna" else None
+    if bags is not None and not bags.missing:
+        check_recipe(fold.facts, bags)
+        scaler = StreamScaler(fold.facts["widths"], {s: model["scaling"][s] for s in bags.streams})
+        scaler.load_state_dict(fold.facts["scaler"])
+        bags.scale(scaler)
+    slides = bags.of_patients(bags.patient_ids) if bags is not None else {}
+    profiles = {}
+    if arm.modality != "wsi" and rna.n_obs and fold.normaliser is not None:
+        profiles = dict(zip(rna.obs_names, fold.normaliser.transform(rna), strict=True))
+    return bags, Inputs(bags if slides else None, slides, profiles)
+
+
+def _network(arm: Arm, model: dict, fold: FoldModel, bags: Bags | None, member: dict) -> ArmNetwork:
+    heads = {**dict.fromkeys(model["horizons"], 1), **{t: len(c) for t, c in model["classes"].items()}}
+    width = sum(fold.facts["widths"].values()) if arm.modality != "rna" else None
+    network = ArmNetwork(arm, width, len(fold.facts["genes"]) if arm.modality != "wsi" else None, heads, model["model"])
+    network.load_state_dict(member["weights"])
+    return network.eval()
+
+
+def _embedding(fold: FoldModel, bags: Bags | None, inputs: Inputs) -> dict[str, dict[str, np.ndarray]]:
+    """Unit vectors of both modalities in the shared space of the fold's pretrained towers."""
+    if fold.encoders is None:
+        return {}
+    encoders = load_encoders(fold.encoders)
+    found: dict[str, dict[str, np.ndarray]] = {}
+    if inputs.bags is not None:
+        found["wsi"] = dict(zip(inputs.slides, embed_patients(encoders, bags, inputs.slides), strict=True))
+    if inputs.profiles:
+        found["rna"] = dict(zip(inputs.profiles, embed_profiles(encoders, np.stack(list(inputs.profiles.values()))), strict=True))
+    return found
+
+
+def _pattern_vector(shared: dict, patient: str, pattern: str) -> np.ndarray | None:
+    """Vector of one modality, or the unit mean of both."""
+    parts = [shared[m][patient] for m in (("wsi", "rna") if pattern == "both" else (pattern,)) if patient in shared.get(m, {})]
+    if not parts:
+        return None
+    mean = np.mean(parts, axis=0, dtype=np.float64)
+    return mean / max(np.linalg.norm(mean), 1e-12)
+
+
+def _far(inputs: Inputs, patient: str, pattern: str) -> float:
+    """Root mean square of a patient's scaled inputs: about 1 for a patient like those of training, more further out."""
+    parts = []
+    if pattern in ("wsi", "both"):
+        parts.append(np.sqrt(np.mean(inputs.bags.pack([inputs.slides[patient]]).rows.astype(np.float64) ** 2)))
+    if pattern in ("rna", "both"):
+        parts.append(np.sqrt(np.mean(inputs.profiles[patient].astype(np.float64) ** 2)))
+    return float(np.mean(parts))
+
+
+def _table(outputs: dict, vectors: dict, distance: dict, served: dict, everyone: dict[str, list[str]], model: dict, models: int) -> pd.DataFrame:
+    rows = []
+    for pattern, patients in everyone.items():
+        for patient in patients:
+            key = (patient, pattern)
+            if key not in served:
+                rows.append(
+                    {"patient_id": patient, "inputs": pattern, "status": "excluded", "reason": "every model was trained on this patient", "out_of_fold": False}
+                )
+                continue
+            values = {name: float(np.mean(v)) for name, v in outputs[key].items()}
+            row = {
+                "patient_id": patient,
+                "inputs": pattern,
+                "status": "ok",
+                "reason": None,
+                "out_of_fold": served[key] < models,
+                "out_of_distribution": float(np.mean(distance[key])),
+            }
+            for task, horizons in model["horizons"].items():
+                row[f"risk_{task}"] = 1 - values[task, f"surv_{max(horizons)}"]
+                row |= {f"surv_{task}_{d}": values[task, f"surv_{d}"] for d in horizons}
+            for task, classes in model["classes"].items():
+                row |= {f"p_{task}_{c}": values[task, f"p_{c}"] for c in classes}
+            if all(v is not None for v in vectors[key]) and served[key] == models:
+                whole = np.concatenate(vectors[key]) / np.sqrt(models)
+                row |= {f"z_{i}": float(z) for i, z in enumerate(whole)}
+            rows.append(row)
+    return pd.DataFrame(rows)

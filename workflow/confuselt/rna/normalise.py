@@ -1,0 +1,248 @@
+"""Per-fold normaliser: everything is fitted on training patients, then frozen.
+
+Counts: size factors against the training reference and the variance-stabilising
+transform of DESeq2 (Anders & Huber 2010; Love et al. 2014) by PyDESeq2, then the most
+variable genes by scanpy. Ready-made matrices: scaling only.
+"""
+
+import json
+import logging
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy.stats import trim_mean
+
+from confuselt.content import array_hash
+from confuselt.stamp import get_stamp
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Normaliser:
+    """Frozen normaliser of one fold.
+
+    Attributes
+    ----------
+    kind : str
+        ``counts`` or ``normalised``.
+    genes : list of str
+        Genes of the output, in order.
+    reference : dict
+        For counts: ``genes`` used for size factors, their training ``log_means``, and the
+        dispersion trend (``fit_type``; ``a1``, ``a0`` parametric, or ``mean``).
+    scaling : dict
+        ``kind``, ``clip`` and the arrays of a `Scaler`.
+    trained_on : str
+        Hash of the sorted training ids.
+    """
+
+    kind: str
+    genes: list[str]
+    reference: dict = field(default_factory=dict)
+    scaling: dict = field(default_factory=dict)
+    trained_on: str = ""
+
+    def save(self, path: Path) -> None:
+        """Write as JSON (floats in full precision)."""
+        path.write_text(json.dumps({**asdict(self), "stamp": get_stamp()}, sort_keys=True))
+
+    @classmethod
+    def load(cls, path: Path) -> "Normaliser":
+        """Read what `save` wrote."""
+        loaded = json.loads(Path(path).read_text())
+        loaded.pop("stamp", None)
+        return cls(**loaded)
+
+    def transform(self, adata: ad.AnnData) -> np.ndarray:
+        """Normalise any patients with the frozen references.
+
+        Parameters
+        ----------
+        adata : AnnData
+            Patients x genes, counts or ready-made values as in training.
+
+        Returns
+        -------
+        (patients, len(genes)) float32
+
+        Raises
+        ------
+        ValueError
+            A gene of the model is missing in `adata`; the message names genes.
+        """
+        needed = sorted({*self.genes, *self.reference.get("genes", [])})
+        missing = [g for g in needed if g not in adata.var_names]
+        if missing:
+            raise ValueError(f"{len(missing)} of {len(needed)} genes of the model are missing in this matrix, first {missing[:5]}")
+        values = self.stabilised(adata) if self.kind == "counts" else np.asarray(adata[:, self.genes].X, np.float64)
+        return scale(values, self.scaling)
+
+    def stabilised(self, adata: ad.AnnData) -> np.ndarray:
+        """VST of `genes` before scaling, (patients, genes) float64."""
+        reference = self.reference
+        factors = size_factors(np.asarray(adata[:, reference["genes"]].X, np.float64), np.asarray(reference["log_means"]))
+        return vst(np.asarray(adata[:, self.genes].X, np.float64) / factors[:, None], reference)
+
+
+def size_factors(counts: np.ndarray, log_means: np.ndarray) -> np.ndarray:
+    """Median-of-ratios size factors against a frozen reference.
+
+    Parameters
+    ----------
+    counts : (patients, genes) float64
+        Genes with a count above 0 in every training patient.
+    log_means : (genes,) float64
+        Mean log count of the training patients.
+
+    Returns
+    -------
+    (patients,) float64
+        As DESeq2's ``estimateSizeFactorsForMatrix(counts, geoMeans=...)``: zero counts of a new
+        patient are left out of its median.
+    """
+    with np.errstate(divide="ignore"):
+        ratios = np.log(counts) - log_means
+    ratios[~np.isfinite(ratios)] = np.nan
+    with np.errstate(invalid="ignore"):
+        factors = np.exp(np.nanmedian(ratios, axis=1))
+    if not np.isfinite(factors).all():
+        raise ValueError(f"{int((~np.isfinite(factors)).sum())} patients have no count in any reference gene; their RNA cannot be normalised")
+    return factors
+
+
+def vst(counts: np.ndarray, reference: dict) -> np.ndarray:
+    """Variance-stabilising transform of size-factor normalised counts under a frozen dispersion trend.
+
+    Parameters
+    ----------
+    counts : (patients, genes) float64
+    reference : dict
+        ``fit_type`` "parametric" with ``a1``, ``a0`` (dispersion = a1 / mean + a0), or "mean" with ``mean``.
+
+    Returns
+    -------
+    (patients, genes) float64, log2 scale.
+    """
+    if reference["fit_type"] == "parametric":
+        a0, a1 = reference["a0"], reference["a1"]
+        inner = 1 + a1 + 2 * a0 * counts + 2 * np.sqrt(a0 * counts * (1 + a1 + a0 * counts))
+        return np.log2(inner / (4 * a0))
+    alpha = reference["mean"]
+    return (2 * np.arcsinh(np.sqrt(alpha * counts)) - np.log(alpha) - np.log(4)) / np.log(2)
+
+
+def scale(values: np.ndarray, scaling: dict) -> np.ndarray:
+    """Apply the scaling of a normaliser, (n, genes) float64 to float32."""
+    return _scaler(scaling)(_tensor(values)).numpy()
+
+
+def _tensor(values: np.ndarray):
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(values, np.float64))
+
+
+def _scaler(scaling: dict):
+    from confuselt.model.scaler import Scaler
+
+    scaler = Scaler(scaling["kind"], len(scaling["centre"]), scaling["clip"])
+    for name in ("centre", "scale", "quantiles"):
+        if scaling[name]:
+            getattr(scaler, name).copy_(_tensor(np.asarray(scaling[name])))
+    return scaler
+
+
+def fit_scaling(values: np.ndarray, kind: str, clip: float) -> dict:
+    """Fit a `Scaler` and return it as plain lists for JSON."""
+    from confuselt.model.scaler import Scaler
+
+    fitted = Scaler(kind, values.shape[1], clip).fit(values)
+    return {"kind": kind, "clip": clip, **{n: getattr(fitted, n).tolist() for n in ("centre", "scale", "quantiles")}}
+
+
+def fit_trend(adata: ad.AnnData) -> dict:
+    """Size-factor reference and dispersion trend of training counts, by PyDESeq2.
+
+    Raises
+    ------
+    ValueError
+        No gene has a count in every training patient, so no median-of-ratios reference exists.
+    """
+    from pydeseq2.dds import DeseqDataSet
+    from pydeseq2.default_inference import DefaultInference
+
+    counts = np.asarray(adata.X, np.float64)
+    everywhere = (counts > 0).all(0)
+    if not everywhere.any():
+        raise ValueError(
+            "no gene has a count above 0 in every training patient: DESeq2's size factors have no reference; drop empty samples or filter the matrix"
+        )
+    genes = list(adata.var_names[everywhere])
+    frame = pd.DataFrame(counts.astype(int), index=adata.obs_names, columns=adata.var_names)
+    dataset = DeseqDataSet(counts=frame, metadata=pd.DataFrame({"one": 1}, index=frame.index), design="~1", quiet=True, inference=DefaultInference(n_cpus=1))
+    dataset.vst_fit(use_design=False)
+    reference: dict = {"genes": genes, "log_means": np.log(counts[:, everywhere]).mean(0).tolist()}
+    if dataset.vst_fit_type == "parametric":
+        a0, a1 = dataset.uns["vst_trend_coeffs"]
+        return {**reference, "fit_type": "parametric", "a0": float(a0), "a1": float(a1)}
+    # PyDESeq2 gives up on the curve and uses one dispersion, computed like its own vst_transform does.
+    dispersions = dataset.var["vst_genewise_dispersions"].to_numpy()
+    mean = trim_mean(dispersions[dispersions > 10 * dataset.min_disp], proportiontocut=0.001)
+    return {**reference, "fit_type": "mean", "mean": float(mean)}
+
+
+def variable_genes(values: np.ndarray, names: list[str], wanted: int | None) -> list[str]:
+    """The `wanted` most variable genes of log-scale values by scanpy (flavour "seurat"), in matrix order."""
+    if wanted is None or wanted >= len(names):
+        return names
+    import scanpy as sc
+
+    # scanpy's seurat flavour takes expm1 of log1p data; VST is log2, so it is handed over in natural logs.
+    frame = ad.AnnData(np.maximum(values, 0) * np.log(2), var=pd.DataFrame(index=names))
+    sc.pp.highly_variable_genes(frame, flavor="seurat", n_top_genes=wanted)
+    return [g for g, chosen in zip(names, frame.var["highly_variable"], strict=True) if chosen]
+
+
+def fit_normaliser(adata: ad.AnnData, cfg: dict) -> Normaliser:
+    """Fit on training patients only.
+
+    Parameters
+    ----------
+    adata : AnnData
+        Training patients x all genes.
+    cfg : dict
+        ``rna.*`` keys.
+    """
+    trained_on = array_hash(np.array(sorted(adata.obs_names), dtype="U"))
+    if cfg["rna.matrix"] == "normalised":
+        values = np.asarray(adata.X, np.float64)
+        keep = values.std(0) > 0
+        genes = list(adata.var_names[keep])
+        values = values[:, keep]
+        if cfg["rna.genes"] is not None and cfg["rna.genes"] < len(genes):
+            # A ready-made matrix has no counts left to model: plain interquartile range, robust to its heavy tails.
+            width = np.subtract(*np.quantile(values, [0.75, 0.25], axis=0))
+            chosen = np.sort(np.argsort(-width, kind="stable")[: cfg["rna.genes"]])
+            genes, values = [genes[i] for i in chosen], values[:, chosen]
+        return Normaliser("normalised", genes, {}, fit_scaling(values, cfg["rna.scaling"], cfg["rna.clip"]), trained_on)
+    expressed = (np.asarray(adata.X) >= cfg["rna.min_count"]).mean(0) >= cfg["rna.min_share"]
+    if expressed.sum() < 2:
+        raise ValueError(f"{int(expressed.sum())} genes reach rna.min_count {cfg['rna.min_count']} in {cfg['rna.min_share']:.0%} of the training patients")
+    kept = adata[:, expressed].copy()
+    fitted = Normaliser("counts", list(kept.var_names), fit_trend(kept), {}, trained_on)
+    values = fitted.stabilised(kept)
+    fitted.genes = variable_genes(values, list(kept.var_names), cfg["rna.genes"])
+    values = values[:, kept.var_names.get_indexer(fitted.genes)]
+    fitted.scaling = fit_scaling(values, cfg["rna.scaling"], cfg["rna.clip"])
+    log.info(
+        "%d of %d genes expressed, %d kept, trend %s",
+        len(kept.var_names),
+        adata.n_vars,
+        len(fitted.genes),
+        {k: v for k, v in fitted.reference.items() if k not in ("genes", "log_means")},
+    )
+    return fitted

@@ -1,0 +1,16 @@
+"""Tables that `rna` writes."""
+
+from confuselt.tables import INDEX_COLUMNS, Table
+
+INDEX = Table(
+    "rna/index",
+    {"sample_id": "string", "patient_id": "string", **INDEX_COLUMNS},
+    key=("sample_id",),
+    required=("patient_id", "status", "n"),
+)
+PAM50 = Table(
+    "rna/pam50",
+    {"sample_id": "string", "patient_id": "string", "status": "string", "reason": "string", "call": "string", "correlation": "float64"},
+    key=("sample_id",),
+    required=("patient_id", "status"),
+)

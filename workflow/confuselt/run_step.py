@@ -1,0 +1,152 @@
+"""Start one step: the same ``main(...)`` runs under Snakemake, by hand, and in a test.
+
+Under Snakemake the arguments are looked up by name among the job's inputs,
+outputs, wildcards, resources, ``cfg`` and ``threads``. By hand they come from the
+command line, and ``cfg`` from ``--configfile`` through the script's own ``READS``.
+Outputs (arguments annotated `Output`) are written under a temporary name in the
+same folder and renamed only after ``main`` returned: a killed job leaves nothing
+half-written under a final name.
+"""
+
+import argparse
+import inspect
+import logging
+import os
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NewType
+
+from confuselt.code_hash import DECISIVE, code_hash
+from confuselt.settings import load_config, settings
+from confuselt.stamp import config_hash, set_stamp, versions
+
+Output = NewType("Output", Path)
+log = logging.getLogger("confuselt")
+
+
+def run_step(main: Callable[..., None], scope: dict[str, Any]) -> None:
+    """Run `main` of a script.
+
+    Parameters
+    ----------
+    main : callable
+        Its annotations say how an argument is filled: `Output`, ``Path``, ``list[Path]``, ``str``, ``int``, ``dict`` (cfg).
+    scope : dict
+        The script's ``globals()``; holds ``snakemake`` in a job, and ``READS``.
+    """
+    script = Path(scope["__file__"])  # Snakemake sets it back to the real script
+    snakemake = scope.get("snakemake")
+    if snakemake is not None:
+        _log_to(snakemake.log[0] if snakemake.log else None)
+    try:
+        values = _from_snakemake(main, snakemake) if snakemake is not None else _from_command_line(main, scope)
+        execute(main, values, script)
+    except BaseException:
+        log.exception("%s failed", script.stem)
+        raise
+
+
+def execute(main: Callable[..., None], values: dict[str, Any], script: Path) -> None:
+    """Call `main` with temporary output names, then move every output to its place."""
+    cfg = values.get("cfg", {})
+    set_stamp(
+        {
+            "stage": script.parent.name,
+            "rule": script.stem,
+            "code": code_hash(script),
+            "config": config_hash(dict(cfg)),
+            **versions(tuple(DECISIVE.values())),
+        }
+    )
+    random.seed(cfg.get("seed", 0))
+    outputs = [name for name, kind in _kinds(main).items() if kind is Output and values.get(name) is not None]
+    final = {name: Path(values[name]) for name in outputs}
+    partial = {name: path.with_name(f".partial.{path.name}") for name, path in final.items()}
+    for path in final.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    main(**{**values, **partial})
+    for name in outputs:
+        _flush(partial[name])
+    for name in outputs:
+        partial[name].replace(final[name])
+    for folder in {path.parent for path in final.values()}:
+        _flush(folder)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _log_to(path: str | None) -> None:
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if path:
+        handlers = [logging.FileHandler(path, mode="w")]
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=handlers, force=True)
+    logging.captureWarnings(True)
+    for noisy in ("fontTools", "matplotlib", "numba"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _kinds(main: Callable[..., None]) -> dict[str, Any]:
+    return {name: parameter.annotation for name, parameter in inspect.signature(main).parameters.items()}
+
+
+def _convert(kind: Any, value: Any) -> Any:
+    if value is None or kind is dict:
+        return value
+    if kind == list[Path]:
+        return [Path(v) for v in ([value] if isinstance(value, str) else value)]
+    if kind in (Output, Path) or kind == Path | None:
+        if not isinstance(value, str | Path):  # an input function that may find nothing hands over a list
+            return Path(value[0]) if len(value) else None
+        return Path(value)
+    return kind(value)
+
+
+def _from_snakemake(main: Callable[..., None], job: Any) -> dict[str, Any]:
+    pool: dict[str, Any] = {"threads": job.threads, "cfg": job.params.get("cfg")}
+    for part in (job.resources, job.wildcards, job.params, job.input, job.output):
+        pool.update(dict(part.items()))
+    kinds, values = _kinds(main), {}
+    for name, parameter in inspect.signature(main).parameters.items():
+        if name in pool:
+            values[name] = _convert(kinds[name], pool[name])
+        elif parameter.default is not inspect.Parameter.empty:
+            values[name] = parameter.default
+        elif kinds[name] == list[Path]:
+            values[name] = []
+        else:
+            raise TypeError(f"the rule gives no '{name}'")
+    return values
+
+
+def _from_command_line(main: Callable[..., None], scope: dict[str, Any]) -> dict[str, Any]:
+    parser = argparse.ArgumentParser(description=main.__doc__ or scope.get("__doc__"))
+    kinds = _kinds(main)
+    for name, parameter in inspect.signature(main).parameters.items():
+        if name == "cfg":
+            parser.add_argument("--configfile", required=True, type=Path)
+            parser.add_argument("--cohort", default=None, help="cohort whose config is used (default: the main one)")
+            continue
+        optional = parameter.default is not inspect.Parameter.empty
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            required=not optional and kinds[name] != list[Path],
+            default=parameter.default if optional else None,
+            nargs="*" if kinds[name] == list[Path] else None,
+        )
+    given = vars(parser.parse_args())
+    _log_to(None)
+    values = {name: _convert(kinds[name], given[name]) for name in kinds if name != "cfg"}
+    for name, kind in kinds.items():
+        if kind == list[Path] and values.get(name) is None:
+            values[name] = []
+    if "cfg" in kinds:
+        values["cfg"] = settings(Path(scope["__file__"]), load_config(given["configfile"]), given["cohort"])
+    return values

@@ -1,0 +1,67 @@
+"""Which config keys a script reads, as one plain dict.
+
+A script states its keys once, in a literal ``READS``; the rule's ``cfg`` param is
+exactly those (read here from the syntax tree, so that parsing the workflow imports
+no script). ``"rna.*"`` stands for every key of a block; ``"-rna.x"`` takes one out.
+"""
+
+import ast
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from confuselt.config.root import Config
+
+
+@cache
+def reads(script: Path) -> tuple[str, ...]:
+    """The literal ``READS`` of a script (an empty tuple where it has none)."""
+    for node in ast.parse(Path(script).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "READS" for t in node.targets):
+            return tuple(ast.literal_eval(node.value))
+    return ()
+
+
+def settings(script: Path, config: Config, cohort: str | None = None) -> dict[str, Any]:
+    """The ``cfg`` of one script: dotted key to plain value.
+
+    Parameters
+    ----------
+    script : Path
+    config : Config
+        The validated config.
+    cohort : str, optional
+        A second cohort (``predict.name``) has its own data and `acquire` block.
+    """
+    dump = config.for_cohort(cohort or config.cohort).model_dump(mode="json", by_alias=True)
+    found: dict[str, Any] = {}
+    for key in reads(script):
+        if key.startswith("-"):
+            del found[key[1:]]
+        elif key.endswith(".*"):
+            block = key[:-2]
+            found.update({f"{block}.{name}": value for name, value in dump[block].items()})
+        else:
+            value: Any = dump
+            for part in key.split("."):
+                value = value[part]
+            found[key] = value
+    return dict(sorted(found.items()))
+
+
+def load_config(*paths: Path) -> Config:
+    """Merge config files as Snakemake does (later files win, dicts are merged) and validate them."""
+    merged: dict[str, Any] = {}
+    for path in paths:
+        merged = _merge(merged, yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {})
+    return Config.model_validate(merged)
+
+
+def _merge(old: dict, new: dict) -> dict:
+    merged = dict(old)
+    for key, value in new.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged

@@ -1,0 +1,147 @@
+"""Folds of a cohort: test, inner validation and training patients of every repeat and fold."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from confuselt.acquire.sheet import read_sheet
+from confuselt.split.sites import Wanted, distinct_maps, random_map
+
+log = logging.getLogger(__name__)
+TEST, INNER, TRAIN = "test", "inner", "train"
+
+
+def group_counts(clinical: pd.DataFrame, groups: np.ndarray, endpoint: str | None, labels: list[dict]) -> np.ndarray:
+    """Patients, events and class members per group, (groups, 2 + classes)."""
+    columns = [np.ones(len(clinical))]
+    columns.append(np.nan_to_num(clinical[f"{endpoint}_event"].to_numpy(float)) if endpoint else np.zeros(len(clinical)))
+    for label in labels:
+        values = clinical[f"label_{label['name']}"]
+        columns += [(values == c).to_numpy(float) for c in label["classes"] if (values == c).any()]
+    counts = np.zeros((groups.max() + 1, len(columns)))
+    np.add.at(counts, groups, np.column_stack(columns))
+    return counts
+
+
+def make_folds(clinical: pd.DataFrame, cfg: dict) -> pd.DataFrame:
+    """Random maps of whole groups to folds.
+
+    Parameters
+    ----------
+    clinical : DataFrame
+        Usable patients of ``acquire/clinical``, sorted by patient.
+    cfg : dict
+        ``split.*``, ``tasks.*``, ``seed``.
+
+    Returns
+    -------
+    DataFrame
+        Columns of ``split/folds``.
+    """
+    rng = np.random.default_rng([cfg["seed"], 1])
+    groups, endpoint, names = _groups(clinical, cfg)
+    k = cfg["split.folds"]
+    counts = group_counts(clinical, groups, endpoint, cfg["tasks.labels"])
+    if len(counts) < k:
+        raise ValueError(f"{len(counts)} sites for {k} folds: use fewer folds or split.group: patient")
+    least = np.concatenate([[0.5 * len(clinical) / k, _least_events(counts, k, cfg)], np.minimum(1, counts[:, 2:].sum(0) // k)])
+    largest = counts[:, 0].max()
+    maps = distinct_maps(
+        Wanted(counts, least, max(1.6 * len(clinical) / k, 1.05 * largest)), groups, k, cfg["split.repeats"], cfg["split.max_ari"], cfg["split.tries"], rng
+    )
+    test = pd.DataFrame(
+        [{"repeat": r, "patient_id": p, "test_fold": f} for r, m in enumerate(maps) for p, f in zip(clinical["patient_id"], m[groups], strict=True)]
+    )
+    return with_inner(test, clinical, groups, counts, cfg, rng)
+
+
+def _least_events(counts: np.ndarray, k: int, cfg: dict) -> float:
+    total = counts[:, 1].sum()
+    if total < k * cfg["split.min_events"]:
+        log.warning("%d events for %d folds: the folds cannot hold %d each, no bound is set", total, k, cfg["split.min_events"])
+        return 0.0
+    return float(cfg["split.min_events"])
+
+
+def _groups(clinical: pd.DataFrame, cfg: dict) -> tuple[np.ndarray, str | None, list[str]]:
+    endpoint = next((t["name"] for t in cfg["tasks.survival"] if clinical[f"{t['name']}_event"].sum() > 0), None)
+    key = clinical["patient_id"] if cfg["split.group"] == "patient" else clinical["site"].fillna("no site")
+    codes, names = pd.factorize(key, sort=True)
+    return codes, endpoint, list(names)
+
+
+def folds_from_file(path: Path, clinical: pd.DataFrame, cfg: dict) -> pd.DataFrame:
+    """Test folds that the user brought; the inner part is drawn here, grouped alike.
+
+    Patients that the file does not name are in no fold (logged); ids that the cohort does not have are ignored (logged).
+    """
+    key = cfg["acquire.id_column"]
+    table = read_sheet(path, ids=(key,))
+    for column in (key, "test_fold"):
+        if column not in table:
+            raise ValueError(f"{path}: no column '{column}' (split.from: file)")
+    table = table.rename(columns={key: "patient_id"})
+    table["repeat"] = table.get("repeat", 0)
+    for column, count in (("test_fold", cfg["split.folds"]), ("repeat", cfg["split.repeats"])):
+        found = sorted(set(table[column]))
+        if found != list(range(count)):
+            raise ValueError(f"{path}: {column} holds {found[:10]}, the config wants 0 to {count - 1} (split.folds, split.repeats)")
+    if table.duplicated(["repeat", "patient_id"]).any():
+        raise ValueError(f"{path}: patients stand twice: {table.loc[table.duplicated(['repeat', 'patient_id']), 'patient_id'].head().tolist()}")
+    unknown = sorted(set(table["patient_id"]) - set(clinical["patient_id"]))
+    absent = sorted(set(clinical["patient_id"]) - set(table["patient_id"]))
+    if unknown:
+        log.warning("%d patients of %s are not in the cohort, first %s", len(unknown), path.name, unknown[:5])
+    if absent:
+        log.warning("%d patients of the cohort are not in %s, first %s: they are in no fold", len(absent), path.name, absent[:5])
+    clinical = clinical[clinical["patient_id"].isin(set(table["patient_id"]))].reset_index(drop=True)
+    if clinical.empty:
+        raise ValueError(f"{path}: no patient of the cohort is in it")
+    groups, endpoint, _ = _groups(clinical, cfg)
+    counts = group_counts(clinical, groups, endpoint, cfg["tasks.labels"])
+    test = table[["repeat", "patient_id", "test_fold"]].merge(clinical[["patient_id"]], on="patient_id")
+    return with_inner(test, clinical, groups, counts, cfg, np.random.default_rng([cfg["seed"], 1]))
+
+
+def with_inner(test: pd.DataFrame, clinical: pd.DataFrame, groups: np.ndarray, counts: np.ndarray, cfg: dict, rng: np.random.Generator) -> pd.DataFrame:
+    """Add the inner validation part: whole groups, about ``split.inner`` of the training patients."""
+    rows = []
+    for (repeat, fold), chosen in _test_masks(test, clinical, cfg):
+        inner = _inner_mask(groups, ~chosen, counts, cfg["split.inner"], rng)
+        role = np.where(chosen, TEST, np.where(inner, INNER, TRAIN))
+        rows.append(pd.DataFrame({"repeat": repeat, "fold": fold, "patient_id": clinical["patient_id"], "site": clinical["site"], "role": role}))
+    return pd.concat(rows, ignore_index=True)
+
+
+def _test_masks(test: pd.DataFrame, clinical: pd.DataFrame, cfg: dict) -> list[tuple[tuple[int, int], np.ndarray]]:
+    masks = []
+    for repeat in range(cfg["split.repeats"]):
+        fold_of = test[test["repeat"] == repeat].set_index("patient_id")["test_fold"].reindex(clinical["patient_id"]).to_numpy()
+        masks += [((repeat, fold), fold_of == fold) for fold in range(cfg["split.folds"])]
+    return masks
+
+
+def _inner_mask(groups: np.ndarray, training: np.ndarray, counts: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Whole training groups of about `share` of the training patients, stratified like the folds."""
+    present = np.unique(groups[training])
+    if len(present) < 2:
+        raise ValueError("a fold leaves one site for training: no inner part can be taken from it; use split.group: patient")
+    parts = min(max(2, round(1 / share)), len(present))
+    inside = np.zeros((len(present), counts.shape[1]))
+    # Counts of the training patients only: a group may lie partly in the test fold when the file says so.
+    np.add.at(inside, np.searchsorted(present, groups[training]), counts[groups[training]] / np.bincount(groups, minlength=len(counts))[groups[training], None])
+    total = inside.sum(0)
+    least = np.concatenate([[0.6 * total[0] / parts], np.minimum(total[1:] // (2 * parts), 2)])
+    best, best_left = None, np.inf
+    for _ in range(20):
+        folds, left = random_map(Wanted(inside, least, max(1.5 * total[0] / parts, 1.05 * inside[:, 0].max())), parts, rng)
+        if left < best_left:
+            best, best_left = folds, left
+        if left == 0:
+            break
+    # Among the allowed parts, the one nearest to the wanted share.
+    sizes = np.array([inside[best == p, 0].sum() for p in range(parts)])
+    part = int(np.argmin(np.abs(sizes - share * total[0])))
+    return training & np.isin(groups, present[best == part])

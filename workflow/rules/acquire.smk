@@ -1,0 +1,82 @@
+"""Cohort tables: from the user's sheets, from a simulated cohort, and with permuted outcomes for a control."""
+
+
+rule simulate_cohort:
+    output:
+        tile=f"{COHORT}/acquire/simulated/tile_features.parquet",
+        cells=f"{COHORT}/acquire/simulated/cell_features.parquet",
+        rna=f"{COHORT}/acquire/simulated/rna_counts.parquet",
+        clinical=f"{COHORT}/acquire/simulated/clinical.csv",
+        truth=f"{COHORT}/acquire/simulated/truth.parquet",
+    log:
+        f"{RESULTS}/logs/acquire/simulate_cohort.{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/acquire/simulate_cohort.{{cohort}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        cfg=cfg("acquire", "simulate_cohort"),
+        code=code("acquire", "simulate_cohort"),
+    message:
+        "acquire: simulating cohort {wildcards.cohort}"
+    script:
+        "../scripts/acquire/simulate_cohort.py"
+
+
+rule read_sheets:
+    input:
+        unpack(cohort_files),
+    output:
+        slides=f"{COHORT}/acquire/slides.parquet",
+        rna=f"{COHORT}/acquire/rna.parquet",
+        clinical=f"{COHORT}/acquire/clinical.parquet",
+        patients=f"{COHORT}/acquire/patients.parquet",
+        downloads=f"{COHORT}/acquire/downloads.parquet",
+    log:
+        f"{RESULTS}/logs/acquire/read_sheets.{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/acquire/read_sheets.{{cohort}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        cfg=cfg("acquire", "read_sheets"),
+        code=code("acquire", "read_sheets"),
+    message:
+        "acquire: cohort tables of {wildcards.cohort}"
+    script:
+        "../scripts/acquire/read_sheets.py"
+
+
+rule permute_outcomes:
+    input:
+        clinical=f"{OURS}/acquire/clinical.parquet",
+    output:
+        permuted=f"{RUN}/acquire/clinical.parquet",
+    log:
+        f"{RESULTS}/logs/acquire/permute_outcomes/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/acquire/permute_outcomes/{{run}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        cfg=cfg(
+            "acquire",
+            "permute_outcomes",
+            within_site=lambda wildcards: control_of(wildcards)[0]
+            == "permuted-within-site",
+            draw=lambda wildcards: control_of(wildcards)[1],
+        ),
+        code=code("acquire", "permute_outcomes"),
+    message:
+        "acquire: permuted outcomes for {wildcards.run}"
+    script:
+        "../scripts/acquire/permute_outcomes.py"

@@ -1,0 +1,197 @@
+"""The validated config, where things lie, and the input functions of every stage."""
+
+import os
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from confuselt.acquire.sources import (
+    FILES,
+    bag_files,
+    check_sources,
+    existing_files,
+    listed_files,
+)
+from confuselt.code_hash import code_hash
+from confuselt.config.validate import validate
+from confuselt.finetune.arms import parse_arm
+from confuselt.settings import settings
+
+try:
+    CONFIG = validate(config)
+    for name in filter(None, (CONFIG.cohort, CONFIG.predict.name)):
+        check_sources(CONFIG.for_cohort(name))
+except ValueError as fault:
+    raise WorkflowError(str(fault))
+
+# Numeric libraries read these when they start: results must not depend on --cores.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = str(CONFIG.numeric_threads)
+
+RESULTS = CONFIG.results
+COHORT = f"{RESULTS}/cohorts/{{cohort}}"
+RUN = f"{RESULTS}/{{run}}"
+# The training cohort, its store, and the main experiment.
+OURS = f"{RESULTS}/cohorts/{CONFIG.cohort}"
+STORE = f"{OURS}/pack/{CONFIG.embed.encoder}.h5"
+MAIN = f"experiments/{CONFIG.experiment}"
+EXPERIMENT = f"{RESULTS}/{MAIN}"
+FOLDS = range(CONFIG.split.folds)
+REPEATS = range(CONFIG.split.repeats)
+
+# Controls repeat the base arm's chain, on the first repeat.
+BASE_ARM = "both-pretrained-cells"
+CONTROL_RUNS = [
+    f"{EXPERIMENT}/controls/{kind}-{draw}"
+    for kind in CONFIG.evaluate.controls.kinds
+    for draw in range(1, CONFIG.evaluate.controls.draws + 1)
+]
+SCORED = [*CONFIG.finetune.arms, *CONFIG.evaluate.baselines]
+STREAM_SETS = sorted(
+    {
+        parse_arm(arm).streams
+        for arm in CONFIG.finetune.arms
+        if parse_arm(arm).pretrained
+    }
+)
+
+
+def script(stage, rule):
+    """A script by the words that name it."""
+    return Path(workflow.basedir, "scripts", stage, f"{rule}.py")
+
+
+def cfg(stage, rule, **extra):
+    """Param `cfg`: exactly the config keys that a script reads, as one plain dict."""
+
+    def of(wildcards):
+        found = settings(script(stage, rule), CONFIG, wildcards.get("cohort"))
+        return {**found, **{name: value(wildcards) for name, value in extra.items()}}
+
+    return of
+
+
+def code(stage, rule):
+    """Param `code`: content hash of a script and of all that it imports from confuselt."""
+    return code_hash(script(stage, rule))
+
+
+def gpus():
+    return int(CONFIG.device == "cuda")
+
+
+# --- runs: the main experiment and its controls
+
+
+def control_of(wildcards):
+    """(control, draw) of a run; (None, 0) for the main one."""
+    folder, name = os.path.split(wildcards.get("run", MAIN))
+    if os.path.basename(folder) != "controls":
+        return None, 0
+    control, _, draw = name.rpartition("-")
+    return control, int(draw)
+
+
+def is_control(run, kind):
+    return os.path.basename(run).rpartition("-")[0] == kind
+
+
+def shared_run(wildcards):
+    """Run whose folds and normalised RNA a run uses: mispairing starts at pretraining."""
+    return MAIN if control_of(wildcards)[0] == "mispaired" else wildcards.run
+
+
+def folds_of(wildcards):
+    return f"{RESULTS}/{shared_run(wildcards)}/split/folds.parquet"
+
+
+def outcomes(wildcards):
+    """Clinical table of a run: the cohort's, or the permuted one of a control."""
+    if control_of(wildcards)[0] in ("permuted", "permuted-within-site"):
+        return f"{RESULTS}/{wildcards.run}/acquire/clinical.parquet"
+    return f"{OURS}/acquire/clinical.parquet"
+
+
+# --- acquire, embed, cells, rna
+
+
+def cohort_files(wildcards):
+    """Listed files that exist, by the name of the argument that reads them."""
+    config = CONFIG.for_cohort(wildcards.cohort)
+    files = (
+        listed_files(config)
+        if config.acquire.source == "simulate"
+        else existing_files(config)
+    )
+    return {FILES[key]: str(path) for key, path in files.items()}
+
+
+def cohort_file(key):
+    """Input function for one of these files."""
+    return lambda wildcards: {
+        k: v for k, v in cohort_files(wildcards).items() if k == FILES[key]
+    }
+
+
+def bags_of(stream):
+    """Input function for the bag files that the slide sheet lists."""
+    return lambda wildcards: bag_files(CONFIG.for_cohort(wildcards.cohort), stream)
+
+
+# --- pretrain, finetune
+
+
+def rna_of_fold(wildcards):
+    return f"{RESULTS}/{shared_run(wildcards)}/rna/r{wildcards.repeat}f{wildcards.fold}.h5ad"
+
+
+def rna_of_folds(wildcards):
+    return [
+        f"{RESULTS}/{shared_run(wildcards)}/rna/r{wildcards.repeat}f{fold}.h5ad"
+        for fold in FOLDS
+    ]
+
+
+def checkpoints_of(wildcards):
+    """Pretrained towers of every fold for a pretrained arm; rna-pretrained takes the RNA tower of tile-cells."""
+    arm = parse_arm(wildcards.arm)
+    folder = f"{RESULTS}/{wildcards.run}/pretrain/{arm.streams}"
+    return (
+        [f"{folder}/r{wildcards.repeat}f{fold}.pt" for fold in FOLDS]
+        if arm.pretrained
+        else []
+    )
+
+
+# --- evaluate, predict
+
+
+def pretrained(suffix):
+    """Pretraining outputs whose embeddings are compared in retrieval."""
+    main = [
+        f"{EXPERIMENT}/pretrain/{s}/r{r}f{f}.{suffix}"
+        for s in STREAM_SETS
+        for r in REPEATS
+        for f in FOLDS
+    ]
+    pairs = [run for run in CONTROL_RUNS if is_control(run, "mispaired")]
+    return main + [
+        f"{run}/pretrain/tile-cells/r0f{f}.{suffix}" for run in pairs for f in FOLDS
+    ]
+
+
+def control_tables(name, ours):
+    """Folds or outcomes of each control: a mispaired one shares those of the main run."""
+    return [
+        ours if is_control(run, "mispaired") else f"{run}/{name}"
+        for run in CONTROL_RUNS
+    ]
+
+
+def predict_target(wildcards):
+    """Predictions of the named cohort; asked for without a name, say how to give one."""
+    if CONFIG.predict.name is None:
+        raise WorkflowError(
+            "predict needs a cohort: --config 'predict={name: NAME, data: FOLDER}'"
+        )
+    return f"{EXPERIMENT}/predict/{CONFIG.predict.name}/predictions.parquet"

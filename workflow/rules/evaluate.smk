@@ -1,0 +1,111 @@
+"""Metrics, comparisons, controls, report."""
+
+
+rule score_arms:
+    input:
+        store=STORE,
+        folds=f"{EXPERIMENT}/split/folds.parquet",
+        clinical=f"{OURS}/acquire/clinical.parquet",
+        rna=[f"{EXPERIMENT}/rna/r{r}f{f}.h5ad" for r in REPEATS for f in FOLDS],
+        arm_predictions=[
+            f"{EXPERIMENT}/finetune/{arm}/r{r}.parquet"
+            for arm in SCORED
+            for r in REPEATS
+        ],
+        arm_models=[
+            f"{EXPERIMENT}/finetune/{arm}/r{r}.pt" for arm in SCORED for r in REPEATS
+        ],
+        checkpoints=pretrained("pt"),
+        histories=pretrained("parquet"),
+        control_predictions=[
+            f"{run}/finetune/{BASE_ARM}/r0.parquet" for run in CONTROL_RUNS
+        ],
+        control_models=[f"{run}/finetune/{BASE_ARM}/r0.pt" for run in CONTROL_RUNS],
+        control_folds=control_tables(
+            "split/folds.parquet", f"{EXPERIMENT}/split/folds.parquet"
+        ),
+        control_clinical=control_tables(
+            "acquire/clinical.parquet", f"{OURS}/acquire/clinical.parquet"
+        ),
+    output:
+        predictions=f"{EXPERIMENT}/evaluate/predictions.parquet",
+        metrics=f"{EXPERIMENT}/evaluate/metrics.parquet",
+        comparisons=f"{EXPERIMENT}/evaluate/comparisons.parquet",
+        retrieval=f"{EXPERIMENT}/evaluate/retrieval.parquet",
+        curves=f"{EXPERIMENT}/evaluate/curves.parquet",
+    log:
+        f"{RESULTS}/logs/evaluate/score_arms/{MAIN}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate/score_arms/{MAIN}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=12000,
+        runtime=120,
+    params:
+        cfg=cfg("evaluate", "score_arms"),
+        code=code("evaluate", "score_arms"),
+    message:
+        "evaluate: metrics, comparisons, retrieval"
+    script:
+        "../scripts/evaluate/score_arms.py"
+
+
+rule write_report:
+    input:
+        predictions=f"{EXPERIMENT}/evaluate/predictions.parquet",
+        metrics=f"{EXPERIMENT}/evaluate/metrics.parquet",
+        comparisons=f"{EXPERIMENT}/evaluate/comparisons.parquet",
+        retrieval=f"{EXPERIMENT}/evaluate/retrieval.parquet",
+        curves=f"{EXPERIMENT}/evaluate/curves.parquet",
+        folds=f"{EXPERIMENT}/split/folds.parquet",
+        store=STORE,
+        checkpoint=(
+            f"{EXPERIMENT}/pretrain/{STREAM_SETS[-1]}/r0f0.pt" if STREAM_SETS else []
+        ),
+        arm_models=[
+            f"{EXPERIMENT}/finetune/{arm}/r0.pt" for arm in CONFIG.finetune.arms
+        ],
+        rna=f"{EXPERIMENT}/rna/r0f0.h5ad",
+        clinical=f"{OURS}/acquire/clinical.parquet",
+        patients=f"{OURS}/acquire/patients.parquet",
+        downloads=f"{OURS}/acquire/downloads.parquet",
+        slides=f"{OURS}/acquire/slides.parquet",
+        tile_index=f"{OURS}/embed/{CONFIG.embed.encoder}/index.parquet",
+        cells_index=f"{OURS}/cells/index.parquet",
+        rna_index=f"{OURS}/rna/index.parquet",
+    output:
+        report=report(
+            f"{EXPERIMENT}/evaluate/report.html",
+            caption="../report/benchmark.rst",
+            category="benchmark",
+            labels={"experiment": CONFIG.experiment},
+        ),
+        forest=report(
+            f"{EXPERIMENT}/evaluate/figures/forest.png",
+            caption="../report/forest.rst",
+            category="figures",
+            labels={"figure": "arms, controls and baselines"},
+        ),
+        retrieval_figure=report(
+            f"{EXPERIMENT}/evaluate/figures/retrieval.png",
+            caption="../report/retrieval.rst",
+            category="figures",
+            labels={"figure": "retrieval between modalities"},
+        ),
+    log:
+        f"{RESULTS}/logs/evaluate/write_report/{MAIN}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate/write_report/{MAIN}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=6000,
+        runtime=30,
+    params:
+        cfg=cfg("evaluate", "write_report"),
+        code=code("evaluate", "write_report"),
+    message:
+        "evaluate: benchmark report"
+    script:
+        "../scripts/evaluate/write_report.py"

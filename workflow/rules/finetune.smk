@@ -1,0 +1,58 @@
+"""Supervised training of arms and baselines."""
+
+
+rule finetune_arm:
+    input:
+        store=STORE,
+        rna=rna_of_folds,
+        folds=folds_of,
+        clinical=outcomes,
+        checkpoints=checkpoints_of,
+    output:
+        predictions=f"{RUN}/finetune/{{arm}}/r{{repeat}}.parquet",
+        models=f"{RUN}/finetune/{{arm}}/r{{repeat}}.pt",
+    log:
+        f"{RESULTS}/logs/finetune/finetune_arm/{{run}}/{{arm}}/r{{repeat}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/finetune/finetune_arm/{{run}}/{{arm}}/r{{repeat}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=8000,
+        runtime=480,
+        gpu=gpus(),
+        device=CONFIG.device,
+    params:
+        cfg=cfg("finetune", "finetune_arm"),
+        code=code("finetune", "finetune_arm"),
+    message:
+        "finetune: {wildcards.arm}, repeat {wildcards.repeat} ({wildcards.run})"
+    script:
+        "../scripts/finetune/finetune_arm.py"
+
+
+rule fit_baseline:
+    input:
+        store=STORE,
+        rna=rna_of_folds,
+        folds=f"{RUN}/split/folds.parquet",
+        clinical=outcomes,
+    output:
+        predictions=f"{RUN}/finetune/{{baseline}}/r{{repeat}}.parquet",
+        models=f"{RUN}/finetune/{{baseline}}/r{{repeat}}.pt",
+    log:
+        f"{RESULTS}/logs/finetune/fit_baseline/{{run}}/{{baseline}}/r{{repeat}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/finetune/fit_baseline/{{run}}/{{baseline}}/r{{repeat}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        cfg=cfg("finetune", "fit_baseline"),
+        code=code("finetune", "fit_baseline"),
+    message:
+        "finetune: baseline {wildcards.baseline}, repeat {wildcards.repeat} ({wildcards.run})"
+    script:
+        "../scripts/finetune/fit_baseline.py"

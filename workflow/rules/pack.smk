@@ -1,0 +1,27 @@
+"""The training store."""
+
+
+rule pack_bags:
+    input:
+        tile_index=f"{COHORT}/embed/{CONFIG.embed.encoder}/index.parquet",
+        tile_features=f"{COHORT}/embed/{CONFIG.embed.encoder}/features.h5",
+        cells_index=f"{COHORT}/cells/index.parquet",
+        cells_features=f"{COHORT}/cells/features.h5",
+    output:
+        store=f"{COHORT}/pack/{CONFIG.embed.encoder}.h5",
+    log:
+        f"{RESULTS}/logs/pack/pack_bags.{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/pack/pack_bags.{{cohort}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        cfg=cfg("pack", "pack_bags"),
+        code=code("pack", "pack_bags"),
+    message:
+        "pack: training store of {wildcards.cohort}"
+    script:
+        "../scripts/pack/pack_bags.py"

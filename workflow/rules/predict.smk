@@ -1,0 +1,39 @@
+"""Trained models on another cohort."""
+
+
+rule predict:
+    input:
+        predict_target,
+
+
+rule predict_cohort:
+    input:
+        store=f"{COHORT}/pack/{CONFIG.embed.encoder}.h5",
+        counts=f"{COHORT}/rna/counts.h5ad",
+        patients=f"{COHORT}/acquire/patients.parquet",
+        models=[f"{EXPERIMENT}/finetune/{CONFIG.predict.arm}/r{r}.pt" for r in REPEATS],
+        normalisers=[f"{EXPERIMENT}/rna/r{r}f{f}.json" for r in REPEATS for f in FOLDS],
+        checkpoints=[
+            f"{EXPERIMENT}/pretrain/{parse_arm(CONFIG.predict.arm).streams}/r{r}f{f}.pt"
+            for r in REPEATS
+            for f in FOLDS
+            if parse_arm(CONFIG.predict.arm).pretrained
+        ],
+    output:
+        predictions=f"{EXPERIMENT}/predict/{{cohort}}/predictions.parquet",
+    log:
+        f"{RESULTS}/logs/predict/predict_cohort.{{cohort}}/{MAIN}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/predict/predict_cohort.{{cohort}}/{MAIN}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        cfg=cfg("predict", "predict_cohort"),
+        code=code("predict", "predict_cohort"),
+    message:
+        "predict: {wildcards.cohort}"
+    script:
+        "../scripts/predict/predict_cohort.py"

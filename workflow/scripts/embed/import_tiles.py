@@ -1,0 +1,25 @@
+"""Ready-made tile stream of a cohort: one store and its index."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from confuselt.acquire.cohort import check_excluded
+from confuselt.embed.ready import import_stream
+from confuselt.embed.schema import STREAM_INDEX
+from confuselt.run_step import Output, run_step
+from confuselt.tables import write_table
+
+READS = ("acquire.id_column", "embed.encoder", "embed.trained_on", "max_excluded")
+
+
+def main(slides: Path, index: Output, features: Output, cfg: dict) -> None:
+    """Check and join the tile features of every slide."""
+    recipe = {"name": cfg["embed.encoder"], "trained_on": ", ".join(cfg["embed.trained_on"])}
+    table = import_stream(pd.read_parquet(slides), "tile", cfg["acquire.id_column"], recipe, features)
+    check_excluded(table, cfg["max_excluded"], "slides", "slide_id")
+    write_table(table, index, STREAM_INDEX)
+
+
+if __name__ == "__main__":
+    run_step(main, globals())

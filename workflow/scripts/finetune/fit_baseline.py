@@ -1,0 +1,58 @@
+"""Fit one baseline on every fold of one repeat."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from confuselt.finetune.baselines import fit_cca, fit_clinical, fit_pca_cox
+from confuselt.finetune.folds import prediction_table, read_profiles, read_roles, run_folds
+from confuselt.finetune.schema import PREDICTIONS
+from confuselt.finetune.targets import read_targets
+from confuselt.finetune.train import Inputs
+from confuselt.model.checkpoint import save_checkpoint
+from confuselt.model.encoders import fit_scaler
+from confuselt.pack.bags import Bags
+from confuselt.run_step import Output, run_step
+from confuselt.split.schema import FOLDS
+from confuselt.tables import empty_table, read_table, write_table
+
+READS = ("pack.scaling_tile", "pack.scaling_cells", "tasks.survival", "tasks.labels", "seed")
+
+
+def main(store: Path, rna: list[Path], folds: Path, clinical: Path, predictions: Output, models: Output, baseline: str, repeat: int, cfg: dict) -> None:
+    """Clinical covariates, principal components, or canonical correlation."""
+    table, facts = read_table(folds, FOLDS), pd.read_parquet(clinical)
+    targets = read_targets(facts, cfg)
+    parts = predictions.parent / f".{baseline}.r{repeat}.parts"
+
+    def train(fold: int) -> tuple[dict, pd.DataFrame]:
+        roles = read_roles(table, repeat, fold)
+        if baseline == "clinical":
+            return {}, fit_clinical(facts, targets, roles)
+        inputs = joined_inputs(store, rna[fold], roles["train"], cfg)
+        if baseline == "cca":
+            return fit_cca(inputs, roles), empty_table(PREDICTIONS)
+        return {}, fit_pca_cox(inputs, targets, roles)
+
+    found, rows, reason = run_folds(train, len(rna), lambda fold: [store, rna[fold], folds, clinical], cfg, parts)
+    save_checkpoint({"status": "not available" if reason else "ok", "reason": reason or "", "arm": baseline, "folds": found}, models)
+    write_table(prediction_table(rows, baseline, repeat), predictions, PREDICTIONS)
+    shutil.rmtree(parts)
+
+
+def joined_inputs(store: Path, rna: Path, train: list[str], cfg: dict) -> Inputs:
+    """Tile and cells streams (tile alone where the cohort has no cells), scaled on training patients, and RNA."""
+    _, profiles = read_profiles(rna)
+    bags = Bags(store, "tile-cells")
+    bags = Bags(store, "tile") if bags.missing else bags
+    if bags.missing:
+        return Inputs(None, {}, profiles)
+    kinds = {s: cfg[f"pack.scaling_{s}"] for s in bags.streams}
+    bags.scale(fit_scaler(bags, train, kinds, np.random.default_rng([cfg["seed"], 3])))
+    return Inputs(bags, bags.of_patients(bags.patient_ids), profiles)
+
+
+if __name__ == "__main__":
+    run_step(main, globals())

@@ -1,0 +1,43 @@
+"""Trained models on another cohort, with either or both modalities."""
+
+from pathlib import Path
+
+import anndata as ad
+import pandas as pd
+
+from confuselt.finetune.arms import parse_arm
+from confuselt.model.checkpoint import load_checkpoint
+from confuselt.predict.cohort import FoldModel, predict_cohort
+from confuselt.predict.schema import PREDICTIONS
+from confuselt.rna.normalise import Normaliser
+from confuselt.run_step import Output, run_step
+from confuselt.tables import write_table
+
+READS = ("predict.arm",)
+
+
+def main(
+    store: Path, counts: Path, patients: Path, models: list[Path], normalisers: list[Path], checkpoints: list[Path], predictions: Output, cfg: dict
+) -> None:
+    """A row per patient and input pattern that the patient allows; a patient without usable input is a row with the reason."""
+    arm = parse_arm(cfg["predict.arm"])
+    contents = [load_checkpoint(p) for p in models]
+    lost = [c["reason"] for c in contents if c["status"] != "ok"]
+    if lost:
+        raise ValueError(f"arm '{cfg['predict.arm']}' was not available in training: {lost[0]}; choose another predict.arm")
+    facts = [fold for content in contents for fold in content["folds"]]
+    normaliser = [Normaliser.load(p) if p.stat().st_size > 2 else None for p in normalisers]
+    encoders = [load_checkpoint(p) for p in checkpoints] or [None] * len(facts)
+    folds = [FoldModel(*parts) for parts in zip(facts, normaliser, encoders, strict=True)]
+    table = predict_cohort(arm, contents[0], folds, store, ad.read_h5ad(counts))
+    people = pd.read_parquet(patients)
+    served = set(table["patient_id"]) if len(table) else set()
+    absent = people[~people["patient_id"].isin(served)]
+    rest = pd.DataFrame({"patient_id": absent["patient_id"], "inputs": "none", "status": "excluded", "out_of_fold": False})
+    rest["reason"] = absent["reason"].fillna(f"no input that arm '{cfg['predict.arm']}' takes")
+    whole = pd.concat([table, rest], ignore_index=True) if len(table) else rest.reindex(columns=list(PREDICTIONS.columns))
+    write_table(whole, predictions, PREDICTIONS)
+
+
+if __name__ == "__main__":
+    run_step(main, globals())

@@ -1,0 +1,38 @@
+"""Normalise the RNA of one fold with a normaliser fitted on its training patients."""
+
+from pathlib import Path
+
+import anndata as ad
+import pandas as pd
+
+from confuselt.finetune.folds import read_roles
+from confuselt.rna.normalise import fit_normaliser
+from confuselt.run_step import Output, run_step
+from confuselt.split.schema import FOLDS
+from confuselt.stamp import get_stamp
+from confuselt.tables import read_table
+
+READS = ("rna.matrix", "rna.scaling", "rna.genes", "rna.min_count", "rna.min_share", "rna.clip")
+
+
+def main(counts: Path, folds: Path, normalised: Output, normaliser: Output, repeat: int, fold: int, cfg: dict) -> None:
+    """Fit on training patients, transform all."""
+    adata = ad.read_h5ad(counts)
+    roles = read_roles(read_table(folds, FOLDS), repeat, fold)
+    train = [p for p in roles["train"] if p in set(adata.obs_names)]
+    if len(train) < 2:
+        reason = f"{len(train)} training patients have RNA"
+        empty = ad.AnnData(obs=pd.DataFrame(index=adata.obs_names[:0]))
+        empty.uns.update(stamp=get_stamp(), reason=reason)
+        empty.write_h5ad(normalised)
+        Path(normaliser).write_text("{}")
+        return
+    fitted = fit_normaliser(adata[train].copy(), cfg)
+    out = ad.AnnData(fitted.transform(adata), obs=adata.obs.copy(), var=pd.DataFrame(index=fitted.genes))
+    out.uns["stamp"] = get_stamp()
+    out.write_h5ad(normalised)
+    fitted.save(normaliser)
+
+
+if __name__ == "__main__":
+    run_step(main, globals())

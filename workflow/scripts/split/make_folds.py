@@ -1,0 +1,27 @@
+"""Repeated, site-preserving folds with an inner validation part."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from confuselt.run_step import Output, run_step
+from confuselt.split.folds import folds_from_file
+from confuselt.split.folds import make_folds as random_folds
+from confuselt.split.schema import FOLDS
+from confuselt.tables import write_table
+
+READS = ("acquire.id_column", "split.*", "-split.file", "seed", "tasks.survival", "tasks.labels")
+
+
+def main(clinical: Path, patients: Path, folds: Output, cfg: dict, fold_file: Path | None = None) -> None:
+    """Freeze who is tested when."""
+    people = pd.read_parquet(patients)
+    facts = pd.read_parquet(clinical)
+    usable = set(people.loc[people["status"] == "ok", "patient_id"])
+    facts = facts[facts["patient_id"].isin(usable) & (facts["status"] == "ok")].sort_values("patient_id", ignore_index=True)
+    table = folds_from_file(fold_file, facts, cfg) if fold_file else random_folds(facts, cfg)
+    write_table(table, folds, FOLDS)
+
+
+if __name__ == "__main__":
+    run_step(main, globals())
