@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+# As the workflow does: one numeric thread per process, before any numeric library is loaded.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("CONFUSELT_SHARED", ROOT.parent / "shared")) / "data"
 

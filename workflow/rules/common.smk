@@ -56,7 +56,7 @@ STREAM_SETS = sorted(
 )
 
 
-def script(stage, rule):
+def script_of(stage, rule):
     """A script by the words that name it."""
     return Path(workflow.basedir, "scripts", stage, f"{rule}.py")
 
@@ -65,7 +65,7 @@ def cfg(stage, rule, **extra):
     """Param `cfg`: exactly the config keys that a script reads, as one plain dict."""
 
     def of(wildcards):
-        found = settings(script(stage, rule), CONFIG, wildcards.get("cohort"))
+        found = settings(script_of(stage, rule), CONFIG, wildcards.get("cohort"))
         return {**found, **{name: value(wildcards) for name, value in extra.items()}}
 
     return of
@@ -73,7 +73,7 @@ def cfg(stage, rule, **extra):
 
 def code(stage, rule):
     """Param `code`: content hash of a script and of all that it imports from confuselt."""
-    return code_hash(script(stage, rule))
+    return code_hash(script_of(stage, rule))
 
 
 def gpus():

@@ -9,13 +9,14 @@ from confuselt.config.learning import BASELINES
 from confuselt.evaluate.retrieval import Gallery
 from confuselt.evaluate.schema import CURVES, PREDICTIONS
 from confuselt.evaluate.scores import Bootstrap
-from confuselt.finetune.folds import read_profiles, read_roles
 from confuselt.finetune.targets import read_targets
 from confuselt.model.checkpoint import load_checkpoint
 from confuselt.model.encoders import StreamScaler
 from confuselt.pack.bags import Bags
 from confuselt.pretrain.retrieval import embed_patients, embed_profiles
 from confuselt.pretrain.train import load_encoders
+from confuselt.rna.profiles import read_profiles
+from confuselt.split.roles import read_roles
 from confuselt.split.schema import FOLDS
 from confuselt.tables import empty_table, read_table
 
@@ -86,10 +87,8 @@ def galleries(store: Path, rna: list[Path], checkpoints: list[Path], models: lis
             continue
         repeat, fold = (int(v) for v in path.stem[1:].split("f"))
         bags = Bags(store, "tile-cells" if "cells" in content["streams"] else "tile")
-        scaler = StreamScaler(content["widths"], content["scaling"])
-        scaler.load_state_dict(content["scaler"])
-        bags.scale(scaler)
-        _, profiles = read_profiles(by_fold[path.stem])
+        bags.scale(StreamScaler.from_state(content["scaler"]))
+        profiles = read_profiles(by_fold[path.stem]).of
         slides = {p: s for p, s in bags.of_patients(ours.roles[repeat, fold]["test"]).items() if p in profiles}
         if len(slides) < 2:
             lost[model, draw] = f"{len(slides)} test patients of fold {fold} have both a slide and RNA"

@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 
 from confuselt.evaluate.answers import answers, cannot_answer
 from confuselt.evaluate.figures import embedding, forest, kaplan_meier, retrieval_figure
-from confuselt.finetune.folds import read_profiles
 from confuselt.model.checkpoint import load_checkpoint
 from confuselt.model.encoders import StreamScaler
 from confuselt.pack.bags import Bags
 from confuselt.pretrain.retrieval import embed_patients, embed_profiles
 from confuselt.pretrain.train import load_encoders
+from confuselt.rna.profiles import read_profiles
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
@@ -232,10 +232,8 @@ def _embedding(sources: Sources, tables: dict[str, pd.DataFrame], cfg: dict) -> 
     if content["status"] != "ok":
         return None
     bags = Bags(sources.store, "tile-cells" if "cells" in content["streams"] else "tile")
-    scaler = StreamScaler(content["widths"], content["scaling"])
-    scaler.load_state_dict(content["scaler"])
-    bags.scale(scaler)
-    _, profiles = read_profiles(sources.rna)
+    bags.scale(StreamScaler.from_state(content["scaler"]))
+    profiles = read_profiles(sources.rna).of
     folds = tables["folds"]
     test = list(folds.loc[(folds["repeat"] == 0) & (folds["fold"] == 0) & (folds["role"] == "test"), "patient_id"])
     slides = {p: s for p, s in bags.of_patients(test).items() if p in profiles}

@@ -6,8 +6,6 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-import anndata as ad
-import numpy as np
 import pandas as pd
 
 from confuselt.content import content_hash
@@ -18,21 +16,6 @@ from confuselt.tables import empty_table
 from confuselt.unusable import NotAvailable
 
 log = logging.getLogger(__name__)
-
-
-def read_roles(folds: pd.DataFrame, repeat: int, fold: int) -> dict[str, list[str]]:
-    """Patients of each role of one fold."""
-    rows = folds[(folds["repeat"] == repeat) & (folds["fold"] == fold)]
-    if rows.empty:
-        raise ValueError(f"split/folds.parquet has no repeat {repeat}, fold {fold}")
-    return {role: list(rows.loc[rows["role"] == role, "patient_id"]) for role in ("train", "inner", "test")}
-
-
-def read_profiles(path: Path) -> tuple[ad.AnnData, dict[str, np.ndarray]]:
-    """Normalised RNA of a fold, and the profile of each patient."""
-    rna = ad.read_h5ad(path)
-    values = np.asarray(rna.X, np.float32)
-    return rna, {p: values[i] for i, p in enumerate(rna.obs_names)}
 
 
 def run_folds(

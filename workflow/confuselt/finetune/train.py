@@ -144,8 +144,7 @@ def train_fold(
     test = {i: inputs.has(roles["test"], i) for i in arm.inputs}
     rows = [_predictions(members, inputs, patients, pattern, targets, cfg) for pattern, patients in test.items() if patients]
     fold = {
-        "scaler": scaler.state_dict() if scaler else {},
-        "widths": scaler.widths if scaler else {},
+        "scaler": scaler.state() if scaler else {},
         "members": [{"weights": {k: v.cpu() for k, v in m["network"].state_dict().items()}, "baseline": m["baseline"], "epoch": m["epoch"]} for m in members],
         "median": {i: _median_risk(members, inputs, inputs.has(roles["train"], i), i, targets, cfg) for i in arm.inputs},
         "inner": {t: float(np.mean([m["inner"].get(t, np.nan) for m in members])) for t in heads},
@@ -158,11 +157,10 @@ def _scale_bags(arm: Arm, inputs: Inputs, train: list[str], checkpoint: dict | N
     """Scale the bags once: with the checkpoint's scaler, else with one fitted on this fold's training patients."""
     if arm.modality == "rna":
         return None
-    kinds = {s: cfg[f"pack.scaling_{s}"] for s in inputs.bags.streams}
     if checkpoint is not None:
-        scaler = StreamScaler(inputs.bags.widths, kinds)
-        scaler.load_state_dict(checkpoint["scaler"])
+        scaler = StreamScaler.from_state(checkpoint["scaler"])
     else:
+        kinds = {s: cfg[f"pack.scaling_{s}"] for s in inputs.bags.streams}
         scaler = fit_scaler(inputs.bags, train, kinds, np.random.default_rng([seed_of("scaler", *seed)]))
     inputs.bags.scale(scaler)
     return scaler

@@ -14,36 +14,46 @@ from confuselt.pack.bags import Bags, Packed
 SCALER_ROWS = 50_000
 
 
-class StreamScaler(nn.Module):
-    """One `Scaler` per stream, applied to rows that hold the streams side by side."""
+class StreamScaler:
+    """One `Scaler` per stream, applied to rows that hold the streams side by side.
 
-    def __init__(self, widths: dict[str, int], kinds: dict[str, str]) -> None:
-        super().__init__()
-        self.widths = widths
-        self.of = nn.ModuleDict({s: Scaler(kinds[s], w) for s, w in widths.items()})
+    Parameters
+    ----------
+    scalers : dict of str to Scaler
+        In the order of the streams.
+    widths : dict of str to int
+    """
 
-    def fit(self, rows: np.ndarray) -> "StreamScaler":
+    def __init__(self, scalers: dict[str, Scaler], widths: dict[str, int]) -> None:
+        self.scalers, self.widths = scalers, widths
+
+    @classmethod
+    def fit(cls, rows: np.ndarray, widths: dict[str, int], kinds: dict[str, str]) -> "StreamScaler":
         """Learn from training rows (n, all widths)."""
-        start = 0
-        for stream, width in self.widths.items():
-            self.of[stream].fit(rows[:, start : start + width])
-            start += width
-        return self
+        return cls({s: Scaler.fit(kinds[s], part) for s, part in _parts(rows, widths)}, widths)
 
-    @torch.no_grad()
-    def forward(self, rows: np.ndarray) -> np.ndarray:
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Scaled rows, float32."""
-        parts, start = [], 0
-        for stream, width in self.widths.items():
-            parts.append(self.of[stream](torch.from_numpy(np.ascontiguousarray(rows[:, start : start + width]))))
-            start += width
-        return torch.cat(parts, 1).numpy()
+        return np.concatenate([self.scalers[s](part) for s, part in _parts(rows, self.widths)], axis=1)
+
+    def state(self) -> dict:
+        """Plain values for a checkpoint."""
+        return {"widths": dict(self.widths), "scalers": {s: scaler.state() for s, scaler in self.scalers.items()}}
+
+    @classmethod
+    def from_state(cls, state: dict) -> "StreamScaler":
+        """What `state` gave."""
+        return cls({s: Scaler.from_state(v) for s, v in state["scalers"].items()}, state["widths"])
+
+
+def _parts(rows: np.ndarray, widths: dict[str, int]) -> list[tuple[str, np.ndarray]]:
+    return list(zip(widths, np.split(rows, np.cumsum(list(widths.values()))[:-1], axis=1), strict=True))
 
 
 def fit_scaler(bags: Bags, patients: list[str], kinds: dict[str, str], rng: np.random.Generator) -> StreamScaler:
     """Fit the scaling of the streams on the training patients' slides."""
     slides = [i for own in bags.of_patients(patients).values() for i in own]
-    return StreamScaler(bags.widths, kinds).fit(bags.sample_rows(slides, SCALER_ROWS, rng))
+    return StreamScaler.fit(bags.sample_rows(slides, SCALER_ROWS, rng), bags.widths, kinds)
 
 
 class Encoders(nn.Module):

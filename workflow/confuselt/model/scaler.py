@@ -1,70 +1,77 @@
-"""Feature scaling, fitted on training rows and stored inside the checkpoint."""
+"""Feature scaling, fitted on training rows and stored with the model. Numpy alone, so that no job loads more for it."""
+
+from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import nn
+from scipy.special import ndtri
 
 QUANTILES = 201
+KINDS = ("standard", "robust", "rank")
 
 
-class Scaler(nn.Module):
-    """Scale columns by references from training rows, then clip.
+@dataclass(frozen=True)
+class Scaler:
+    """Columns scaled by references from training rows, then clipped.
 
-    Parameters
+    Attributes
     ----------
     kind : {"standard", "robust", "rank"}
         standard: mean and SD; robust: median and IQR / 1.349; rank: normal scores through
-        interpolated training quantiles (a van der Waerden score; needs no finite moments).
-    width : int
-        Number of columns.
+        interpolated training quantiles (van der Waerden; needs no finite moments).
     clip : float
         Scaled values lie within ± this.
+    centre, scale : (width,) float64
+        Of standard and robust; empty for rank.
+    quantiles : (QUANTILES, width) float64
+        Of rank; empty otherwise.
     """
 
-    def __init__(self, kind: str, width: int, clip: float = 5.0) -> None:
-        super().__init__()
-        if kind not in ("standard", "robust", "rank"):
-            raise ValueError(f"unknown scaling '{kind}'")
-        self.kind, self.clip = kind, clip
-        self.register_buffer("centre", torch.zeros(width, dtype=torch.float64))
-        self.register_buffer("scale", torch.ones(width, dtype=torch.float64))
-        self.register_buffer("quantiles", torch.zeros(width if kind == "rank" else 0, QUANTILES, dtype=torch.float64))
+    kind: str
+    clip: float
+    centre: np.ndarray
+    scale: np.ndarray
+    quantiles: np.ndarray
 
-    def fit(self, rows: np.ndarray) -> "Scaler":
+    @classmethod
+    def fit(cls, kind: str, rows: np.ndarray, clip: float = 5.0) -> "Scaler":
         """Learn the references from training rows, (n, width) float."""
-        rows = np.asarray(rows, np.float64)
-        if self.kind == "rank":
-            levels = np.linspace(0, 1, QUANTILES)
-            self.quantiles.copy_(torch.from_numpy(np.quantile(rows, levels, axis=0).T.copy()))
-            return self
-        if self.kind == "standard":
+        rows, none = np.asarray(rows, np.float64), np.zeros(0)
+        if kind not in KINDS:
+            raise ValueError(f"unknown scaling '{kind}', known: {KINDS}")
+        if kind == "rank":
+            return cls(kind, clip, none, none, np.quantile(rows, np.linspace(0, 1, QUANTILES), axis=0))
+        if kind == "standard":
             centre, scale = rows.mean(0), rows.std(0)
         else:
             low, centre, high = np.quantile(rows, [0.25, 0.5, 0.75], axis=0)
-            scale = (high - low) / 1.349
             # More than half of the rows may share a value; the SD is then the only width there is.
-            scale = np.where(scale > 0, scale, rows.std(0))
-        self.centre.copy_(torch.from_numpy(centre))
-        self.scale.copy_(torch.from_numpy(np.where(scale > 0, scale, 1.0)))
-        return self
+            scale = np.where(high > low, (high - low) / 1.349, rows.std(0))
+        return cls(kind, clip, centre, np.where(scale > 0, scale, 1.0), np.zeros((0, 0)))
 
-    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Scaled rows, (n, width) float32."""
-        rows = rows.to(self.centre.dtype)
+        rows = np.asarray(rows, np.float64)
         if self.kind != "rank":
-            return ((rows - self.centre) / self.scale).clamp(-self.clip, self.clip).float()
-        levels = self._level(rows.T.contiguous()).T
+            return np.clip((rows - self.centre) / self.scale, -self.clip, self.clip).astype(np.float32)
         edge = 0.5 / QUANTILES
-        return torch.special.ndtri(levels.clamp(edge, 1 - edge)).clamp(-self.clip, self.clip).float()
+        levels = np.empty_like(rows)
+        for k in range(rows.shape[1]):
+            levels[:, k] = _level(rows[:, k], self.quantiles[:, k])
+        return np.clip(ndtri(np.clip(levels, edge, 1 - edge)), -self.clip, self.clip).astype(np.float32)
 
-    def _level(self, columns: torch.Tensor) -> torch.Tensor:
-        """Position among the training quantiles, 0 to 1; the middle of a run of ties."""
-        last = QUANTILES - 1
-        low = torch.searchsorted(self.quantiles, columns, side="left")
-        high = torch.searchsorted(self.quantiles, columns, side="right")
-        below, above = (low - 1).clamp(0, last), low.clamp(0, last)
-        left, right = self.quantiles.gather(1, below), self.quantiles.gather(1, above)
-        part = torch.where(right > left, (columns - left) / (right - left).clamp_min(1e-300), torch.zeros_like(columns))
-        between = below + part.clamp(0, 1) * (above - below)
-        ties = (low + high - 1) / 2
-        return torch.where(high > low, ties, between) / last
+    def state(self) -> dict:
+        """Plain values: what a JSON file or a checkpoint keeps."""
+        return {"kind": self.kind, "clip": self.clip, "centre": self.centre.tolist(), "scale": self.scale.tolist(), "quantiles": self.quantiles.tolist()}
+
+    @classmethod
+    def from_state(cls, state: dict) -> "Scaler":
+        """What `state` gave."""
+        arrays = {name: np.asarray(state[name], np.float64) for name in ("centre", "scale", "quantiles")}
+        return cls(state["kind"], state["clip"], **arrays)
+
+
+def _level(column: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """Position among the training quantiles, 0 to 1, interpolated; the middle of a run of ties."""
+    low, high = (np.searchsorted(quantiles, column, side) for side in ("left", "right"))
+    levels = np.linspace(0, 1, QUANTILES)
+    return np.where(high > low, (low + high - 1) / 2 / (QUANTILES - 1), np.interp(column, quantiles, levels))

@@ -53,7 +53,7 @@ def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, r
     ----------
     arm : Arm
     model : dict
-        What the folds share: ``model``, ``classes``, ``horizons``, ``tiles``, ``scaling``.
+        What the folds share: ``model``, ``classes``, ``horizons``, ``tiles``.
     folds : list of FoldModel
         Of all repeats and folds.
     store : Path
@@ -100,9 +100,7 @@ def _inputs(arm: Arm, model: dict, fold: FoldModel, store: Path, rna: ad.AnnData
     bags = Bags(store, arm.streams) if arm.modality != "rna" else None
     if bags is not None and not bags.missing:
         check_recipe(fold.facts, bags)
-        scaler = StreamScaler(fold.facts["widths"], {s: model["scaling"][s] for s in bags.streams})
-        scaler.load_state_dict(fold.facts["scaler"])
-        bags.scale(scaler)
+        bags.scale(StreamScaler.from_state(fold.facts["scaler"]))
     slides = bags.of_patients(bags.patient_ids) if bags is not None else {}
     profiles = {}
     if arm.modality != "wsi" and rna.n_obs and fold.normaliser is not None:
@@ -112,7 +110,7 @@ def _inputs(arm: Arm, model: dict, fold: FoldModel, store: Path, rna: ad.AnnData
 
 def _network(arm: Arm, model: dict, fold: FoldModel, bags: Bags | None, member: dict) -> ArmNetwork:
     heads = {**dict.fromkeys(model["horizons"], 1), **{t: len(c) for t, c in model["classes"].items()}}
-    width = sum(fold.facts["widths"].values()) if arm.modality != "rna" else None
+    width = sum(fold.facts["scaler"]["widths"].values()) if arm.modality != "rna" else None
     network = ArmNetwork(arm, width, len(fold.facts["genes"]) if arm.modality != "wsi" else None, heads, model["model"])
     network.load_state_dict(member["weights"])
     return network.eval()

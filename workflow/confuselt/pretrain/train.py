@@ -2,7 +2,6 @@
 
 import logging
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 import torch
@@ -14,6 +13,7 @@ from confuselt.pretrain.loss import contrastive_loss
 from confuselt.pretrain.retrieval import embed_patients, embed_profiles, ranks
 from confuselt.pretrain.schema import HISTORY
 from confuselt.progress import progress
+from confuselt.rna.profiles import Profiles
 from confuselt.tables import empty_table
 
 log = logging.getLogger(__name__)
@@ -26,15 +26,15 @@ def shuffle_pairs(patients: list[str], draw: int) -> dict[str, str]:
 
 
 def pretrain(
-    bags: Bags, rna: ad.AnnData, roles: dict[str, list[str]], cfg: dict, seed: tuple, device: torch.device, mispaired: int = 0
+    bags: Bags, rna: Profiles, roles: dict[str, list[str]], cfg: dict, seed: tuple, device: torch.device, mispaired: int = 0
 ) -> tuple[dict, pd.DataFrame]:
     """Train the towers on the pairs of the training patients.
 
     Parameters
     ----------
     bags : Bags
-    rna : AnnData
-        Normalised profiles of the fold, patients x genes.
+    rna : Profiles
+        Normalised profiles of the fold.
     roles : dict of str to list of str
         ``train`` and ``inner`` patients; test patients are not handed over.
     cfg : dict
@@ -52,9 +52,8 @@ def pretrain(
     history : DataFrame
         Columns of ``pretrain/history``.
     """
-    profile = {p: i for i, p in enumerate(rna.obs_names)}
-    pairs = {role: [p for p in bags.of_patients(roles[role]) if p in profile] for role in ("train", "inner")}
-    reason = bags.missing or ("no RNA" if not profile else None)
+    pairs = {role: [p for p in bags.of_patients(roles[role]) if p in rna.of] for role in ("train", "inner")}
+    reason = bags.missing or ("no RNA" if not rna.of else None)
     if reason is None and len(pairs["train"]) < 4:
         reason = f"{len(pairs['train'])} training patients have both a slide and RNA, 4 needed"
     if reason:
@@ -64,29 +63,23 @@ def pretrain(
     rng = np.random.default_rng([seed_of("pretrain", *seed)])
     scaler = fit_scaler(bags, roles["train"], {s: cfg[f"pack.scaling_{s}"] for s in bags.streams}, rng)
     bags.scale(scaler)
-    genes = np.asarray(rna.X, np.float32)
     given = shuffle_pairs(pairs["train"], mispaired) if mispaired else {p: p for p in pairs["train"]}
-    model = Encoders(sum(bags.widths.values()), rna.n_vars, cfg["pretrain.model"], cfg["pretrain.temperature"]).to(device)
+    model = Encoders(sum(bags.widths.values()), len(rna.genes), cfg["pretrain.model"], cfg["pretrain.temperature"]).to(device)
     slides = bags.of_patients(pairs["train"])
-    history = _fit(model, bags, slides, {p: genes[profile[q]] for p, q in given.items()}, _inner(bags, pairs["inner"], genes, profile), cfg, rng)
+    history = _fit(model, bags, slides, {p: rna.of[q] for p, q in given.items()}, (bags.of_patients(pairs["inner"]), rna.rows(pairs["inner"])), cfg, rng)
     checkpoint = {
         "status": "ok",
         "reason": "",
         "streams": list(bags.streams),
         "recipe": bags.recipe,
         "widths": bags.widths,
-        "genes": list(rna.var_names),
+        "genes": rna.genes,
         "model": cfg["pretrain.model"],
-        "scaling": {s: cfg[f"pack.scaling_{s}"] for s in bags.streams},
-        "scaler": scaler.state_dict(),
+        "scaler": scaler.state(),
         "weights": {k: v.cpu() for k, v in model.state_dict().items()},
         "trained_on": hashed_ids(pairs["train"]),
     }
     return checkpoint, history
-
-
-def _inner(bags: Bags, patients: list[str], genes: np.ndarray, profile: dict[str, int]) -> tuple[dict[str, list[int]], np.ndarray]:
-    return bags.of_patients(patients), genes[[profile[p] for p in patients]]
 
 
 def _fit(

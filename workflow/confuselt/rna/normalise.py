@@ -16,6 +16,7 @@ import pandas as pd
 from scipy.stats import trim_mean
 
 from confuselt.content import array_hash
+from confuselt.model.scaler import Scaler
 from confuselt.stamp import get_stamp
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class Normaliser:
         For counts: ``genes`` used for size factors, their training ``log_means``, and the
         dispersion trend (``fit_type``; ``a1``, ``a0`` parametric, or ``mean``).
     scaling : dict
-        ``kind``, ``clip`` and the arrays of a `Scaler`.
+        State of a `Scaler`.
     trained_on : str
         Hash of the sorted training ids.
     """
@@ -79,7 +80,7 @@ class Normaliser:
         if missing:
             raise ValueError(f"{len(missing)} of {len(needed)} genes of the model are missing in this matrix, first {missing[:5]}")
         values = self.stabilised(adata) if self.kind == "counts" else np.asarray(adata[:, self.genes].X, np.float64)
-        return scale(values, self.scaling)
+        return Scaler.from_state(self.scaling)(values)
 
     def stabilised(self, adata: ad.AnnData) -> np.ndarray:
         """VST of `genes` before scaling, (patients, genes) float64."""
@@ -133,35 +134,6 @@ def vst(counts: np.ndarray, reference: dict) -> np.ndarray:
         return np.log2(inner / (4 * a0))
     alpha = reference["mean"]
     return (2 * np.arcsinh(np.sqrt(alpha * counts)) - np.log(alpha) - np.log(4)) / np.log(2)
-
-
-def scale(values: np.ndarray, scaling: dict) -> np.ndarray:
-    """Apply the scaling of a normaliser, (n, genes) float64 to float32."""
-    return _scaler(scaling)(_tensor(values)).numpy()
-
-
-def _tensor(values: np.ndarray):
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(values, np.float64))
-
-
-def _scaler(scaling: dict):
-    from confuselt.model.scaler import Scaler
-
-    scaler = Scaler(scaling["kind"], len(scaling["centre"]), scaling["clip"])
-    for name in ("centre", "scale", "quantiles"):
-        if scaling[name]:
-            getattr(scaler, name).copy_(_tensor(np.asarray(scaling[name])))
-    return scaler
-
-
-def fit_scaling(values: np.ndarray, kind: str, clip: float) -> dict:
-    """Fit a `Scaler` and return it as plain lists for JSON."""
-    from confuselt.model.scaler import Scaler
-
-    fitted = Scaler(kind, values.shape[1], clip).fit(values)
-    return {"kind": kind, "clip": clip, **{n: getattr(fitted, n).tolist() for n in ("centre", "scale", "quantiles")}}
 
 
 def fit_trend(adata: ad.AnnData) -> dict:
@@ -228,7 +200,7 @@ def fit_normaliser(adata: ad.AnnData, cfg: dict) -> Normaliser:
             width = np.subtract(*np.quantile(values, [0.75, 0.25], axis=0))
             chosen = np.sort(np.argsort(-width, kind="stable")[: cfg["rna.genes"]])
             genes, values = [genes[i] for i in chosen], values[:, chosen]
-        return Normaliser("normalised", genes, {}, fit_scaling(values, cfg["rna.scaling"], cfg["rna.clip"]), trained_on)
+        return Normaliser("normalised", genes, {}, Scaler.fit(cfg["rna.scaling"], values, cfg["rna.clip"]).state(), trained_on)
     expressed = (np.asarray(adata.X) >= cfg["rna.min_count"]).mean(0) >= cfg["rna.min_share"]
     if expressed.sum() < 2:
         raise ValueError(f"{int(expressed.sum())} genes reach rna.min_count {cfg['rna.min_count']} in {cfg['rna.min_share']:.0%} of the training patients")
@@ -237,7 +209,7 @@ def fit_normaliser(adata: ad.AnnData, cfg: dict) -> Normaliser:
     values = fitted.stabilised(kept)
     fitted.genes = variable_genes(values, list(kept.var_names), cfg["rna.genes"])
     values = values[:, kept.var_names.get_indexer(fitted.genes)]
-    fitted.scaling = fit_scaling(values, cfg["rna.scaling"], cfg["rna.clip"])
+    fitted.scaling = Scaler.fit(cfg["rna.scaling"], values, cfg["rna.clip"]).state()
     log.info(
         "%d of %d genes expressed, %d kept, trend %s",
         len(kept.var_names),

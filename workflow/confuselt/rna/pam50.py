@@ -1,10 +1,19 @@
 """PAM50 calls by nearest centroid (Parker et al., J Clin Oncol 2009; Spearman, fixed medians)."""
 
+import re
+
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-CLASSES = {"Basal": "Basal", "Her2": "Her2", "LumA": "LumA", "LumB": "LumB", "Normal": "Normal", "Basal-like": "Basal", "HER2": "Her2", "Normal-like": "Normal"}
+# Spellings of the classes, in lower case without punctuation, to the project's words.
+CLASSES = {
+    **{c.lower(): c for c in ("Basal", "Her2", "LumA", "LumB", "Normal")},
+    "basallike": "Basal",
+    "luminala": "LumA",
+    "luminalb": "LumB",
+    "normallike": "Normal",
+}
 MIN_GENES = 40
 
 
@@ -31,7 +40,7 @@ def call_pam50(values: pd.DataFrame, centroids: pd.DataFrame, medians: pd.Series
     Parameters
     ----------
     values : DataFrame
-        Samples x genes, log2 scale.
+        Samples x genes, log2 scale; a sample is called over the genes that it has.
     centroids : DataFrame
         Genes x classes.
     medians : Series
@@ -48,16 +57,20 @@ def call_pam50(values: pd.DataFrame, centroids: pd.DataFrame, medians: pd.Series
         reason = f"{len(genes)} of {len(centroids)} PAM50 genes in the matrix, {MIN_GENES} needed"
         return pd.DataFrame({"call": None, "correlation": np.nan, "reason": reason}, index=values.index)
     centred = (values[genes] - medians.reindex(genes)).to_numpy(float)
+    reference = centroids.loc[genes].to_numpy(float).T
     with np.errstate(invalid="ignore", divide="ignore"):
-        correlation = spearman(centred, centroids.loc[genes].to_numpy(float).T)
+        correlation = spearman(centred, reference)
+        for i in np.flatnonzero(np.isnan(centred).any(1)):
+            seen = np.isfinite(centred[i])
+            correlation[i] = spearman(centred[i : i + 1, seen], reference[:, seen])[0] if seen.sum() >= MIN_GENES else np.nan
     flat = ~np.isfinite(correlation).all(1)
     best = np.where(flat, 0, np.nan_to_num(correlation, nan=-2).argmax(1))
-    names = [CLASSES.get(c, c) for c in centroids.columns]
+    names = [CLASSES.get(re.sub("[^a-z0-9]", "", c.lower()), c) for c in centroids.columns]
     return pd.DataFrame(
         {
             "call": [None if f else names[b] for f, b in zip(flat, best, strict=True)],
             "correlation": np.where(flat, np.nan, correlation[np.arange(len(best)), best]),
-            "reason": ["no variation over the PAM50 genes" if f else None for f in flat],
+            "reason": ["no variation over the PAM50 genes, or too few of them" if f else None for f in flat],
         },
         index=values.index,
     )

@@ -6,14 +6,16 @@ from pathlib import Path
 import pandas as pd
 
 from confuselt.finetune.arms import parse_arm
-from confuselt.finetune.folds import prediction_table, read_profiles, read_roles, run_folds
+from confuselt.finetune.folds import prediction_table, run_folds
 from confuselt.finetune.schema import PREDICTIONS
 from confuselt.finetune.targets import read_targets
 from confuselt.finetune.train import Inputs, train_fold
 from confuselt.model.checkpoint import load_checkpoint, save_checkpoint
 from confuselt.model.device import pick_device
 from confuselt.pack.bags import Bags
+from confuselt.rna.profiles import read_profiles
 from confuselt.run_step import Output, run_step
+from confuselt.split.roles import read_roles
 from confuselt.split.schema import FOLDS
 from confuselt.tables import read_table, write_table
 
@@ -39,15 +41,15 @@ def main(
     parts = predictions.parent / f".{arm}.r{repeat}.parts"
 
     def train(fold: int) -> tuple[dict, pd.DataFrame]:
-        profiles, by_patient = read_profiles(rna[fold])
+        profiles = read_profiles(rna[fold])
         bags = Bags(store, what.streams) if what.modality != "rna" else None
         slides = bags.of_patients(bags.patient_ids) if bags else {}
         checkpoint = load_checkpoint(checkpoints[fold]) if checkpoints else None
-        inputs = Inputs(bags, slides, by_patient if what.modality != "wsi" else {})
+        inputs = Inputs(bags, slides, profiles.of if what.modality != "wsi" else {})
         facts, rows = train_fold(
-            what, inputs, profiles.n_vars, targets, read_roles(table, repeat, fold), checkpoint, cfg, (cfg["seed"], arm, repeat, fold), place
+            what, inputs, len(profiles.genes), targets, read_roles(table, repeat, fold), checkpoint, cfg, (cfg["seed"], arm, repeat, fold), place
         )
-        return {**facts, "genes": list(profiles.var_names), "recipe": bags.recipe if bags else {}}, rows
+        return {**facts, "genes": profiles.genes, "recipe": bags.recipe if bags else {}}, rows
 
     def files(fold: int) -> list[Path]:
         return [store, rna[fold], folds, clinical, *checkpoints[fold : fold + 1]]
@@ -60,7 +62,6 @@ def main(
             "arm": arm,
             "model": cfg["pretrain.model"],
             "tiles": cfg["finetune.tiles"],
-            "scaling": {s: cfg[f"pack.scaling_{s}"] for s in ("tile", "cells")},
             "classes": targets.classes,
             "horizons": targets.horizons,
             "missing_tasks": targets.missing,

@@ -7,14 +7,16 @@ import numpy as np
 import pandas as pd
 
 from confuselt.finetune.baselines import fit_cca, fit_clinical, fit_pca_cox
-from confuselt.finetune.folds import prediction_table, read_profiles, read_roles, run_folds
+from confuselt.finetune.folds import prediction_table, run_folds
 from confuselt.finetune.schema import PREDICTIONS
 from confuselt.finetune.targets import read_targets
 from confuselt.finetune.train import Inputs
 from confuselt.model.checkpoint import save_checkpoint
 from confuselt.model.encoders import fit_scaler
 from confuselt.pack.bags import Bags
+from confuselt.rna.profiles import read_profiles
 from confuselt.run_step import Output, run_step
+from confuselt.split.roles import read_roles
 from confuselt.split.schema import FOLDS
 from confuselt.tables import empty_table, read_table, write_table
 
@@ -44,7 +46,7 @@ def main(store: Path, rna: list[Path], folds: Path, clinical: Path, predictions:
 
 def joined_inputs(store: Path, rna: Path, train: list[str], cfg: dict) -> Inputs:
     """Tile and cells streams (tile alone where the cohort has no cells), scaled on training patients, and RNA."""
-    _, profiles = read_profiles(rna)
+    profiles = read_profiles(rna).of
     bags = Bags(store, "tile-cells")
     bags = Bags(store, "tile") if bags.missing else bags
     if bags.missing:

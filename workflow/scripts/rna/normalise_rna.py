@@ -5,9 +5,9 @@ from pathlib import Path
 import anndata as ad
 import pandas as pd
 
-from confuselt.finetune.folds import read_roles
 from confuselt.rna.normalise import fit_normaliser
 from confuselt.run_step import Output, run_step
+from confuselt.split.roles import read_roles
 from confuselt.split.schema import FOLDS
 from confuselt.stamp import get_stamp
 from confuselt.tables import read_table

@@ -1,0 +1,95 @@
+"""The training store gives back exactly the rows that went in."""
+
+import json
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from confuselt.pack.bags import Bags
+from confuselt.pack.store import pack
+
+
+def source(folder, name, bags, status=None):
+    """Index and store of a stream: slide to (patient, rows)."""
+    order = sorted(bags)
+    index = pd.DataFrame(
+        [{"slide_id": s, "patient_id": bags[s][0], "status": (status or {}).get(s, "ok"), "n": len(bags[s][1])} for s in order],
+        columns=["slide_id", "patient_id", "status", "n"],
+    )
+    index.to_parquet(folder / f"{name}.parquet")
+    kept = [s for s in order if (status or {}).get(s, "ok") == "ok"]
+    with h5py.File(folder / f"{name}.h5", "w") as file:
+        width = next(iter(bags.values()))[1].shape[1] if bags else 0
+        rows = np.concatenate([bags[s][1] for s in kept]) if kept else np.zeros((0, width))
+        file.create_dataset("features", data=rows.astype(np.float32))
+        file["coords"] = np.zeros((len(rows), 2), np.int32)
+        file["offsets"] = np.concatenate([[0], np.cumsum([len(bags[s][1]) for s in kept])]).astype(int)
+        file["slide_id"] = np.array(kept, dtype=h5py.string_dtype())
+        file.attrs.update(name=name, d=width, dtype="float32")
+    return folder / f"{name}.parquet", folder / f"{name}.h5"
+
+
+@pytest.fixture
+def store(tmp_path):
+    rng = np.random.default_rng(0)
+    bags = {s: (p, rng.normal(size=(n, 3))) for s, p, n in (("z", "P1", 4), ("a", "P2", 5), ("b", "P1", 2), ("c", "P3", 3))}
+    cells = {s: (p, rng.normal(size=(len(r), 2))) for s, (p, r) in bags.items() if s != "c"}
+    cells["a"] = ("P2", rng.normal(size=(4, 2)))
+    path = tmp_path / "store.h5"
+    pack({"tile": source(tmp_path, "tile", bags), "cells": source(tmp_path, "cells", cells)}, {"tile": ["TCGA"]}, path)
+    return path, bags, cells
+
+
+def test_rows_arrive_in_order_and_patients_lie_together(store):
+    path, bags, _ = store
+    read = Bags(path, "tile")
+    assert read.slide_ids == ["b", "z", "a", "c"] and read.patient_ids == ["P1", "P1", "P2", "P3"]
+    packed = read.pack([[0, 1], [2]])
+    np.testing.assert_array_equal(packed.rows, np.concatenate([bags["b"][1], bags["z"][1], bags["a"][1]]).astype(np.float32))
+    assert packed.bag.tolist() == [0] * 6 + [1] * 5 and packed.bags == 2
+    assert read.of_patients(["P3", "P9", "P1"]) == {"P3": [3], "P1": [0, 1]}
+    assert read.recipe["tile"]["trained_on"] == ["TCGA"]
+
+
+def test_streams_align_row_by_row_or_are_left_out_with_a_reason(store):
+    path, bags, cells = store
+    read = Bags(path, "tile-cells")
+    assert read.slide_ids == ["b", "z"]
+    np.testing.assert_array_equal(read.pack([[1]]).rows, np.hstack([bags["z"][1], cells["z"][1]]).astype(np.float32))
+    with h5py.File(path) as file:
+        excluded = json.loads(file.attrs["excluded"])
+    assert excluded == [{"slide_id": "a", "reason": "cells stream left out: 4 rows of cells for 5 tiles; they must align row by row"}]
+
+
+def test_budget_is_shared_equally_and_rows_of_both_streams_stay_paired(store):
+    path, bags, cells = store
+    packed = Bags(path, "tile-cells").pack([[0, 1]], 4, np.random.default_rng(1))
+    assert len(packed.rows) == 4
+    whole = np.hstack([bags["z"][1], cells["z"][1]]).astype(np.float32)
+    assert all((whole == row).all(1).any() for row in packed.rows[2:])
+
+
+def test_scaling_applies_to_what_is_handed_out(store):
+    path, *_ = store
+    read = Bags(path, "tile")
+    before = read.pack([[2]]).rows
+    read.scale(lambda rows: rows * 2 + 1)
+    np.testing.assert_allclose(read.pack([[2]]).rows, before * 2 + 1, rtol=1e-6)
+
+
+def test_a_large_store_is_scaled_row_by_row(store, monkeypatch):
+    path, *_ = store
+    monkeypatch.setattr("confuselt.pack.bags.IN_MEMORY", 1)
+    read = Bags(path, "tile")
+    before = read.pack([[2]]).rows
+    read.scale(lambda rows: rows - 1)
+    np.testing.assert_allclose(read.pack([[2]]).rows, before - 1, rtol=1e-6)
+
+
+def test_missing_stream_is_said(tmp_path):
+    bags = {"a": ("P1", np.ones((2, 3)))}
+    pack({"tile": source(tmp_path, "tile", bags), "cells": source(tmp_path, "cells", {})}, {}, tmp_path / "s.h5")
+    assert Bags(tmp_path / "s.h5", "tile-cells").missing == "no slide has a usable cells stream"
+    assert Bags(tmp_path / "s.h5", "tile").missing is None

@@ -1,0 +1,116 @@
+"""Folds: sites stay whole, every constraint holds, repeats are truly different."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import shared
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score
+
+from confuselt.acquire.cohort import read_clinical
+from confuselt.config.root import Config
+from confuselt.split.folds import folds_from_file, make_folds
+from confuselt.split.schema import FOLDS
+from confuselt.tables import check_table
+
+CFG = {f"split.{k}": v for k, v in Config().split.model_dump(by_alias=True).items()} | {
+    "seed": 17,
+    "acquire.id_column": "patient_id",
+    "tasks.survival": [{"name": "os"}],
+    "tasks.labels": [{"name": "pam50", "classes": ["A", "B", "C"]}],
+}
+
+
+def cohort(n=200, sites=20, seed=0):
+    rng = np.random.default_rng(seed)
+    site = rng.choice(sites, n, p=rng.dirichlet(np.full(sites, 2.0)))
+    return pd.DataFrame(
+        {
+            "patient_id": [f"P{i:03d}" for i in range(n)],
+            "site": [f"S{s:02d}" for s in site],
+            "os_days": rng.exponential(900, n),
+            "os_event": (rng.random(n) < 0.3).astype(float),
+            "label_pam50": rng.choice(["A", "B", "C"], n),
+        }
+    )
+
+
+def check(table, clinical, repeats, folds):
+    check_table(table, FOLDS)
+    assert len(table) == len(clinical) * repeats * folds
+    for repeat in range(repeats):
+        part = table[table["repeat"] == repeat]
+        assert (part[part["role"] == "test"].groupby("patient_id").size() == 1).all()
+        for _, fold in part.groupby("fold"):
+            roles = fold.groupby("site")["role"].nunique()
+            assert (roles == 1).all(), "a site is split"
+            assert set(fold["role"]) == {"test", "inner", "train"}
+
+
+def test_real_sites_four_repeats():
+    cfg = {**CFG, "tasks.labels": [{"name": "pam50", "column": None, "classes": ["Basal", "Her2", "LumA", "LumB"], "aliases": {}}], "split.repeats": 4}
+    cfg["tasks.survival"] = [{"name": "os", "time": None, "event": None, "unit": "days", "factor": 1.0}]
+    path = shared("tcga_brca_hif", "clinical.parquet")
+    clinical = read_clinical(path, {**cfg, "acquire.site": "site", "acquire.covariates": []})
+    table = make_folds(clinical, cfg)
+    check(table, clinical, 4, 5)
+    test = table[table["role"] == "test"].merge(clinical, on="patient_id")
+    assert test.groupby(["repeat", "fold"])["os_event"].sum().min() >= 5
+    assert (test.groupby(["repeat", "fold"])["label_pam50"].nunique() == 4).all()
+    maps = [g.set_index("patient_id")["fold"].sort_index() for _, g in test.groupby("repeat")]
+    for a, b in itertools.combinations(maps, 2):
+        assert adjusted_rand_score(a, b) <= 0.5
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000), repeats=st.integers(1, 3), folds=st.integers(2, 4))
+def test_sites_are_never_split(seed, repeats, folds):
+    clinical = cohort(seed=seed)
+    check(make_folds(clinical, {**CFG, "split.folds": folds, "split.repeats": repeats, "seed": seed}), clinical, repeats, folds)
+
+
+def test_inner_part_is_about_the_wanted_share():
+    table = make_folds(cohort(), CFG)
+    shares = table[table["role"] != "test"].groupby("fold")["role"].apply(lambda r: (r == "inner").mean())
+    assert shares.between(0.1, 0.33).all()
+
+
+def test_same_seed_same_folds_and_another_seed_others():
+    pd.testing.assert_frame_equal(make_folds(cohort(), CFG), make_folds(cohort(), CFG))
+    assert not make_folds(cohort(), CFG)["role"].equals(make_folds(cohort(), {**CFG, "seed": 3})["role"])
+
+
+def test_single_site_cohort_by_patient():
+    clinical = cohort().assign(site="one site")
+    table = make_folds(clinical, {**CFG, "split.group": "patient"})
+    assert (table[table["role"] == "test"].groupby("patient_id").size() == 1).all()
+
+
+def test_impossible_wishes_are_said():
+    with pytest.raises(ValueError, match="1 sites for 5 folds"):
+        make_folds(cohort().assign(site="one site"), CFG)
+    with pytest.raises(ValueError, match="no map of 4 groups to 4 folds"):
+        make_folds(cohort(n=40, sites=4, seed=1), {**CFG, "split.folds": 4, "split.min_events": 3, "split.tries": 5})
+    with pytest.raises(ValueError, match="adjusted Rand index"):
+        make_folds(cohort(sites=3, n=60), {**CFG, "split.folds": 2, "split.repeats": 9, "split.min_events": 0, "split.tries": 20})
+
+
+def test_folds_from_a_file(tmp_path):
+    clinical = cohort()
+    wanted = pd.Series(pd.factorize(clinical["site"])[0] % 5, name="test_fold")
+    table = pd.concat([clinical["patient_id"], wanted], axis=1)
+    table.to_csv(tmp_path / "folds.csv", index=False)
+    folds = folds_from_file(tmp_path / "folds.csv", clinical, CFG)
+    check(folds, clinical, 1, 5)
+    test = folds[folds["role"] == "test"].set_index("patient_id")["fold"]
+    assert (test.loc[clinical["patient_id"]].to_numpy() == wanted.to_numpy()).all()
+    table[:150].to_csv(tmp_path / "folds.csv", index=False)
+    assert folds_from_file(tmp_path / "folds.csv", clinical, CFG)["patient_id"].nunique() == 150
+    with pytest.raises(ValueError, match="wants 0 to 3"):
+        folds_from_file(tmp_path / "folds.csv", clinical, {**CFG, "split.folds": 4})
+    table.rename(columns={"test_fold": "fold"}).to_csv(tmp_path / "folds.csv", index=False)
+    with pytest.raises(ValueError, match="no column 'test_fold'"):
+        folds_from_file(tmp_path / "folds.csv", clinical, CFG)

@@ -1,0 +1,135 @@
+"""Dry runs: what a user types builds a graph, config faults stop before any job, parsing stays light."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import ROOT, TINY, shared, snakemake
+
+BIN = Path(sys.executable).parent
+
+
+def from_checkout(*arguments, check=True):
+    done = subprocess.run([f"{BIN}/snakemake", *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def test_demo_dry_run(tmp_path):
+    text = from_checkout("-n", "--cores", "2", "--configfile", "config/demo.yaml", "--config", f"results={tmp_path}")
+    assert "write_report" in text and "simulate_cohort" in text
+
+
+def test_slurm_profile_from_the_checkout_asks_for_gpus(tmp_path):
+    text = from_checkout("--profile", "slurm", "-n", "--configfile", "config/demo.yaml", "--config", f"results={tmp_path}", "--verbose")
+    assert "write_report" in text
+    lines = [line for line in text.splitlines() if "gpu=1" in line]
+    assert lines, "no job asks for a GPU"
+
+
+def test_device_cuda_asks_for_a_gpu_locally(tmp_path):
+    text = from_checkout("-n", "--cores", "2", "--configfile", "config/demo.yaml", "--config", f"results={tmp_path}", "device=cuda", "--verbose")
+    assert "gpu=1" in text
+
+
+def test_real_example_dry_run(tmp_path):
+    data = shared("tcga_brca_hif")
+    text = from_checkout("-n", "--cores", "2", "--configfile", "config/examples/tcga_brca_hif.yaml", "--config", f"data={data}", f"results={tmp_path}")
+    assert "simulate_cohort" not in text and "finetune_arm" in text
+    text = from_checkout(
+        "predict",
+        "-n",
+        "--cores",
+        "2",
+        "--configfile",
+        "config/examples/tcga_brca_hif.yaml",
+        "--config",
+        f"data={data}",
+        f"results={tmp_path}",
+        f"predict={{name: unseen, data: {data}}}",
+    )
+    assert "predict_cohort" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["pretrain={epoch: 3}"], "pretrain.epoch: unknown key; did you mean 'epochs'"),
+        (["cohrt=x"], "cohrt: unknown key; did you mean 'cohort'"),
+        (["acquire={source: local}", "data=nowhere"], "none of its feature files exists"),
+        (["split={folds: many}"], "split.folds"),
+    ],
+)
+def test_config_faults_stop_before_any_job(tmp_path, arguments, said):
+    text = from_checkout("--cores", "1", "--configfile", "config/demo.yaml", "--config", f"results={tmp_path}", *arguments, check=False)
+    assert said in text and "Traceback" not in text
+    assert not (tmp_path / "cohorts").exists()
+
+
+def test_missing_column_and_missing_folds_stop_before_any_job(tmp_path):
+    pd.DataFrame({"patient": ["a"], "f": [1.0]}).to_csv(tmp_path / "tile.csv", index=False)
+    config = {**TINY, "data": str(tmp_path), "acquire": {"source": "local", "tile": "tile.csv"}}
+    done = snakemake(tmp_path / "run", "-n", config=config, check=False)
+    assert "has no column 'patient_id'; closest: 'patient'" in done.stdout + done.stderr
+    pd.DataFrame({"patient_id": ["a"], "f": [1.0]}).to_csv(tmp_path / "tile.csv", index=False)
+    done = snakemake(tmp_path / "run", "-n", config={**config, "split": {"from": "file"}}, check=False)
+    assert "folds.parquet" in done.stdout + done.stderr and done.returncode
+
+
+def test_predict_without_a_name_says_how(tmp_path):
+    text = from_checkout("predict", "-n", "--cores", "1", "--configfile", "config/demo.yaml", "--config", f"results={tmp_path}", check=False)
+    assert "predict={name: NAME, data: FOLDER}" in text
+
+
+def test_a_sheet_of_1133_slides_is_planned_in_time_and_without_torch(tmp_path):
+    slides = pd.DataFrame(
+        {"slide_id": [f"S{i}" for i in range(1133)], "patient_id": [f"P{i % 1062}" for i in range(1133)], "tile": [f"bags/S{i}.h5" for i in range(1133)]}
+    )
+    slides.to_csv(tmp_path / "slides.csv", index=False)
+    (tmp_path / "bags").mkdir()
+    for name in slides["tile"]:
+        (tmp_path / name).touch()
+    pd.DataFrame({"patient_id": [f"P{i}" for i in range(1062)], "site": "A"}).to_csv(tmp_path / "clinical.csv", index=False)
+    config = {"data": str(tmp_path), "acquire": {"slides": "slides.csv", "tile": None, "cells": None, "rna": None, "clinical": "clinical.csv"}}
+    trap = tmp_path / "trap"
+    trap.mkdir()
+    for name in ("torch", "torchsurv", "scanpy", "pydeseq2"):
+        (trap / f"{name}.py").write_text(f"raise ImportError('{name} must not be imported while the workflow is parsed')")
+    start = time.monotonic()
+    folder = tmp_path / "run"
+    (folder / "config").mkdir(parents=True)
+    (folder / "config/config.yaml").write_text((ROOT / "config/config.yaml").read_text())
+    (folder / "c.json").write_text(json.dumps(config))
+    done = subprocess.run(
+        [
+            f"{BIN}/snakemake",
+            "-n",
+            "--cores",
+            "2",
+            "--directory",
+            str(folder),
+            "--snakefile",
+            str(ROOT / "workflow/Snakefile"),
+            "--configfile",
+            str(folder / "c.json"),
+        ],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(trap)},
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "write_report" in done.stdout + done.stderr
+    assert time.monotonic() - start < 20
+
+
+def test_lint_and_format_are_clean():
+    assert "good condition" in from_checkout("--lint", "--configfile", "config/demo.yaml")
+    for command in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["snakefmt", "--check", "workflow"]):
+        done = subprocess.run([f"{BIN}/{command[0]}", *command[1:]], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr

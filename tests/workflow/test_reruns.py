@@ -1,0 +1,181 @@
+"""The rerun contract: key K changed, exactly the rules R(K) of reruns.tsv run again, and what hangs on them.
+
+``rules`` of reruns.tsv is written by hand: the rules whose own params change. What hangs
+on a rule is written by hand below. The first test checks params in one process; the
+others are real dry runs after a real run.
+"""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import time
+
+import pytest
+from conftest import ROOT, TINY, snakemake
+
+from confuselt.config.generate import leaves
+from confuselt.config.root import Config
+from confuselt.settings import settings
+
+TABLE = list(csv.DictReader((ROOT / "tests/workflow/reruns.tsv").open(), delimiter="\t", quoting=csv.QUOTE_NONE))
+SCRIPTS = {p.stem: p for p in (ROOT / "workflow/scripts").glob("*/*.py")}
+BELOW = {
+    "simulate_cohort": "read_sheets import_tiles import_cells gather_rna",
+    "read_sheets": "import_tiles import_cells gather_rna make_folds permute_outcomes finetune_arm fit_baseline score_arms write_report",
+    "permute_outcomes": "make_folds finetune_arm score_arms",
+    "import_tiles": "pack_bags write_report",
+    "import_cells": "pack_bags write_report",
+    "gather_rna": "normalise_rna write_report",
+    "make_folds": "normalise_rna pretrain_towers finetune_arm fit_baseline score_arms write_report",
+    "normalise_rna": "pretrain_towers finetune_arm fit_baseline score_arms write_report",
+    "pack_bags": "pretrain_towers finetune_arm fit_baseline score_arms write_report",
+    "pretrain_towers": "finetune_arm score_arms write_report",
+    "finetune_arm": "score_arms write_report",
+    "fit_baseline": "score_arms",
+    "score_arms": "write_report",
+    "write_report": "",
+    "predict_cohort": "",
+}
+# Keys that name things or choose what is asked for: they move or add outputs and change no param of an existing one.
+NAMES = {
+    "data",
+    "results",
+    "cohort",
+    "experiment",
+    "embed.encoder",
+    "cells.method",
+    "rna.matrix",
+    "rna.pam50_centroids",
+    "split.from",
+    "split.file",
+    "split.folds",
+    "split.repeats",
+}
+NAMES |= {"finetune.arms", "evaluate.baselines", "evaluate.controls.kinds", "evaluate.controls.draws", "evaluate.delta_recall", "simulate.level"}
+NAMES |= {f"acquire.{k}" for k in ("source", "id_column", "slides", "tile", "cells", "rna", "clinical", "site", "site_map")}
+NAMES |= {f"predict.{k}" for k in ("name", "data", "acquire", "simulate")}
+
+
+def changed(key, value):
+    config = json.loads(json.dumps(TINY))
+    block, *rest = key.split(".")
+    if rest:
+        config.setdefault(block, {})[rest[0]] = value
+    else:
+        config[block] = value
+    if key == "tasks.survival":
+        config["evaluate"]["primary"] = "pfi"
+    return config
+
+
+def closure(rules):
+    found, todo = set(), list(rules)
+    while todo:
+        rule = todo.pop()
+        if rule not in found:
+            found.add(rule)
+            todo += BELOW[rule].split()
+    return found
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda r: r["key"])
+def test_a_key_changes_the_params_of_exactly_its_rules(row):
+    before, after = (
+        Config.model_validate(TINY),
+        Config.model_validate(changed(row["key"], json.loads(row["value"]) if row["value"][0] in '[{"tf0123456789' else row["value"])),
+    )
+    assert before != after
+    rules = {name for name, script in SCRIPTS.items() if settings(script, before) != settings(script, after)}
+    assert rules == set(row["rules"].replace("-", "").split())
+
+
+def test_every_key_of_the_config_is_in_the_contract():
+    listed = {row["key"] for row in TABLE} | NAMES
+    missing = [
+        key
+        for key, _, _ in leaves(Config())
+        if not any(key == k or key.startswith(f"{k}.") or k.startswith("simulate.") and key.startswith("simulate.") for k in listed)
+    ]
+    assert missing == []
+
+
+def planned(folder, config=None):
+    """Rules of a dry run, with how often."""
+    done = snakemake(folder, "-n", config=config)
+    stats = re.search(r"Job stats:\njob\s+count\n[-\s]+\n(.*?)\n\n", done.stdout + done.stderr, re.S)
+    if "Nothing to be done" in done.stdout + done.stderr or stats is None:
+        return {}
+    return {name: int(count) for name, count in (line.split() for line in stats.group(1).splitlines()) if name not in ("total", "all")}
+
+
+@pytest.mark.xdist_group("tiny")
+class TestRealDryRuns:
+    def test_nothing_to_be_done(self, tiny):
+        assert planned(tiny) == {}
+
+    # One key per stage: the real plan is the closure of the hand-written rules.
+    @pytest.mark.parametrize(
+        "key",
+        [
+            "simulate.seed",
+            "acquire.covariates",
+            "embed.trained_on",
+            "cells.trained_on",
+            "rna.clip",
+            "split.inner",
+            "pack.scaling_cells",
+            "pretrain.epochs",
+            "finetune.epochs",
+            "evaluate.draws",
+            "device",
+        ],
+    )
+    def test_the_plan_is_the_contract(self, tiny, key):
+        row = next(r for r in TABLE if r["key"] == key)
+        value = json.loads(row["value"]) if row["value"][0] in '[{"tf0123456789' else row["value"]
+        assert set(planned(tiny, changed(key, value))) == closure(row["rules"].replace("-", "").split())
+
+    def test_pretraining_epochs_rerun_pretraining_and_what_hangs_on_it(self, tiny):
+        plan = planned(tiny, changed("pretrain.epochs", 5))
+        assert set(plan) == {"pretrain_towers", "finetune_arm", "score_arms", "write_report"}
+        assert plan["pretrain_towers"] == 6, "two folds: main, permuted, mispaired"
+
+    def test_touched_files_and_comments_rerun_nothing(self, tiny):
+        scripts = [*(ROOT / "workflow").rglob("*.py"), *(ROOT / "workflow").rglob("*.smk"), ROOT / "workflow/Snakefile"]
+        stamps = {p: p.stat().st_mtime for p in scripts}
+        try:
+            for path in scripts:
+                os.utime(path)
+            assert planned(tiny) == {}
+        finally:
+            for path, stamp in stamps.items():
+                os.utime(path, (stamp, stamp))
+
+    def test_touched_small_inputs_rerun_nothing(self, tiny):
+        time.sleep(0.01)
+        (tiny / "results/cohorts/tiny/acquire/simulated/clinical.csv").touch()
+        assert planned(tiny) == {}
+
+    def test_another_control_draw_adds_only_its_jobs(self, tiny):
+        config = json.loads(json.dumps(TINY))
+        config["evaluate"]["controls"] = {"draws": 2}
+        plan = planned(tiny, config)
+        assert plan["finetune_arm"] == 2 and plan["permute_outcomes"] == 1 and "import_tiles" not in plan and plan["pretrain_towers"] == 4
+
+    def test_code_edit_reruns_only_what_reaches_it(self, tiny, tmp_path):
+        done = subprocess.run(["git", "diff", "--quiet"], cwd=ROOT)  # the checkout itself is never edited
+        assert done.returncode in (0, 1)
+        import shutil
+
+        copy = tmp_path / "workflow"
+        shutil.copytree(ROOT / "workflow", copy, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "environment.yml", tmp_path / "environment.yml")
+        target = copy / "confuselt/evaluate/answers.py"
+        target.write_text(target.read_text().replace("Does a second modality help?", "Is a second modality of help?"))
+        target = copy / "confuselt/finetune/cox.py"
+        target.write_text(target.read_text().replace('"""Cox partial', '"""The Cox partial') + "\n# a comment\n")
+        done = snakemake(tiny, "-n", "--snakefile", str(copy / "Snakefile"))
+        jobs = set(re.findall(r"^(?:Job \d+: )?(\w+): ", done.stdout + done.stderr, re.M)) & {"evaluate", "finetune", "pretrain", "rna", "acquire"}
+        assert jobs == {"evaluate"}

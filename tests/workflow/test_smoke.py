@@ -1,0 +1,286 @@
+"""The tiny cohort through every stage: each table keeps its schema, the report is whole, predict serves others."""
+
+import json
+import re
+from pathlib import Path
+
+import anndata as ad
+import h5py
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from conftest import ROOT, TINY, snakemake
+
+from confuselt.config.generate import TABLES
+from confuselt.content import content_hash
+from confuselt.model.checkpoint import load_checkpoint
+from confuselt.settings import load_config, settings
+from confuselt.tables import read_meta, read_table
+
+pytestmark = pytest.mark.xdist_group("tiny")
+BY_NAME = {t.name: t for t in TABLES}
+
+
+@pytest.fixture
+def cohort(tiny):
+    return tiny / "results/cohorts/tiny"
+
+
+@pytest.fixture
+def experiment(tiny):
+    return tiny / "results/experiments/tiny"
+
+
+def test_every_table_keeps_its_schema_and_is_stamped(tiny):
+    seen = set()
+    for path in (tiny / "results").rglob("*.parquet"):
+        if "simulated" in path.parts:
+            continue
+        meta = pq.read_schema(path).metadata
+        name = meta[b"table"].decode()
+        read_table(path, BY_NAME[name])
+        stamp = json.loads(meta[b"stamp"])
+        assert len(stamp["code"]) == 16 and stamp["stage"] in path.parts and stamp["torch"], path
+        assert read_meta(path) == {}
+        seen.add(name)
+    assert seen == set(BY_NAME) - {"predict/predictions"}
+
+
+def test_nothing_partial_is_left(tiny):
+    assert not [p for p in (tiny / "results").rglob("*") if "partial" in p.name or ".parts" in p.name]
+
+
+def test_stores_are_contiguous_and_say_what_they_are(cohort):
+    with h5py.File(cohort / "pack/ready.h5") as file:
+        for stream in ("tile", "cells"):
+            assert file[stream]["features"].chunks is None and file[stream]["features"].dtype == np.float32
+            assert file[stream].attrs["name"] == "ready"
+        assert file["tile"]["features"].shape[1] == 12 and file["cells"]["features"].shape[1] == 8
+
+
+def test_rna_is_fitted_on_training_patients(cohort, experiment):
+    folds = pd.read_parquet(experiment / "split/folds.parquet")
+    for fold in (0, 1):
+        rna = ad.read_h5ad(experiment / f"rna/r0f{fold}.h5ad")
+        facts = json.loads((experiment / f"rna/r0f{fold}.json").read_text())
+        assert facts["genes"] == list(rna.var_names) and len(facts["genes"]) == 60
+        train = [p for p in folds[(folds["fold"] == fold) & (folds["role"] == "train")]["patient_id"] if p in rna.obs_names]
+        assert np.abs(rna[train].X.mean(0)).max() < 0.15
+
+
+def test_metrics_hold_every_arm_control_and_baseline(experiment):
+    metrics = pd.read_parquet(experiment / "evaluate/metrics.parquet")
+    assert set(metrics["arm"]) == {"wsi-pretrained-cells", "both-pretrained-cells", "clinical", "cca", "permuted", "mispaired"} - {"cca"}
+    ok = metrics[(metrics["status"] == "ok") & metrics["metric"].isin(["harrell_c", "auc_macro"]) & (metrics["fold"] == -1)]
+    assert ok["value"].between(0, 1).all() and (ok["low"] <= ok["high"]).all()
+    both = ok[(ok["arm"] == "both-pretrained-cells") & (ok["task"] == "pfi")]
+    assert set(both["inputs"]) == {"both", "wsi", "rna"}
+    assert metrics.loc[metrics["status"] != "ok", "reason"].notna().all()
+
+
+def test_out_of_fold_predictions_are_once_per_patient(experiment):
+    table = pd.read_parquet(experiment / "evaluate/predictions.parquet")
+    assert not table.duplicated(["patient_id", "arm", "draw", "inputs", "task", "output"]).any()
+    folds = pd.read_parquet(experiment / "split/folds.parquet")
+    test = folds[folds["role"] == "test"].set_index("patient_id")["fold"]
+    ours = table[table["draw"] == 0]
+    assert (test.loc[ours["patient_id"]].to_numpy() == ours["fold"].to_numpy()).all()
+
+
+def test_comparisons_and_retrieval(experiment):
+    comparisons = pd.read_parquet(experiment / "evaluate/comparisons.parquet")
+    assert set(comparisons["question"]) == {"modality", "pretraining", "cells", "single-input"}
+    assert comparisons.loc[comparisons["status"] != "ok", "reason"].str.contains("is not among finetune.arms").all()
+    retrieval = pd.read_parquet(experiment / "evaluate/retrieval.parquet")
+    assert set(retrieval["model"]) == {"tile-cells", "cca", "mispaired"}
+    assert set(retrieval["direction"]) == {"wsi-to-rna", "rna-to-wsi"} and set(retrieval["stratum"]) == {"all", "within-site", "within-class"}
+
+
+def test_report_is_one_file_that_asks_for_nothing(experiment):
+    text = (experiment / "evaluate/report.html").read_text()
+    for heading in ("The three answers", "What these data cannot answer", "Left out, with reasons", "Kaplan–Meier", "Retrieval between modalities"):
+        assert heading in text
+    assert text.count("data:image/png;base64,") >= 4
+    assert not re.findall(r'(?:src|href)="(?!data:)', text) and "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
+    assert "nan" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text).lower().replace("nano", "")
+
+
+def test_snakemakes_own_report(tiny):
+    snakemake(tiny, "--report", str(tiny / "report.zip"))
+    assert (tiny / "report.zip").stat().st_size > 10_000
+
+
+def test_every_job_logged_and_benchmarked(tiny):
+    jobs = list((tiny / "results/benchmarks").rglob("*.jsonl"))
+    assert len(jobs) >= 25
+    for path in jobs:
+        assert json.loads(path.read_text().splitlines()[0])["s"] > 0
+
+
+class Recorded(dict):
+    """A cfg that remembers what was read."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.read = set()
+
+    def __getitem__(self, key):
+        self.read.add(key)
+        return super().__getitem__(key)
+
+
+def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_path):
+    """Run each script's main in this process with a recording cfg."""
+    import importlib.util
+
+    config = load_config(ROOT / "config/config.yaml", tiny / "config.json")
+    sim = cohort / "acquire/simulated"
+    acquired = {k: cohort / f"acquire/{k}.parquet" for k in ("slides", "rna", "clinical", "patients", "downloads")}
+    folds, store = experiment / "split/folds.parquet", cohort / "pack/ready.h5"
+    rna = [experiment / f"rna/r0f{f}.h5ad" for f in (0, 1)]
+    pre = [experiment / f"pretrain/tile-cells/r0f{f}.pt" for f in (0, 1)]
+    arms = ("wsi-pretrained-cells", "both-pretrained-cells", "clinical", "cca")
+    streams = {s: (cohort / f / "index.parquet", cohort / f / "features.h5") for s, f in (("tile", "embed/ready"), ("cells", "cells"))}
+    evaluated = {k: experiment / f"evaluate/{k}.parquet" for k in ("predictions", "metrics", "comparisons", "retrieval", "curves")}
+    calls = {
+        "acquire/simulate_cohort": dict(tile="o", cells="o", rna="o", clinical="o", truth="o"),
+        "acquire/read_sheets": dict(
+            slides="o",
+            rna="o",
+            clinical="o",
+            patients="o",
+            downloads="o",
+            slide_sheet=None,
+            tile_table=sim / "tile_features.parquet",
+            cells_table=None,
+            rna_matrix=sim / "rna_counts.parquet",
+            clinical_table=sim / "clinical.csv",
+        ),
+        "acquire/permute_outcomes": dict(clinical=acquired["clinical"], permuted="o"),
+        "embed/import_tiles": dict(slides=acquired["slides"], index="o", features="o"),
+        "cells/import_cells": dict(slides=acquired["slides"], index="o", features="o"),
+        "rna/gather_rna": dict(samples=acquired["rna"], counts="o", index="o", pam50="o", rna_matrix=sim / "rna_counts.parquet"),
+        "rna/normalise_rna": dict(counts=cohort / "rna/counts.h5ad", folds=folds, normalised="o", normaliser="o", repeat=0, fold=0),
+        "split/make_folds": dict(clinical=acquired["clinical"], patients=acquired["patients"], folds="o"),
+        "pack/pack_bags": dict(
+            tile_index=streams["tile"][0], tile_features=streams["tile"][1], cells_index=streams["cells"][0], cells_features=streams["cells"][1], store="o"
+        ),
+        "pretrain/pretrain_towers": dict(store=store, rna=rna[0], folds=folds, checkpoint="o", history="o", streams="tile-cells", repeat=0, fold=0),
+        "finetune/finetune_arm": dict(
+            store=store,
+            rna=rna,
+            folds=folds,
+            clinical=acquired["clinical"],
+            checkpoints=pre,
+            predictions="o",
+            models="o",
+            arm="both-pretrained-cells",
+            repeat=0,
+        ),
+        "finetune/fit_baseline": dict(
+            store=store, rna=rna, folds=folds, clinical=acquired["clinical"], predictions="o", models="o", baseline="pca-cox", repeat=0
+        ),
+        "evaluate/score_arms": dict(
+            store=store,
+            folds=folds,
+            clinical=acquired["clinical"],
+            rna=rna,
+            arm_predictions=[experiment / f"finetune/{a}/r0.parquet" for a in arms],
+            arm_models=[experiment / f"finetune/{a}/r0.pt" for a in arms],
+            checkpoints=pre,
+            histories=[p.with_suffix(".parquet") for p in pre],
+            control_predictions=[],
+            control_models=[],
+            control_folds=[],
+            control_clinical=[],
+            **dict.fromkeys(evaluated, "o"),
+        ),
+        "evaluate/write_report": dict(
+            **evaluated,
+            folds=folds,
+            store=store,
+            rna=rna[0],
+            **{k: acquired[k] for k in ("clinical", "patients", "downloads", "slides")},
+            tile_index=streams["tile"][0],
+            cells_index=streams["cells"][0],
+            rna_index=cohort / "rna/index.parquet",
+            arm_models=[experiment / f"finetune/{a}/r0.pt" for a in arms[:2]],
+            checkpoint=pre[0],
+            report="o",
+            forest="o",
+            retrieval_figure="o",
+        ),
+    }
+    for name, arguments in calls.items():
+        script = ROOT / f"workflow/scripts/{name}.py"
+        spec = importlib.util.spec_from_file_location(script.stem, script)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        cfg = Recorded(settings(script, config))
+        if script.stem == "permute_outcomes":
+            cfg.update(within_site=False, draw=1)
+        filled = {k: tmp_path / f"{script.stem}.{k}.out" if v == "o" else v for k, v in arguments.items()}
+        module.main(**filled, cfg=cfg)
+        unread = set(settings(script, config)) - cfg.read
+        assert not unread, f"{name} states keys that it never reads: {unread}"
+
+
+@pytest.fixture(scope="module")
+def predicted(tiny):
+    """Predictions on slides-only patients of another draw."""
+    config = {**TINY, "predict": {"name": "unseen", "simulate": {"seed": 5, "patients": 40, "without_rna": 0.4}}}
+    snakemake(tiny, "predict", config=config)
+    return pd.read_parquet(tiny / "results/experiments/tiny/predict/unseen/predictions.parquet"), config
+
+
+def test_predict_serves_every_input_pattern(tiny, predicted):
+    table, config = predicted
+    patients = pd.read_parquet(tiny / "results/cohorts/unseen/acquire/patients.parquet").set_index("patient_id")
+    assert set(table["patient_id"]) == set(patients.index)
+    for patient, part in table.groupby("patient_id"):
+        slides, rna = patients.loc[patient, ["slides", "rna"]]
+        expected = {i for i, able in (("wsi", slides), ("rna", rna), ("both", slides and rna)) if able} or {"none"}
+        assert set(part["inputs"]) == expected
+    ok = table[table["status"] == "ok"]
+    assert ok[["risk_os", "risk_pfi", "surv_os_1095", "p_pam50_LumA"]].notna().all().all() and not ok["out_of_fold"].any()
+    np.testing.assert_allclose(ok[[c for c in ok if c.startswith("p_pam50")]].sum(axis=1), 1, atol=1e-9)
+    np.testing.assert_allclose(ok["risk_os"], 1 - ok["surv_os_1825"], atol=1e-12)
+    z = ok[[c for c in ok if c.startswith("z_")]].to_numpy()
+    assert z.shape[1] == 2 * 16
+    np.testing.assert_allclose(np.linalg.norm(z, axis=1), 1, atol=1e-5)
+    assert snakemake(tiny, "predict", "-n", config=config).stdout.count("predict_cohort") == 0
+
+
+def test_training_patients_are_served_out_of_fold_and_as_in_cross_validation(tiny):
+    config = {**TINY, "predict": {"name": "again", "simulate": {}}}
+    snakemake(tiny, "predict", config=config)
+    table = pd.read_parquet(tiny / "results/experiments/tiny/predict/again/predictions.parquet")
+    ok = table[table["status"] == "ok"]
+    assert ok["out_of_fold"].all()
+    ours = pd.read_parquet(tiny / "results/experiments/tiny/finetune/both-pretrained-cells/r0.parquet")
+    ours = ours[(ours["task"] == "os") & (ours["output"] == "surv_1825")].set_index(["patient_id", "inputs"])["value"]
+    theirs = ok.set_index(["patient_id", "inputs"])["surv_os_1825"]
+    np.testing.assert_allclose(theirs.loc[ours.index], ours, atol=1e-6)
+
+
+def test_another_recipe_or_missing_genes_is_an_error_that_names_both(tiny, predicted):
+    done = snakemake(tiny, "predict", config={**TINY, "predict": {"name": "wide", "simulate": {"seed": 6, "tile_features": 14}}}, check=False)
+    logs = "".join(p.read_text() for p in Path(tiny / "results/logs/predict").rglob("*wide*/**/*.log"))
+    assert done.returncode and "stream 'tile': the model was trained on d 12, this cohort has 14" in logs
+    done = snakemake(tiny, "predict", config={**TINY, "predict": {"name": "few", "simulate": {"seed": 6, "genes": 60}}}, check=False)
+    logs = "".join(p.read_text() for p in Path(tiny / "results/logs/predict").rglob("*few*/**/*.log"))
+    assert done.returncode and "genes of the model are missing in this matrix" in logs
+
+
+def test_checkpoints_hold_no_readable_id(experiment):
+    content = load_checkpoint(experiment / "finetune/both-pretrained-cells/r0.pt")
+    assert all(len(i) == 20 and not i.startswith("SIM") for i in content["folds"][0]["trained_on"])
+
+
+def test_results_are_reproduced_by_a_second_run(tiny, experiment, tmp_path):
+    """Same seed and machine: a fold trained again is identical by content."""
+    before = {p: content_hash(p) for p in (experiment / "pretrain/tile-cells/r0f0.pt", experiment / "pretrain/tile-cells/r0f0.parquet")}
+    snakemake(tiny, "--forcerun", "pretrain_towers", "--until", "pretrain_towers")
+    assert {p: content_hash(p) for p in before} == before
+    snakemake(tiny)
