@@ -46,7 +46,8 @@ def snakemake(folder: Path, *arguments: str, config: dict | None = None, check: 
     command = [str(Path(sys.executable).with_name("snakemake")), "--cores", "2", "--directory", str(folder), "--snakefile", str(ROOT / "workflow/Snakefile")]
     (folder / "config").mkdir(exist_ok=True)
     (folder / "config/config.yaml").write_text((ROOT / "config/config.yaml").read_text())
-    done = subprocess.run([*command, "--configfile", str(configfile), *arguments], capture_output=True, text=True, cwd=folder)
+    # The target goes first: --configfile swallows what follows it.
+    done = subprocess.run([*command, *arguments, "--configfile", str(configfile)], capture_output=True, text=True, cwd=folder)
     if check and done.returncode:
         logs = "\n".join(f"--- {p}\n{p.read_text()[-1500:]}" for p in (folder / "results/logs").rglob("*.log")) if (folder / "results/logs").exists() else ""
         raise AssertionError(f"snakemake ended with {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}\n{logs[-6000:]}")

@@ -10,7 +10,7 @@ from confuselt.split.folds import make_folds as random_folds
 from confuselt.split.schema import FOLDS
 from confuselt.tables import write_table
 
-READS = ("acquire.id_column", "split.*", "-split.file", "seed", "tasks.survival", "tasks.labels")
+READS = ("acquire.id_column", "split.*", "-split.file", "-split.from", "seed", "tasks.survival", "tasks.labels")
 
 
 def main(clinical: Path, patients: Path, folds: Output, cfg: dict, fold_file: Path | None = None) -> None:

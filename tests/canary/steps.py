@@ -1,0 +1,180 @@
+"""Steps of the chain up to one fold's models, run from any copy of workflow/ (first argument).
+
+``python steps.py WORKFLOW FOLDER`` writes ``FOLDER/{clean,noise-x,noise-y}`` and prints, as JSON, which artefacts
+of fold 0 differ by content from the clean run after the outer-test patients' features, or their outcomes,
+were replaced by noise. Folds and labels are frozen first.
+"""
+
+import importlib.util
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ARMS = ("wsi-pretrained-cells", "both-scratch-nocells")
+FOLD = 0
+
+
+def load(workflow: Path, name: str):
+    """A script of the copy as a module."""
+    spec = importlib.util.spec_from_file_location(name.replace("/", "_"), workflow / f"scripts/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(workflow: Path, name: str, config, **arguments) -> None:
+    """Run a step as a job would: outputs are written under a temporary name and moved."""
+    from confuselt.run_step import execute
+    from confuselt.settings import settings
+
+    script = workflow / f"scripts/{name}.py"
+    execute(load(workflow, name).main, {**arguments, "cfg": settings(script, config)}, script)
+
+
+def cohort(workflow: Path, config, raw: Path, folder: Path) -> None:
+    """From raw tables to the training store."""
+    run(
+        workflow,
+        "acquire/read_sheets",
+        config,
+        **{k: folder / f"{k}.parquet" for k in ("slides", "rna", "clinical", "patients", "downloads")},
+        tile_table=raw / "tile.parquet",
+        cells_table=raw / "cells.parquet",
+        rna_matrix=raw / "rna.parquet",
+        clinical_table=raw / "clinical.csv",
+    )
+    for stream, script in (("tile", "embed/import_tiles"), ("cells", "cells/import_cells")):
+        run(workflow, script, config, slides=folder / "slides.parquet", index=folder / f"{stream}.index.parquet", features=folder / f"{stream}.h5")
+    run(
+        workflow,
+        "rna/gather_rna",
+        config,
+        samples=folder / "rna.parquet",
+        rna_matrix=raw / "rna.parquet",
+        counts=folder / "counts.h5ad",
+        index=folder / "rna.index.parquet",
+        pam50=folder / "pam50.parquet",
+    )
+    streams = {f"{s}_{k}": folder / f for s in ("tile", "cells") for k, f in (("index", f"{s}.index.parquet"), ("features", f"{s}.h5"))}
+    run(workflow, "pack/pack_bags", config, **streams, store=folder / "store.h5")
+
+
+def models(workflow: Path, config, folder: Path) -> dict[str, str]:
+    """Everything that pretrain and finetune of the fold reach, by content."""
+    from confuselt.content import array_hash, content_hash
+    from confuselt.rna.profiles import read_profiles
+
+    fold = {"repeat": 0, "fold": FOLD}
+    run(
+        workflow,
+        "rna/normalise_rna",
+        config,
+        counts=folder / "counts.h5ad",
+        folds=folder / "folds.parquet",
+        normalised=folder / "rna.h5ad",
+        normaliser=folder / "rna.json",
+        **fold,
+    )
+    run(
+        workflow,
+        "pretrain/pretrain_towers",
+        config,
+        store=folder / "store.h5",
+        rna=folder / "rna.h5ad",
+        folds=folder / "folds.parquet",
+        checkpoint=folder / "pre.pt",
+        history=folder / "pre.parquet",
+        streams="tile-cells",
+        **fold,
+    )
+    for arm in ARMS:
+        checkpoints = [folder / "pre.pt"] if "pretrained" in arm else []
+        run(
+            workflow, "finetune/finetune_arm", config, store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet", clinical=folder / "clinical.parquet",
+            checkpoints=checkpoints, predictions=folder / f"{arm}.parquet", models=folder / f"{arm}.pt", arm=arm, repeat=0,
+        )  # fmt: skip
+    roles = pd.read_parquet(folder / "folds.parquet").query(f"fold == {FOLD} and role == 'train'")["patient_id"]
+    rna = read_profiles(folder / "rna.h5ad")
+    found = {name: content_hash(folder / name) for name in ("rna.json", "pre.pt", "pre.parquet", *(f"{a}.pt" for a in ARMS))}
+    return found | {"rna of training patients": array_hash(rna.rows([p for p in roles if p in rna.of]))}
+
+
+def noisy_features(raw: Path, out: Path, test: set[str]) -> None:
+    """Copy the tables with the test patients' features replaced."""
+    rng = np.random.default_rng(99)
+    shutil.copytree(raw, out)
+    for name in ("tile", "cells", "rna"):
+        table = pd.read_parquet(raw / f"{name}.parquet")
+        hit = table["patient_id"].isin(test).to_numpy()
+        for column in [c for c in table if c not in ("patient_id", "slide_id", "x", "y")]:
+            values = table[column].to_numpy().copy()
+            values[hit] = rng.integers(1, 20_000, hit.sum()) if name == "rna" else rng.normal(40, 25, hit.sum())
+            table[column] = values
+        table.to_parquet(out / f"{name}.parquet")
+
+
+def noisy_outcomes(clinical: Path, test: set[str]) -> None:
+    """Replace the test patients' outcomes in the frozen cohort table."""
+    from confuselt.acquire.schema import CLINICAL
+    from confuselt.tables import write_table
+
+    table, rng = pd.read_parquet(clinical), np.random.default_rng(98)
+    hit = table["patient_id"].isin(test)
+    for column in [c for c in table if c.endswith("_days")]:
+        table.loc[hit, column] = rng.uniform(1, 9000, hit.sum())
+    for column in [c for c in table if c.endswith("_event")]:
+        table.loc[hit, column] = rng.integers(0, 2, hit.sum())
+    for column in [c for c in table if c.startswith("label_")]:
+        table.loc[hit, column] = rng.permutation(table.loc[hit, column])
+    write_table(table, clinical, CLINICAL)
+
+
+def main(workflow: Path, folder: Path) -> dict[str, list[str]]:
+    """Artefacts that differ, per kind of noise."""
+    from confuselt.acquire.simulate import simulate_features
+    from confuselt.config.validate import validate
+
+    config = validate(
+        {
+            "tasks": {"survival": [{"name": "os"}, {"name": "pfi"}], "labels": [{"name": "pam50", "classes": ["Basal", "Her2", "LumA", "LumB"]}]},
+            "acquire": {"source": "local"},
+            "split": {"folds": 3, "min_events": 2},
+            "rna": {"genes": 40},
+            "pretrain": {"epochs": 3, "model": {"hidden": 16, "attention": 8, "dim": 16}},
+            "finetune": {"epochs": 6, "learning_rate": 0.01},
+        }
+    )
+    drawn = simulate_features({f"simulate.{k}": v for k, v in {**config.simulate.model_dump(), "patients": 90, "sites": 10, "tiles": 5, "genes": 80}.items()})
+    raw, clean = folder / "raw", folder / "clean"
+    raw.mkdir(parents=True)
+    for name in ("tile", "cells", "rna"):
+        getattr(drawn, name).to_parquet(raw / f"{name}.parquet")
+    drawn.clinical.to_csv(raw / "clinical.csv", index=False)
+    clean.mkdir()
+    cohort(workflow, config, raw, clean)
+    run(workflow, "split/make_folds", config, clinical=clean / "clinical.parquet", patients=clean / "patients.parquet", folds=clean / "folds.parquet")
+    folds = pd.read_parquet(clean / "folds.parquet")
+    test = set(folds[(folds["fold"] == FOLD) & (folds["role"] == "test")]["patient_id"])
+    reference = models(workflow, config, clean)
+    found = {}
+    for kind in ("noise-x", "noise-y"):
+        noisy = folder / kind
+        if kind == "noise-x":
+            noisy_features(raw, folder / "raw-x", test)
+            noisy.mkdir()
+            cohort(workflow, config, folder / "raw-x", noisy)
+        else:
+            shutil.copytree(clean, noisy)
+            noisy_outcomes(noisy / "clinical.parquet", test)
+        shutil.copy(clean / "folds.parquet", noisy / "folds.parquet")
+        changed = models(workflow, config, noisy)
+        found[kind] = [name for name, value in reference.items() if changed[name] != value]
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve())))
