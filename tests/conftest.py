@@ -60,3 +60,30 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     snakemake(folder)
     return folder
+
+
+def must_run() -> set[str]:
+    """Node ids of must_run.txt that apply on this machine."""
+    found, applies = set(), False
+    for line in (ROOT / "tests/must_run.txt").read_text().splitlines():
+        if line.startswith("["):
+            applies = line == "[always]" or SHARED.exists()
+        elif applies and line and not line.startswith("#"):
+            found.add(line)
+    return found
+
+
+def _plain(nodeid: str) -> str:
+    return nodeid.split("[")[0].split("@")[0]
+
+
+def pytest_terminal_summary(terminalreporter, exitstatus, config) -> None:
+    """Fail the session where a test of the must-run list was skipped or, in a whole run, not there."""
+    skipped = {_plain(r.nodeid) for r in terminalreporter.stats.get("skipped", [])}
+    ran = {_plain(r.nodeid) for kind in ("passed", "failed") for r in terminalreporter.stats.get(kind, []) if r.when == "call"}
+    whole = config.args == config.getini("testpaths") and not config.option.keyword
+    lost = sorted(must_run() & skipped) + sorted(must_run() - ran - skipped if whole else [])
+    if lost:
+        terminalreporter.section("must-run tests that did not run", red=True)
+        terminalreporter.write_line("\n".join(lost))
+        terminalreporter._session.exitstatus = 1

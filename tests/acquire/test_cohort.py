@@ -10,7 +10,7 @@ from confuselt.acquire.sheet import read_sheet
 from confuselt.tables import check_table, empty_table
 
 CFG = {
-    "data": "",
+    "acquire.tile": "tile.csv",
     "acquire.id_column": "patient_id",
     "acquire.site": "site",
     "acquire.covariates": ["age"],
@@ -84,8 +84,8 @@ def test_unmatched_ids_are_excluded_with_the_closest():
 def test_streams_of_tables_and_sheets(tmp_path):
     pd.DataFrame({"patient_id": ["P1", "P1", "P2"], "slide_id": ["a", "a", "b"], "f": [1.0, 2.0, 3.0]}).to_csv(tmp_path / "tile.csv", index=False)
     pd.DataFrame({"slide_id": ["c", "d", "d"], "patient_id": ["P3", "P4", "P4"], "tile": ["c.h5", "d.h5", "d.h5"]}).to_csv(tmp_path / "slides.csv", index=False)
-    table = read_streams({"tile": tmp_path / "tile.csv", "slides": tmp_path / "slides.csv"}, {**CFG, "data": "base"}).set_index("slide_id")
-    assert table.loc["a", "status"] == "ok" and table.loc["c", "tile"] == "base/c.h5"
+    table = read_streams({"tile": tmp_path / "tile.csv", "slides": tmp_path / "slides.csv"}, CFG).set_index("slide_id")
+    assert table.loc["a", "status"] == "ok" and table.loc["c", "tile"] == "c.h5" and table.loc["a", "tile"] == "tile.csv"
     assert "rows 2, 3" in table.loc["d", "reason"] and table.loc["d", "status"] == "excluded"
     check_table(table.reset_index(), SLIDES)
 

@@ -37,6 +37,7 @@ def run(workflow: Path, name: str, config, **arguments) -> None:
 
 def cohort(workflow: Path, config, raw: Path, folder: Path) -> None:
     """From raw tables to the training store."""
+    config = config.model_copy(update={"data": str(raw)})
     run(
         workflow,
         "acquire/read_sheets",
@@ -141,7 +142,7 @@ def main(workflow: Path, folder: Path) -> dict[str, list[str]]:
     config = validate(
         {
             "tasks": {"survival": [{"name": "os"}, {"name": "pfi"}], "labels": [{"name": "pam50", "classes": ["Basal", "Her2", "LumA", "LumB"]}]},
-            "acquire": {"source": "local"},
+            "acquire": {"source": "local", "tile": "tile.parquet", "cells": "cells.parquet", "rna": "rna.parquet", "clinical": "clinical.csv"},
             "split": {"folds": 3, "min_events": 2},
             "rna": {"genes": 40},
             "pretrain": {"epochs": 3, "model": {"hidden": 16, "attention": 8, "dim": 16}},

@@ -1,5 +1,7 @@
 """Ready-made streams: what is unusable is a row with a reason, what is usable arrives unchanged."""
 
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -42,7 +44,7 @@ def test_faults_are_rows_and_the_rest_arrives(tmp_path):
         absent=str(tmp_path / "absent.h5"),
         huge=bag(tmp_path / "huge.h5", np.full((2, 4), 1e300)),
     )
-    index = import_stream(table, "tile", "patient_id", {"name": "x"}, tmp_path / "features.h5")
+    index = import_stream(table, "tile", "patient_id", Path("/"), {"name": "x"}, tmp_path / "features.h5")
     check_table(index, STREAM_INDEX)
     index = index.set_index("slide_id")
     assert index.index[index["status"] == "ok"].tolist() == ["a", "b"]
@@ -78,21 +80,21 @@ def test_coordinates_must_match(tmp_path):
 def test_tables_name_row_and_refuse_text(tmp_path):
     pd.DataFrame({"patient_id": ["P-a", "P-b"], "f": [1.0, np.nan], "g": [2.0, 3.0]}).to_parquet(tmp_path / "t.parquet")
     table = slides(**{"P-a": str(tmp_path / "t.parquet"), "P-b": str(tmp_path / "t.parquet")}).assign(patient_id=["P-a", "P-b"])
-    index = import_stream(table, "tile", "patient_id", {}, tmp_path / "f.h5").set_index("slide_id")
+    index = import_stream(table, "tile", "patient_id", Path("/"), {}, tmp_path / "f.h5").set_index("slide_id")
     assert "t.parquet row 2 (slide P-b): 1 values are NaN" in index.loc["P-b", "reason"] and index.loc["P-a", "status"] == "ok"
     pd.DataFrame({"patient_id": ["P-a"], "f": ["x"]}).to_parquet(tmp_path / "t.parquet")
     with pytest.raises(ValueError, match=r"columns \['f'\] are not numeric"):
-        import_stream(table[:1], "tile", "patient_id", {}, tmp_path / "f.h5")
+        import_stream(table[:1], "tile", "patient_id", Path("/"), {}, tmp_path / "f.h5")
 
 
 def test_a_cohort_without_the_stream_has_an_empty_store(tmp_path):
-    index = import_stream(slides(a="x.h5").assign(tile=None), "tile", "patient_id", {}, tmp_path / "f.h5")
+    index = import_stream(slides(a="x.h5").assign(tile=None), "tile", "patient_id", Path("/"), {}, tmp_path / "f.h5")
     assert index.empty
     check_table(index, STREAM_INDEX)
 
 
 def test_content_decides_the_sha(tmp_path):
-    one = import_stream(slides(a=bag(tmp_path / "a.h5", np.ones((2, 2)))), "tile", "patient_id", {}, tmp_path / "f.h5")
-    two = import_stream(slides(a=bag(tmp_path / "b.h5", np.ones((2, 2)))), "tile", "patient_id", {}, tmp_path / "f.h5")
-    three = import_stream(slides(a=bag(tmp_path / "c.h5", np.zeros((2, 2)))), "tile", "patient_id", {}, tmp_path / "f.h5")
+    one = import_stream(slides(a=bag(tmp_path / "a.h5", np.ones((2, 2)))), "tile", "patient_id", Path("/"), {}, tmp_path / "f.h5")
+    two = import_stream(slides(a=bag(tmp_path / "b.h5", np.ones((2, 2)))), "tile", "patient_id", Path("/"), {}, tmp_path / "f.h5")
+    three = import_stream(slides(a=bag(tmp_path / "c.h5", np.zeros((2, 2)))), "tile", "patient_id", Path("/"), {}, tmp_path / "f.h5")
     assert one["sha"][0] == two["sha"][0] != three["sha"][0]

@@ -130,12 +130,13 @@ def read_streams(sources: dict[str, Path], cfg: dict) -> pd.DataFrame:
     sources : dict of str to Path
         Existing files among ``slides``, ``tile``, ``cells``.
     cfg : dict
-        Keys ``acquire.id_column`` and ``data``, where relative bag paths of the sheet start.
+        Keys ``acquire.id_column``, ``acquire.tile``, ``acquire.cells``.
 
     Returns
     -------
     DataFrame
-        Columns of ``acquire/slides``; `tile` and `cells` hold the file that has that stream (None: no such stream).
+        Columns of ``acquire/slides``; `tile` and `cells` hold the file that has that stream, as the user
+        wrote it, so that results do not depend on where they lie (None: no such stream).
     """
     key = cfg["acquire.id_column"]
     slides: dict[str, dict] = {}
@@ -151,19 +152,20 @@ def read_streams(sources: dict[str, Path], cfg: dict) -> pd.DataFrame:
                 reason = f"{sources['slides'].name} row {row_number(i)}: slide '{row['slide_id']}' has no {key}"
             if row["slide_id"] is None:
                 continue
-            bags = {s: str(Path(cfg["data"]) / row[s]) if row.get(s) else None for s in ("tile", "cells")}
+            bags = {s: row.get(s) for s in ("tile", "cells")}
             slides[row["slide_id"]] = {"patient_id": row[key] or "", "reason": reason, **bags}
     for stream in ("tile", "cells"):
         if stream not in sources:
             continue
-        _add_table(slides, stream, sources[stream], key)
+        _add_table(slides, stream, sources[stream], cfg)
     rows = [{"slide_id": s, **{"tile": None, "cells": None}, **v} for s, v in slides.items()]
     frame = pd.DataFrame(rows, columns=["slide_id", "patient_id", "status", "reason", "tile", "cells"])
     frame["status"] = np.where(frame["reason"].isna(), OK, EXCLUDED)
     return frame.sort_values("slide_id", ignore_index=True)
 
 
-def _add_table(slides: dict[str, dict], stream: str, path: Path, key: str) -> None:
+def _add_table(slides: dict[str, dict], stream: str, path: Path, cfg: dict) -> None:
+    key = cfg["acquire.id_column"]
     present = [c for c in (key, "slide_id", "x", "y") if c in columns_of(path)]
     if key not in present:
         raise ValueError(f"{path}: no column '{key}'{closest(key, columns_of(path))} (acquire.id_column)")
@@ -181,7 +183,7 @@ def _add_table(slides: dict[str, dict], stream: str, path: Path, key: str) -> No
         if entry["patient_id"] and patient and entry["patient_id"] != patient:
             reason = f"{path.name} row {row_number(i)}: slide '{slide_id}' belongs to '{patient}', elsewhere to '{entry['patient_id']}'"
         entry["reason"] = entry["reason"] or reason
-        entry[stream] = str(path)
+        entry[stream] = cfg[f"acquire.{stream}"]
 
 
 def read_rna_ids(path: Path, cfg: dict) -> pd.DataFrame:

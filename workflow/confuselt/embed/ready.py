@@ -98,11 +98,11 @@ def _positions(slide: pd.Series) -> dict[str, np.ndarray]:
     return {values[codes[part[0]]]: part for part in parts}
 
 
-def _bags(slides: pd.DataFrame, stream: str, key: str) -> Iterator[tuple[str, np.ndarray, np.ndarray] | tuple[str, str, None]]:
+def _bags(slides: pd.DataFrame, stream: str, key: str, data: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray] | tuple[str, str, None]]:
     """Every slide of the stream as (id, features, coords), or (id, reason, None)."""
     tables: dict[str, tuple] = {}
     for row in progress(slides.to_dict("records"), f"{stream} stream"):
-        source, slide = Path(row[stream]), row["slide_id"]
+        source, slide = data / row[stream], row["slide_id"]
         try:
             if source.suffix in {".h5", ".hdf5"}:
                 if not source.is_file():
@@ -123,7 +123,7 @@ def _bags(slides: pd.DataFrame, stream: str, key: str) -> Iterator[tuple[str, np
             yield slide, str(reason), None
 
 
-def import_stream(slides: pd.DataFrame, stream: str, key: str, recipe: dict, store: Path) -> pd.DataFrame:
+def import_stream(slides: pd.DataFrame, stream: str, key: str, data: Path, recipe: dict, store: Path) -> pd.DataFrame:
     """Write ``features.h5`` of a cohort and return its index.
 
     Parameters
@@ -133,6 +133,8 @@ def import_stream(slides: pd.DataFrame, stream: str, key: str, recipe: dict, sto
     stream : {"tile", "cells"}
     key : str
         ``acquire.id_column``.
+    data : Path
+        Where relative paths start.
     recipe : dict
         Name of what made the features; kept as attributes.
     store : Path
@@ -150,7 +152,7 @@ def import_stream(slides: pd.DataFrame, stream: str, key: str, recipe: dict, sto
         if row["status"] != "ok":
             row["reason"] = f"excluded at acquire: {row['reason']}"
     bags: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for slide, features, coords in _bags(wanted[wanted["status"] == "ok"], stream, key):
+    for slide, features, coords in _bags(wanted[wanted["status"] == "ok"], stream, key, data):
         if coords is None:
             rows[slide].update(status="excluded", reason=features)
         else:
