@@ -67,7 +67,7 @@ def folder(tmp_path_factory):
     rna = drawn.rna.set_index("patient_id")
     rna.loc[patients[5]] = 0
     rna.loc[patients[6], rna.columns[3]] = -4
-    rna.rename(index={patients[7]: "SIM-001-00O7"}).reset_index().to_csv(root / "rna.csv", index=False)
+    rna.rename(index={patients[7]: "SIM-001-0007X"}).reset_index().to_csv(root / "rna.csv", index=False)
     clinical = drawn.clinical.assign(dss_days=100.0, dss_event=0, flat="a")
     clinical["os_days"] = clinical["os_days"].astype(object)
     clinical.loc[8, "os_days"] = -5
@@ -91,7 +91,7 @@ def test_every_fault_is_a_row_and_the_rest_is_scored(folder):
     assert slides.loc["SIM-001-9999", "reason"].startswith("excluded at acquire: slides: id 'SIM-001-9999' matches nothing in")
     rna = pd.read_parquet(out / "cohorts/bad/rna/index.parquet").set_index("patient_id")
     assert "the sample is empty" in rna.loc[patients[5], "reason"] and "negative count -4" in rna.loc[patients[6], "reason"]
-    assert "id 'SIM-001-00O7' matches nothing" in rna.loc["SIM-001-00O7", "reason"] and "closest: 'SIM-001-0007'" in rna.loc["SIM-001-00O7", "reason"]
+    assert "id 'SIM-001-0007X' matches nothing" in rna.loc["SIM-001-0007X", "reason"] and "closest: 'SIM-001-0007'" in rna.loc["SIM-001-0007X", "reason"]
     clinical = pd.read_parquet(out / "cohorts/bad/acquire/clinical.parquet").set_index("patient_id")
     for patient, said in zip(patients[8:11], ("os_days -5 is negative", "os_days is missing but os_event is not", "'Lumina' is none of"), strict=True):
         assert said in clinical.loc[patient, "reason"] and "clinical.csv row" in clinical.loc[patient, "reason"]
@@ -110,7 +110,7 @@ def test_every_fault_is_a_row_and_the_rest_is_scored(folder):
 def test_the_report_lists_it_all(folder):
     root, patients = folder
     text = (root / "run/results/experiments/bad/evaluate/report.html").read_text()
-    for said in (*patients[:7], *patients[8:12], "typo-slide", "SIM-001-00O7", "no events among", "one class only"):
+    for said in (*patients[:7], *patients[8:12], "typo-slide", "SIM-001-0007X", "no events among", "one class only"):
         assert said in text
 
 
@@ -132,4 +132,4 @@ def test_too_many_faults_end_the_run_with_a_list(folder, tmp_path):
     done = snakemake(root / "strict", config={**CONFIG, "data": str(root), "max_excluded": 0.01}, check=False)
     assert done.returncode
     log = (root / "strict/results/logs/acquire/read_sheets.bad.log").read_text()
-    assert "are excluded, more than max_excluded (1%)" in log and json.dumps("SIM-001-00O7")[1:-1] in log
+    assert "are excluded, more than max_excluded (1%)" in log and json.dumps("SIM-001-0007X")[1:-1] in log

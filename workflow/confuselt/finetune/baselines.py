@@ -18,8 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from confuselt.finetune.cox import cox_loss
+from confuselt.finetune.inputs import Inputs
 from confuselt.finetune.targets import Targets
-from confuselt.finetune.train import Inputs
 from confuselt.pretrain.retrieval import ranks
 from confuselt.unusable import NotAvailable
 

@@ -1,8 +1,6 @@
 """Train one arm on one fold and predict its test patients."""
 
-import copy
 import logging
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,64 +8,17 @@ import torch
 from torch.nn import functional as F
 
 from confuselt.finetune.arms import Arm
-from confuselt.finetune.cox import breslow, cox_loss, survival_at
+from confuselt.finetune.cox import breslow, cox_loss
+from confuselt.finetune.inputs import Inputs, drop_modality, masks
+from confuselt.finetune.member import Best, Member, average_members, groups_of, outputs_of
 from confuselt.finetune.network import ArmNetwork
 from confuselt.finetune.targets import Targets
 from confuselt.model.checkpoint import hashed_ids, seed_of
 from confuselt.model.encoders import StreamScaler, fit_scaler
-from confuselt.pack.bags import Bags
 from confuselt.progress import progress
 from confuselt.unusable import NotAvailable
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Inputs:
-    """What the patients of a cohort bring to an arm.
-
-    Attributes
-    ----------
-    bags : Bags or None
-    slides : dict of str to list of int
-        Slide positions of each patient that has any.
-    profiles : dict of str to (genes,) float32
-    """
-
-    bags: Bags | None
-    slides: dict[str, list[int]]
-    profiles: dict[str, np.ndarray]
-
-    def has(self, patients: list[str], inputs: str) -> list[str]:
-        """Patients that can be served with an input pattern."""
-        need_wsi, need_rna = inputs in ("wsi", "both"), inputs in ("rna", "both")
-        return [p for p in patients if (not need_wsi or p in self.slides) and (not need_rna or p in self.profiles)]
-
-    def any_of(self, patients: list[str], modality: str) -> list[str]:
-        """Patients that an arm of this modality can learn from."""
-        if modality == "both":
-            return [p for p in patients if p in self.slides or p in self.profiles]
-        return self.has(patients, modality)
-
-    def batch(self, patients: list[str], use_wsi: np.ndarray, use_rna: np.ndarray, budget: int | None, rng: np.random.Generator | None) -> tuple:
-        """Arguments of `ArmNetwork.forward` for some patients under a mask."""
-        packed = self.bags.pack([self.slides[p] for p, u in zip(patients, use_wsi, strict=True) if u], budget, rng) if self.bags is not None else None
-        chosen = [self.profiles[p] for p, u in zip(patients, use_rna, strict=True) if u]
-        return packed, np.stack(chosen) if chosen else None, use_wsi, use_rna
-
-
-def masks(inputs: Inputs, patients: list[str], pattern: str) -> tuple[np.ndarray, np.ndarray]:
-    """Which modality is used of each patient under ``wsi``, ``rna``, ``both``, or ``any`` (all that there is)."""
-    wsi = np.array([p in inputs.slides and pattern != "rna" for p in patients], bool)
-    rna = np.array([p in inputs.profiles and pattern != "wsi" for p in patients], bool)
-    return wsi, rna
-
-
-def drop_modality(wsi: np.ndarray, rna: np.ndarray, rate: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Take one modality away from a share `rate` of the patients that have both, either with equal chance."""
-    hit = (rng.random(len(wsi)) < rate) & wsi & rna
-    first = rng.random(len(wsi)) < 0.5
-    return wsi & ~(hit & first), rna & ~(hit & ~first)
 
 
 def task_loss(outputs: dict[str, torch.Tensor], targets: Targets) -> dict[str, torch.Tensor]:
@@ -145,7 +96,7 @@ def train_fold(
     rows = [_predictions(members, inputs, patients, pattern, targets, cfg) for pattern, patients in test.items() if patients]
     fold = {
         "scaler": scaler.state() if scaler else {},
-        "members": [{"weights": {k: v.cpu() for k, v in m["network"].state_dict().items()}, "baseline": m["baseline"], "epoch": m["epoch"]} for m in members],
+        "members": [{"parts": m["parts"], "baseline": m["baseline"]} for m in members],
         "median": {i: _median_risk(members, inputs, inputs.has(roles["train"], i), i, targets, cfg) for i in arm.inputs},
         "inner": {t: float(np.mean([m["inner"].get(t, np.nan) for m in members])) for t in heads},
         "trained_on": hashed_ids(sorted({*roles["train"], *roles["inner"]})),
@@ -197,7 +148,7 @@ def _fit_member(
     size = min(cfg["finetune.batch_size"], len(train))
     steps = max(1, len(train) // size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, [g["lr"] or 1e-12 for g in groups], total_steps=cfg["finetune.epochs"] * steps + 1, pct_start=0.1)
-    best = {"loss": np.inf, "epoch": 0, "inner": {}, "weights": copy.deepcopy(network.state_dict())}
+    best = {group: Best() for group in groups_of(targets)}
     for epoch in progress(range(1, cfg["finetune.epochs"] + 1), f"{arm.name} fold {seed[-2]}"):
         network.train()
         order = rng.permutation(len(train))
@@ -209,40 +160,23 @@ def _fit_member(
             losses = task_loss(network(*inputs.batch(chosen, wsi, rna, cfg["finetune.tiles"], rng)), targets.take(chosen))
             if losses:
                 optimiser.zero_grad(set_to_none=True)
-                total = sum(losses.values())
+                # Endpoints of one cohort tell much the same: together they weigh as much as one label.
+                total = sum(
+                    torch.stack([losses[t] for t in tasks if t in losses]).mean() for tasks in groups_of(targets).values() if losses.keys() & set(tasks)
+                )
                 if not torch.isfinite(total):
                     raise FloatingPointError(f"{arm.name}: the loss is {total.item()} in epoch {epoch}; lower finetune.learning_rate")
                 total.backward()
                 optimiser.step()
             schedule.step()
         watched = _inner_loss(network, arm, inputs, inner, targets, cfg)
-        # No inner patient informs a task (few events): the last epoch stands.
-        if not watched or sum(watched.values()) < best["loss"]:
-            best = {"loss": sum(watched.values()) if watched else np.inf, "epoch": epoch, "inner": watched, "weights": copy.deepcopy(network.state_dict())}
-    network.load_state_dict(best["weights"])
-    network.eval()
-    log.info(
-        "%s fold %s: epoch %d of %d, inner losses %s",
-        arm.name,
-        seed[-2],
-        best["epoch"],
-        cfg["finetune.epochs"],
-        {k: round(v, 3) for k, v in best["inner"].items()},
-    )
-    return {"network": network, "epoch": best["epoch"], "inner": best["inner"], "baseline": _baselines(network, arm, inputs, [*train, *inner], targets, cfg)}
-
-
-@torch.no_grad()
-def outputs_of(network: ArmNetwork, inputs: Inputs, patients: list[str], pattern: str, budget: int, chunk: int = 256) -> dict[str, np.ndarray]:
-    """Raw outputs of some patients, chunk by chunk; the instance budget is drawn from a fixed seed."""
-    network.eval()
-    rng = np.random.default_rng(0)
-    parts: dict[str, list[np.ndarray]] = {t: [] for t in network.heads}
-    for start in range(0, len(patients), chunk):
-        some = patients[start : start + chunk]
-        for task, value in network(*inputs.batch(some, *masks(inputs, some, pattern), budget, rng)).items():
-            parts[task].append(value.cpu().numpy().astype(np.float64))
-    return {t: np.concatenate(v) if v else np.zeros((0, network.heads[t])) for t, v in parts.items()}
+        for group, tasks in groups_of(targets).items():
+            best[group].offer(epoch, {t: watched[t] for t in tasks if t in watched}, network)
+    log.info("%s fold %s: %s", arm.name, seed[-2], ", ".join(f"{g} epoch {b.epoch}, inner loss {b.loss:.3f}" for g, b in best.items()))
+    parts = {group: {"weights": {k: v.cpu() for k, v in b.weights.items()}, "epoch": b.epoch} for group, b in best.items()}
+    member = Member(network, parts)
+    losses = {t: v for b in best.values() for t, v in b.inner.items()}
+    return {"member": member, "parts": parts, "inner": losses, "baseline": _baselines(member, arm, inputs, [*train, *inner], targets, cfg)}
 
 
 def _pattern(arm: Arm) -> str:
@@ -256,9 +190,9 @@ def _inner_loss(network: ArmNetwork, arm: Arm, inputs: Inputs, inner: list[str],
     return {t: v.item() for t, v in task_loss({t: torch.from_numpy(v) for t, v in outputs.items()}, targets.take(inner)).items()}
 
 
-def _baselines(network: ArmNetwork, arm: Arm, inputs: Inputs, patients: list[str], targets: Targets, cfg: dict) -> dict[str, dict[str, list[float]]]:
+def _baselines(member: Member, arm: Arm, inputs: Inputs, patients: list[str], targets: Targets, cfg: dict) -> dict[str, dict[str, list[float]]]:
     """Breslow's baseline hazard per endpoint over training and inner patients."""
-    outputs = outputs_of(network, inputs, patients, _pattern(arm), cfg["finetune.tiles"])
+    outputs = member.outputs(inputs, patients, _pattern(arm), cfg["finetune.tiles"])
     known = targets.take(patients)
     found = {}
     for task, (days, event) in known.survival.items():
@@ -270,7 +204,7 @@ def _baselines(network: ArmNetwork, arm: Arm, inputs: Inputs, patients: list[str
 
 def _predictions(members: list[dict], inputs: Inputs, patients: list[str], pattern: str, targets: Targets, cfg: dict) -> pd.DataFrame:
     averaged = average_members(
-        [(m["network"], m["baseline"]) for m in members], inputs, patients, pattern, targets.classes, targets.horizons, cfg["finetune.tiles"]
+        [(m["member"], m["baseline"]) for m in members], inputs, patients, pattern, targets.classes, targets.horizons, cfg["finetune.tiles"]
     )
     return pd.concat(
         [
@@ -286,33 +220,6 @@ def _median_risk(members: list[dict], inputs: Inputs, patients: list[str], patte
     if not patients:
         return {}
     averaged = average_members(
-        [(m["network"], m["baseline"]) for m in members], inputs, patients, pattern, targets.classes, targets.horizons, cfg["finetune.tiles"]
+        [(m["member"], m["baseline"]) for m in members], inputs, patients, pattern, targets.classes, targets.horizons, cfg["finetune.tiles"]
     )
     return {task: float(np.median(averaged[task, "risk"])) for task in targets.survival}
-
-
-def average_members(
-    members: list[tuple[ArmNetwork, dict]],
-    inputs: Inputs,
-    patients: list[str],
-    pattern: str,
-    classes: dict[str, list[str]],
-    horizons: dict[str, list[int]],
-    budget: int,
-) -> dict[tuple[str, str], np.ndarray]:
-    """Mean over members of one fold: ``(task, risk | surv_<days> | p_<class>)`` to (patients,) float64."""
-    sums: dict[tuple[str, str], np.ndarray] = {}
-    for network, baseline in members:
-        outputs = outputs_of(network, inputs, patients, pattern, budget)
-        for task, days in horizons.items():
-            risk = outputs[task][:, 0]
-            curve = {k: np.asarray(v) for k, v in baseline[task].items()}
-            values = {"risk": risk, **{f"surv_{d}": survival_at(risk, curve["times"], curve["hazard"], d) for d in days}}
-            for name, value in values.items():
-                sums[task, name] = sums.get((task, name), 0) + value / len(members)
-        for task, names in classes.items():
-            shifted = np.exp(outputs[task] - outputs[task].max(1, keepdims=True))
-            shares = shifted / shifted.sum(1, keepdims=True)
-            for k, name in enumerate(names):
-                sums[task, f"p_{name}"] = sums.get((task, f"p_{name}"), 0) + shares[:, k] / len(members)
-    return sums

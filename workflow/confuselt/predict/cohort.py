@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from confuselt.finetune.arms import Arm
+from confuselt.finetune.inputs import Inputs
+from confuselt.finetune.member import Member, average_members
 from confuselt.finetune.network import ArmNetwork
-from confuselt.finetune.train import Inputs, average_members
 from confuselt.model.checkpoint import hashed_ids
 from confuselt.model.encoders import StreamScaler
 from confuselt.pack.bags import Bags
@@ -108,12 +109,11 @@ def _inputs(arm: Arm, model: dict, fold: FoldModel, store: Path, rna: ad.AnnData
     return bags, Inputs(bags if slides else None, slides, profiles)
 
 
-def _network(arm: Arm, model: dict, fold: FoldModel, bags: Bags | None, member: dict) -> ArmNetwork:
+def _network(arm: Arm, model: dict, fold: FoldModel, bags: Bags | None, member: dict) -> Member:
     heads = {**dict.fromkeys(model["horizons"], 1), **{t: len(c) for t, c in model["classes"].items()}}
     width = sum(fold.facts["scaler"]["widths"].values()) if arm.modality != "rna" else None
     network = ArmNetwork(arm, width, len(fold.facts["genes"]) if arm.modality != "wsi" else None, heads, model["model"])
-    network.load_state_dict(member["weights"])
-    return network.eval()
+    return Member(network, member["parts"])
 
 
 def _embedding(fold: FoldModel, bags: Bags | None, inputs: Inputs) -> dict[str, dict[str, np.ndarray]]:

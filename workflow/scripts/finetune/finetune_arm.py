@@ -7,9 +7,10 @@ import pandas as pd
 
 from confuselt.finetune.arms import parse_arm
 from confuselt.finetune.folds import prediction_table, run_folds
+from confuselt.finetune.inputs import Inputs
 from confuselt.finetune.schema import PREDICTIONS
 from confuselt.finetune.targets import read_targets
-from confuselt.finetune.train import Inputs, train_fold
+from confuselt.finetune.train import train_fold
 from confuselt.model.checkpoint import load_checkpoint, save_checkpoint
 from confuselt.model.device import pick_device
 from confuselt.pack.bags import Bags

@@ -8,9 +8,9 @@ import pandas as pd
 
 from confuselt.finetune.baselines import fit_cca, fit_clinical, fit_pca_cox
 from confuselt.finetune.folds import prediction_table, run_folds
+from confuselt.finetune.inputs import Inputs
 from confuselt.finetune.schema import PREDICTIONS
 from confuselt.finetune.targets import read_targets
-from confuselt.finetune.train import Inputs
 from confuselt.model.checkpoint import save_checkpoint
 from confuselt.model.encoders import fit_scaler
 from confuselt.pack.bags import Bags
