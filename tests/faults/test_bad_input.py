@@ -1,7 +1,5 @@
 """A cohort full of faults through the workflow: each is a row with its reason, the rest is scored, the report lists all."""
 
-import json
-
 import h5py
 import numpy as np
 import pandas as pd
@@ -101,7 +99,9 @@ def test_every_fault_is_a_row_and_the_rest_is_scored(folder):
     ok = whole[(whole["status"] == "ok") & whole["metric"].isin(["harrell_c", "auc_macro"])]
     assert {"wsi-scratch-nocells", "rna-scratch", "clinical"} == set(ok["arm"]) and ok["value"].notna().all()
     lost = whole[whole["status"] != "ok"]
-    assert lost.loc[lost["arm"] == "wsi-scratch-cells", "reason"].str.contains("cells").all() and "wsi-scratch-cells" in set(lost["arm"])
+    assert lost.loc[(lost["arm"] == "wsi-scratch-cells") & ~lost["task"].isin(["dss", "flat"]), "reason"].str.contains(
+        "cells"
+    ).all() and "wsi-scratch-cells" in set(lost["arm"])
     reasons = lost.groupby("task")["reason"].agg(set)
     assert any("no events" in r for r in reasons["dss"]) and any("one class only (a)" in r for r in reasons["flat"])
     assert not set(ok["task"]) & {"dss", "flat"}
@@ -132,4 +132,4 @@ def test_too_many_faults_end_the_run_with_a_list(folder, tmp_path):
     done = snakemake(root / "strict", config={**CONFIG, "data": str(root), "max_excluded": 0.01}, check=False)
     assert done.returncode
     log = (root / "strict/results/logs/acquire/read_sheets.bad.log").read_text()
-    assert "are excluded, more than max_excluded (1%)" in log and json.dumps("SIM-001-0007X")[1:-1] in log
+    assert "are excluded, more than max_excluded (1%)" in log and "typo-slide" in log

@@ -222,6 +222,8 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             cfg.update(within_site=False, draw=1)
         filled = {k: tmp_path / f"{script.stem}.{k}.out" if v == "o" else v for k, v in arguments.items()}
         module.main(**filled, cfg=cfg)
+        if script.stem == "finetune_arm":  # an arm from scratch fits its own scaling
+            module.main(**{**filled, "arm": "both-scratch-cells", "checkpoints": []}, cfg=cfg)
         if script.stem == "make_folds":  # the other way to folds reads its own keys
             folds_of_user = pd.read_parquet(folds).query("role == 'test'").rename(columns={"fold": "test_fold"})
             folds_of_user[["patient_id", "test_fold"]].to_csv(tmp_path / "folds.csv", index=False)
