@@ -96,7 +96,7 @@ def models(workflow: Path, config, folder: Path) -> dict[str, str]:
         checkpoints = [folder / "pre.pt"] if "pretrained" in arm else []
         run(
             workflow, "finetune/finetune_arm", config, store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet", clinical=folder / "clinical.parquet",
-            checkpoints=checkpoints, predictions=folder / f"{arm}.parquet", models=folder / f"{arm}.pt", arm=arm, repeat=0,
+            checkpoints=checkpoints, other_checkpoints=[], predictions=folder / f"{arm}.parquet", models=folder / f"{arm}.pt", arm=arm, repeat=0,
         )  # fmt: skip
     roles = pd.read_parquet(folder / "folds.parquet").query(f"fold == {FOLD} and role == 'train'")["patient_id"]
     rna = read_profiles(folder / "rna.h5ad")

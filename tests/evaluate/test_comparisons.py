@@ -91,8 +91,8 @@ def test_questions_are_answered_where_they_can_be(world):
     lost = beside[(beside["arm_b"] == "rna-pretrained") & (beside["question"] == "single-input")]
     assert lost["reason"].str.contains("both-pretrained-cells is not among finetune.arms").all()
     said = answers(table, CFG)
-    assert said[0]["verdict"] == "yes" and "os (C-index): both-scratch-cells against wsi-scratch-cells differs by +" in said[0]["text"]
-    assert "not compared" in said[0]["text"]
+    assert said[0]["verdict"] == "yes" and "os (C-index): both-scratch-cells against wsi-scratch-cells differs by +" in said[0]["lines"][0]
+    assert "not compared" in said[0]["lines"][1]
 
 
 def test_retrieval_rows_state_chance_and_strata():

@@ -173,6 +173,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             folds=folds,
             clinical=acquired["clinical"],
             checkpoints=pre,
+            other_checkpoints=[],
             predictions="o",
             models="o",
             arm="both-pretrained-cells",

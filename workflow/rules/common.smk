@@ -152,14 +152,21 @@ def rna_of_folds(wildcards):
     ]
 
 
-def checkpoints_of(wildcards):
+def checkpoints_of(wildcards, streams=None):
     """Pretrained towers of every fold for a pretrained arm; rna-pretrained takes the RNA tower of tile-cells."""
     arm = parse_arm(wildcards.arm)
-    folder = f"{RESULTS}/{wildcards.run}/pretrain/{arm.streams}"
+    folder = f"{RESULTS}/{wildcards.run}/pretrain/{streams or arm.streams}"
     return (
         [f"{folder}/r{wildcards.repeat}f{fold}.pt" for fold in FOLDS]
         if arm.pretrained
         else []
+    )
+
+
+def other_checkpoints_of(wildcards):
+    """Where a cohort has no cells, rna-pretrained takes the RNA tower of tile."""
+    return (
+        checkpoints_of(wildcards, "tile") if wildcards.arm == "rna-pretrained" else []
     )
 
 

@@ -8,6 +8,7 @@ rule finetune_arm:
         folds=folds_of,
         clinical=outcomes,
         checkpoints=checkpoints_of,
+        other_checkpoints=other_checkpoints_of,
     output:
         predictions=f"{RUN}/finetune/{{arm}}/r{{repeat}}.parquet",
         models=f"{RUN}/finetune/{{arm}}/r{{repeat}}.pt",

@@ -17,7 +17,7 @@ def answers(comparisons: pd.DataFrame, cfg: dict) -> list[dict]:
     Returns
     -------
     list of dict
-        ``question``, ``verdict`` (of the primary endpoint), ``text``.
+        ``question``, ``verdict`` (of the primary endpoint), ``lines`` (a sentence per task).
     """
     primary = comparisons[comparisons["family"] == "primary"]
     tasks = sorted(set(primary["task"]), key=lambda t: (t != cfg["evaluate.primary"], t))
@@ -25,7 +25,7 @@ def answers(comparisons: pd.DataFrame, cfg: dict) -> list[dict]:
     for question, words in QUESTIONS.items():
         rows = [primary[(primary["question"] == question) & (primary["task"] == t)].iloc[0] for t in tasks]
         verdict = rows[0]["verdict"] if rows and rows[0]["task"] == cfg["evaluate.primary"] else "cannot tell"
-        found.append({"question": words, "verdict": verdict, "text": " ".join(_sentence(r) for r in rows) or "No task was available."})
+        found.append({"question": words, "verdict": verdict, "lines": [_sentence(r) for r in rows] or ["No task was available."]})
     return found
 
 
@@ -38,7 +38,8 @@ def _sentence(row: pd.Series) -> str:
     said = {
         "yes": "yes, it helps",
         "no": "no, any difference is smaller than the margin",
-        "cannot tell": f"cannot tell; a difference under {row['detectable']:.3f} would be missed here"
+        "cannot tell": ("cannot tell; the interval lies below 0, so it may do harm" if row["high"] < 0 else "cannot tell")
+        + f"; a difference under {row['detectable']:.3f} would be missed here"
         + (f", and {row['events_needed']:.0f} events would be needed to see 0.03" if np.isfinite(row["events_needed"]) else ""),
     }[row["verdict"]]
     return f"{row['task']} ({metric}): {sides} differs by {row['difference']:+.3f} (95 % interval {row['low']:+.3f} to {row['high']:+.3f}, {int(row['n'])} patients{events}): {said}."

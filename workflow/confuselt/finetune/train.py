@@ -88,8 +88,10 @@ def train_fold(
         raise NotAvailable("; ".join(f"{t}: {r}" for t, r in targets.missing.items()) or "no task")
     train = inputs.any_of(roles["train"], arm.modality)
     inner = inputs.any_of(roles["inner"], arm.modality)
-    if not train:
-        raise NotAvailable("no training patient of this fold has the arm's inputs")
+    for modality, have in (("slide", inputs.slides), ("RNA profile", inputs.profiles)):
+        wanted = arm.modality == "both" or (arm.modality == "wsi") == (modality == "slide")
+        if wanted and not any(p in have for p in roles["train"]):
+            raise NotAvailable(f"no training patient of a fold has a {modality}")
     scaler = _scale_bags(arm, inputs, roles["train"], checkpoint, cfg, seed)
     members = [_fit_member(arm, inputs, genes, targets, train, inner, heads, checkpoint, cfg, (*seed, m), device) for m in range(cfg["finetune.members"])]
     test = {i: inputs.has(roles["test"], i) for i in arm.inputs}
