@@ -53,13 +53,13 @@ def cannot_answer(tables: dict[str, pd.DataFrame], bags: dict[str, dict], cfg: d
             "Every bag has one row, so attention is 1 everywhere: these data say nothing about attention-based MIL (ABMIL), "
             "and the cells question is a proxy (slide-level cell features beside slide-level tissue features)."
         )
+    where = (
+        "It was scaled over all patients before it came here, test patients included"
+        if cfg["rna.scaled_outside"]
+        else "How it was scaled is not known to this workflow"
+    )
     if cfg["rna.matrix"] == "normalised":
-        outside = (
-            " It was scaled over all patients before it came here, test patients included"
-            if cfg["rna.scaled_outside"]
-            else " How it was scaled is not known to this workflow"
-        )
-        said.append(f"The RNA matrix was ready-made.{outside}; no leak-free claim is made for arms that see RNA.")
+        said.append(f"The RNA matrix was ready-made. {where}; no leak-free claim is made for arms that see RNA.")
     for stream, facts in bags.items():
         if facts["trained_on"]:
             said.append(
