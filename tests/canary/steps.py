@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+BASELINES = ("clinical", "pca-cox")
 ARMS = ("wsi-pretrained-cells", "both-scratch-nocells")
 FOLD = 0
 
@@ -98,9 +99,16 @@ def models(workflow: Path, config, folder: Path) -> dict[str, str]:
             workflow, "finetune/finetune_arm", config, store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet", clinical=folder / "clinical.parquet",
             checkpoints=checkpoints, other_checkpoints=[], predictions=folder / f"{arm}.parquet", models=folder / f"{arm}.pt", arm=arm, repeat=0,
         )  # fmt: skip
+    for baseline in BASELINES:
+        run(
+            workflow, "finetune/fit_baseline", config, store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet",
+            clinical=folder / "clinical.parquet", predictions=folder / f"baseline-{baseline}.parquet", models=folder / f"baseline-{baseline}.pt", baseline=baseline, repeat=0,
+        )  # fmt: skip
     roles = pd.read_parquet(folder / "folds.parquet").query(f"fold == {FOLD} and role == 'train'")["patient_id"]
     rna = read_profiles(folder / "rna.h5ad")
     found = {name: content_hash(folder / name) for name in ("rna.json", "pre.pt", "pre.parquet", *(f"{a}.pt" for a in ARMS))}
+    # Baselines keep no weights: what they say of test patients must not move with these patients' outcomes.
+    found |= {f"{b} (outcomes)": content_hash(folder / f"baseline-{b}.parquet") for b in BASELINES}
     return found | {"rna of training patients": array_hash(rna.rows([p for p in roles if p in rna.of]))}
 
 
@@ -129,8 +137,9 @@ def noisy_outcomes(clinical: Path, test: set[str]) -> None:
         table.loc[hit, column] = rng.uniform(1, 9000, hit.sum())
     for column in [c for c in table if c.endswith("_event")]:
         table.loc[hit, column] = rng.integers(0, 2, hit.sum())
+    # Any class, one that no training patient has among them: a permutation would keep the set of classes.
     for column in [c for c in table if c.startswith("label_")]:
-        table.loc[hit, column] = rng.permutation(table.loc[hit, column])
+        table.loc[hit, column] = rng.choice(["Basal", "Her2", "LumA", "LumB", "Normal"], hit.sum())
     write_table(table, clinical, CLINICAL)
 
 
@@ -141,7 +150,7 @@ def main(workflow: Path, folder: Path) -> dict[str, list[str]]:
 
     config = validate(
         {
-            "tasks": {"survival": [{"name": "os"}, {"name": "pfi"}], "labels": [{"name": "pam50", "classes": ["Basal", "Her2", "LumA", "LumB"]}]},
+            "tasks": {"survival": [{"name": "os"}, {"name": "pfi"}], "labels": [{"name": "pam50", "classes": ["Basal", "Her2", "LumA", "LumB", "Normal"]}]},
             "acquire": {"source": "local", "tile": "tile.parquet", "cells": "cells.parquet", "rna": "rna.parquet", "clinical": "clinical.csv"},
             "split": {"folds": 3, "min_events": 2},
             "rna": {"genes": 40},
@@ -173,7 +182,9 @@ def main(workflow: Path, folder: Path) -> dict[str, list[str]]:
             noisy_outcomes(noisy / "clinical.parquet", test)
         shutil.copy(clean / "folds.parquet", noisy / "folds.parquet")
         changed = models(workflow, config, noisy)
-        found[kind] = [name for name, value in reference.items() if changed[name] != value]
+        # Another patient's features give another prediction, as they should; outcomes must not.
+        told = [name for name in reference if kind == "noise-y" or not name.endswith("(outcomes)")]
+        found[kind] = [name for name in told if changed[name] != reference[name]]
     return found
 
 

@@ -1,4 +1,4 @@
-"""The leakage canary over the chain, and the four mutants of DESIGN section 4.1 that it must catch.
+"""The leakage canary over the chain, the four mutants of DESIGN section 4.1 that it must catch, and a fifth.
 
 Outer-test patients' features, then their outcomes, are replaced by noise after the folds are frozen:
 nothing that pretrain and finetune of that fold reach may change. Each mutant is a patch on a temporary
@@ -31,6 +31,12 @@ MUTANTS = {
         'inner = inputs.any_of(roles["inner"], arm.modality)',
         'inner = inputs.any_of(roles["test"], arm.modality)',
         {"wsi-pretrained-cells.pt", "both-scratch-nocells.pt"},
+    ),
+    "heads by everybody's labels": (
+        "confuselt/finetune/targets.py",
+        """classes = {t["name"]: list(t["classes"]) for t in cfg["tasks.labels"]}""",
+        """classes = {t["name"]: [c for c in t["classes"] if (clinical[f"label_{t['name']}"] == c).any()] for t in cfg["tasks.labels"]}""",
+        set(),
     ),
     "pretraining on all": (
         "scripts/pretrain/pretrain_towers.py",
@@ -66,3 +72,5 @@ def test_the_canary_catches(mutant, tmp_path):
     assert expected <= set(caught["noise-x"]), caught
     if mutant == "epoch by test fold":
         assert expected <= set(caught["noise-y"]), caught
+    if mutant == "heads by everybody's labels":
+        assert {"wsi-pretrained-cells.pt", "both-scratch-nocells.pt", "pca-cox (outcomes)"} <= set(caught["noise-y"]), caught

@@ -3,14 +3,18 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from statsmodels.stats.multitest import multipletests
 
 from confuselt.evaluate.answers import answers
-from confuselt.evaluate.comparisons import compare, holm, inner_choice, verdict
+from confuselt.evaluate.comparisons import compare, holm, verdict
+from confuselt.evaluate.inner import inner_choice, inner_losses
 from confuselt.evaluate.retrieval import Gallery, retrieval_rows, retrieval_table
 from confuselt.evaluate.schema import COMPARISONS, RETRIEVAL
 from confuselt.evaluate.scores import Bootstrap
+from confuselt.finetune.cox import cox_loss
 from confuselt.finetune.targets import Targets
+from confuselt.model.checkpoint import hashed_ids
 from confuselt.tables import check_table
 
 CFG = {"evaluate.min_events": 20, "evaluate.delta_c": 0.02, "evaluate.delta_auc": 0.01, "evaluate.primary": "os"}
@@ -19,7 +23,7 @@ CFG = {"evaluate.min_events": 20, "evaluate.delta_c": 0.02, "evaluate.delta_auc"
 def test_holm_is_that_of_statsmodels():
     p = [0.04, 0.01, 0.03]
     np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1])
-    assert np.isnan(holm([np.nan, 0.03])[0]) and holm([np.nan, 0.03])[1] == 0.03
+    assert np.isnan(holm([np.nan, 0.03])[0]) and holm([np.nan, 0.03])[1] == 0.06, "a planned contrast counts, made or not"
 
 
 @pytest.mark.parametrize(
@@ -36,11 +40,26 @@ def test_verdicts(low, high, p, said):
     assert verdict(low, high, p, 0.02) == said
 
 
-def test_single_arm_is_chosen_on_inner_data():
-    inner = {"wsi-scratch-cells": {"os": 3.0}, "rna-scratch": {"os": 2.0}}
-    assert inner_choice(("wsi-scratch-cells", "rna-scratch"), "os", inner) == "rna-scratch"
-    assert inner_choice(("wsi-scratch-cells", "rna-scratch"), "os", {"wsi-scratch-cells": {}}) == "wsi-scratch-cells"
-    assert inner_choice(("a",), "os", {}) is None
+def inner_of(patients, **values):
+    return {
+        (0, 0): {"patients": [hashed_ids([p])[0] for p in patients], "values": {t: torch.tensor(v, dtype=torch.float64)[:, None] for t, v in values.items()}}
+    }
+
+
+def test_single_arm_is_chosen_on_the_inner_patients_that_both_can_score():
+    rng = np.random.default_rng(0)
+    ids, days = [f"P{i}" for i in range(30)], np.arange(30) + 1.0
+    targets = Targets(ids, {"os": (days, np.ones(30))}, {}, {}, {"os": [10]})
+    good, bad = -days / 10, rng.normal(size=30)
+    # The better arm serves all 30 patients, the worse only 12: its risk sets are smaller, and so is its loss.
+    inner = {"rna-scratch": inner_of(ids, os=good), "wsi-scratch-cells": inner_of(ids[:12], os=bad[:12])}
+    alone = [cox_loss(*(torch.from_numpy(v) for v in (r, days[: len(r)], np.ones(len(r))))).item() for r in (good, bad[:12])]
+    assert alone[1] < alone[0], "over their own patients the worse arm looks better"
+    losses = inner_losses(("wsi-scratch-cells", "rna-scratch"), "os", inner, targets)
+    assert losses["rna-scratch"] == pytest.approx(cox_loss(*(torch.from_numpy(v[:12]) for v in (good, days, np.ones(30)))).item())
+    assert inner_choice(("wsi-scratch-cells", "rna-scratch"), "os", inner, targets) == "rna-scratch"
+    assert inner_choice(("wsi-scratch-cells", "rna-scratch"), "os", {"wsi-scratch-cells": inner_of(ids)}, targets) == "wsi-scratch-cells"
+    assert inner_choice(("a",), "os", {}, targets) is None
 
 
 @pytest.fixture
@@ -51,9 +70,7 @@ def world():
     truth = rng.normal(size=n)
     days, event = rng.exponential(100 / np.exp(truth)), (rng.random(n) < 0.7).astype(float)
     targets = Targets(ids, {"os": (days, event), "rare": (days, (np.arange(n) < 10).astype(float))}, {}, {}, {"os": [50], "rare": [50]})
-    boot = Bootstrap(300, 1)
-    for fold in range(3):
-        boot.add_fold(0, fold, ids[fold::3])
+    boot = Bootstrap([ids[fold::3] for fold in range(3)], 300, 1)
     noise = {"both-scratch-cells": 0.2, "wsi-scratch-cells": 2.0, "rna-scratch": 2.5, "wsi-pretrained-cells": 2.0, "wsi-pretrained-nocells": 2.0}
     rows = [
         {
@@ -72,7 +89,7 @@ def world():
         for task in ("os", "rare")
         for i, (p, v) in enumerate(zip(ids, truth + sd * rng.normal(size=n), strict=True))
     ]
-    inner = {arm: {"os": sd, "rare": sd} for arm, sd in noise.items()}
+    inner = {arm: inner_of(ids, os=truth / sd) for arm, sd in noise.items()}
     return pd.DataFrame(rows), targets, inner, boot
 
 
@@ -95,17 +112,29 @@ def test_questions_are_answered_where_they_can_be(world):
     assert "not compared" in said[0]["lines"][1]
 
 
+def test_a_fold_that_one_side_lacks_is_left_out_on_both(world):
+    predictions, targets, inner, boot = world
+    short = predictions[~((predictions["arm"] == "wsi-scratch-cells") & (predictions["fold"] == 2))]
+    row = compare(short, targets, inner, {}, boot, CFG).query("family == 'primary' and task == 'os' and question == 'modality'").iloc[0]
+    assert row["status"] == "ok" and row["n"] == 200 and row["reason"] == "over the 2 of 3 folds that both sides have"
+    none = predictions[predictions["arm"] != "wsi-scratch-cells"]
+    row = compare(none, targets, inner, {}, boot, CFG).query("family == 'primary' and task == 'os' and question == 'modality'").iloc[0]
+    assert row["status"] == "not available" and row["reason"] == "no fold in which both sides could learn os"
+
+
 def test_retrieval_rows_state_chance_and_strata():
     rng = np.random.default_rng(0)
     ids = [f"P{i}" for i in range(40)]
-    boot = Bootstrap(100, 0)
-    boot.add_fold(0, 0, ids[:20])
-    boot.add_fold(0, 1, ids[20:])
+    boot = Bootstrap([ids[:20], ids[20:]], 100, 0)
     vectors = rng.normal(size=(40, 5))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     galleries = [Gallery("tile", 0, 0, f, ids[20 * f : 20 * f + 20], vectors[20 * f : 20 * f + 20], vectors[20 * f : 20 * f + 20]) for f in (0, 1)]
     site = {p: f"S{i % 4}" for i, p in enumerate(ids)}
-    table = retrieval_table(retrieval_rows(galleries, site, {}, [1, 10], boot), {("tile-cells", 0): "no cells"})
+    table = retrieval_table(
+        retrieval_rows(galleries, site, {}, [1, 10], boot),
+        [{"model": "tile-cells", "draw": 0, "repeat": 0, "fold": f, "reason": "no cells"} for f in (0, 1)]
+        + [{"model": "tile", "draw": 0, "repeat": 0, "fold": 2, "reason": "1 test patients"}],
+    )
     check_table(table, RETRIEVAL)
     whole = table[(table["fold"] == -1) & (table["status"] == "ok")]
     every = whole[(whole["stratum"] == "all") & (whole["k"] == 1)]
@@ -113,4 +142,5 @@ def test_retrieval_rows_state_chance_and_strata():
     within = whole[(whole["stratum"] == "within-site") & (whole["k"] == 1)]
     assert np.allclose(within["chance"], 1 / 5)
     lost = table[table["status"] != "ok"]
+    assert lost[lost["model"] == "tile-cells"]["fold"].tolist() == [0, 1, -1] and lost[lost["reason"] == "1 test patients"]["fold"].tolist() == [2]
     assert "no cells" in set(lost["reason"]) and "no two test pairs share a class" in set(lost["reason"])

@@ -70,9 +70,7 @@ def world(n=120, seed=0):
         rows.append((p, 0, fold, "os", "risk", 100 * fold - days[i] / 100 + rng.normal()))
         rows += [(p, 0, fold, "kind", f"p_{c}", float(rng.random() + (targets.labels["kind"][i] == k))) for k, c in enumerate("abc")]
     table = pd.DataFrame(rows, columns=["patient_id", "repeat", "fold", "task", "output", "value"])
-    boot = Bootstrap(200, 1)
-    for fold in range(3):
-        boot.add_fold(0, fold, [p for i, p in enumerate(ids) if i % 3 == fold])
+    boot = Bootstrap([ids[fold::3] for fold in range(3)], 200, 1)
     return table, targets, boot
 
 
@@ -111,6 +109,15 @@ def test_equal_scores_give_exactly_equal_draws():
     table, targets, boot = world()
     a, b = (score_survival(wide(table, "os"), targets, "os", boot) for _ in range(2))
     assert (a.draws == b.draws).all()
+
+
+def test_repeats_bring_no_new_patients():
+    """The same predictions again under another map of folds: as many patients, intervals as wide."""
+    table, targets, boot = world()
+    again = pd.concat([table, table.assign(repeat=1)])
+    one, two = (score_survival(wide(t, "os"), targets, "os", boot) for t in (table, again))
+    np.testing.assert_allclose(one.draws, two.draws, rtol=1e-6)
+    assert one.n == two.n == 120 and one.events == two.events
 
 
 def test_only_patients_that_both_sides_can_score():

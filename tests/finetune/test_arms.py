@@ -125,14 +125,35 @@ def test_what_cannot_be_fed_says_why(world):
         train(world, "wsi-scratch-cells")
     with pytest.raises(NotAvailable, match="no RNA"):
         train((store, {}, clinical, roles), "rna-scratch")
-    with pytest.raises(NotAvailable, match="no events"):
+    with pytest.raises(NotAvailable, match=r"os: no events among \d+ patients; dss: no events .* kind: one class only \(a\)"):
         train((store, profiles, clinical.assign(os_event=0.0, label_kind="a"), roles), "rna-scratch")
 
 
-def test_tasks_that_cannot_be_supported_have_reasons(world):
+def test_tasks_that_patients_cannot_teach_have_reasons(world):
     *_, clinical, _ = world
-    found = read_targets(clinical.assign(label_kind="a"), CFG).missing
-    assert found == {"dss": "no events among 150 patients", "kind": "one class only (a)"}
+    targets = read_targets(clinical.assign(label_kind="a"), CFG)
+    assert targets.not_learnable() == {"dss": "no events among 150 patients", "kind": "one class only (a)"}
+    assert read_targets(clinical.assign(os_days=np.nan, label_kind=None), CFG).not_learnable()["kind"] == "no patient has a class"
+
+
+def test_a_task_is_learnt_by_what_training_patients_show_not_by_who_is_tested(world):
+    """Events and classes of test patients alone make no head: the task is not predicted, with the reason."""
+    store, profiles, clinical, roles = world
+    test = clinical["patient_id"].isin(roles["test"])
+    odd = clinical.assign(dss_event=test.astype(float), label_kind=np.where(test & (np.arange(150) % 2 == 0), "b", "a"))
+    facts, table = train((store, profiles, odd, roles), "rna-scratch", **{"finetune.epochs": 2})
+    assert set(table["task"]) == {"os"} and facts["not_learnable"].keys() == {"dss", "kind"} and "one class only (a)" in facts["not_learnable"]["kind"]
+    plain, _ = train((store, profiles, clinical.assign(label_kind="a"), roles), "rna-scratch", **{"finetune.epochs": 2})
+    for group, part in facts["members"][0]["parts"].items():
+        assert all(torch.equal(v, plain["members"][0]["parts"][group]["weights"][k]) for k, v in part["weights"].items())
+
+
+def test_a_prediction_does_not_depend_on_who_else_is_predicted(world):
+    """The instance budget is drawn by slide."""
+    store, *_, roles = world
+    bags = Bags(store, "tile")
+    alone, among = bags.pack([[5]], 2, None), bags.pack([[1], [5], [7]], 2, None)
+    assert np.array_equal(alone.rows, among.rows[among.bag == 1])
 
 
 def test_modality_dropout_takes_one_of_two_never_the_last():

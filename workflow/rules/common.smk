@@ -202,3 +202,14 @@ def predict_target(wildcards):
             "predict needs a cohort: --config 'predict={name: NAME, data: FOLDER}'"
         )
     return f"{EXPERIMENT}/predict/{CONFIG.predict.name}/predictions.parquet"
+
+
+def predict_checkpoints(streams=None):
+    """Pretrained towers behind the models of predict.arm, as `checkpoints_of` chooses them."""
+    arm = parse_arm(CONFIG.predict.arm)
+    folder = f"{EXPERIMENT}/pretrain/{streams or arm.streams}"
+    return (
+        [f"{folder}/r{r}f{f}.pt" for r in REPEATS for f in FOLDS]
+        if arm.pretrained
+        else []
+    )

@@ -13,12 +13,12 @@ rule predict_cohort:
         patients=f"{COHORT}/acquire/patients.parquet",
         models=[f"{EXPERIMENT}/finetune/{CONFIG.predict.arm}/r{r}.pt" for r in REPEATS],
         normalisers=[f"{EXPERIMENT}/rna/r{r}f{f}.json" for r in REPEATS for f in FOLDS],
-        checkpoints=[
-            f"{EXPERIMENT}/pretrain/{parse_arm(CONFIG.predict.arm).streams}/r{r}f{f}.pt"
-            for r in REPEATS
-            for f in FOLDS
-            if parse_arm(CONFIG.predict.arm).pretrained
-        ],
+        checkpoints=predict_checkpoints(),
+        other_checkpoints=(
+            predict_checkpoints("tile")
+            if CONFIG.predict.arm == "rna-pretrained"
+            else []
+        ),
     output:
         predictions=f"{EXPERIMENT}/predict/{{cohort}}/predictions.parquet",
     log:

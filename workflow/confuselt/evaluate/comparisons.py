@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from confuselt.evaluate.inner import InnerPredictions, inner_choice
 from confuselt.evaluate.schema import COMPARISONS
 from confuselt.evaluate.scores import Bootstrap, interval, score_label, score_survival, wide
 from confuselt.finetune.targets import Targets
@@ -32,23 +33,17 @@ BESIDE = (
 SINGLE = (("both-pretrained-cells", "wsi", "wsi-pretrained-cells"), ("both-pretrained-cells", "rna", "rna-pretrained"))
 
 
-def inner_choice(candidates: tuple[str, ...], task: str, inner: dict[str, dict[str, float]]) -> str | None:
-    """The candidate with the lowest inner loss of the task; None where no candidate was trained."""
-    trained = [a for a in candidates if a in inner and np.isfinite(inner[a].get(task, np.nan))]
-    return min(trained, key=lambda a: inner[a][task]) if trained else next((a for a in candidates if a in inner), None)
-
-
 def natural_inputs(arm: str) -> str:
     """Input pattern that an arm was made for."""
     return arm.split("-")[0]
 
 
 def holm(p: list[float]) -> list[float]:
-    """Holm's adjusted p-values; NaN stays NaN and is not counted."""
+    """Holm's adjusted p-values; NaN (a planned contrast that could not be made) stays NaN and still counts."""
     adjusted, running = [np.nan] * len(p), 0.0
     order = sorted((i for i, v in enumerate(p) if np.isfinite(v)), key=lambda i: p[i])
     for rank, i in enumerate(order):
-        running = max(running, min(1.0, (len(order) - rank) * p[i]))
+        running = max(running, min(1.0, (len(p) - rank) * p[i]))
         adjusted[i] = running
     return adjusted
 
@@ -62,9 +57,7 @@ def verdict(low: float, high: float, p_holm: float, delta: float) -> str:
     return "cannot tell"
 
 
-def compare(
-    predictions: pd.DataFrame, targets: Targets, inner: dict[str, dict[str, float]], reasons: dict[str, str], bootstrap: Bootstrap, cfg: dict
-) -> pd.DataFrame:
+def compare(predictions: pd.DataFrame, targets: Targets, inner: InnerPredictions, reasons: dict[str, str], bootstrap: Bootstrap, cfg: dict) -> pd.DataFrame:
     """All contrasts of all tasks.
 
     Parameters
@@ -72,7 +65,7 @@ def compare(
     predictions : DataFrame
         Draw 0 of the arms.
     inner : dict
-        Arm to inner loss per task.
+        Arm to its predictions of the inner patients per (repeat, fold).
     reasons : dict
         Arm to why it is not available.
     cfg : dict
@@ -109,12 +102,12 @@ def _contrast(
     predictions: pd.DataFrame,
     targets: Targets,
     task: str,
-    inner: dict,
+    inner: InnerPredictions,
     reasons: dict[str, str],
     bootstrap: Bootstrap,
     cfg: dict,
 ) -> dict:
-    other = inner_choice(against, task, inner)
+    other = inner_choice(against, task, inner, targets)
     row = {
         "question": question,
         "arm_a": arm,
@@ -131,8 +124,12 @@ def _contrast(
         return {**row, "reason": "; ".join(lost)}
     sides = [predictions[(predictions["arm"] == a) & (predictions["inputs"] == i)] for a, i in ((arm, inputs), (other, row["inputs_b"]))]
     both = set(sides[0]["patient_id"]) & set(sides[1]["patient_id"])
+    tables = [wide(side, task) for side in sides]
+    common, every = tables[0].keys() & tables[1].keys(), tables[0].keys() | tables[1].keys()
+    if not common:
+        return {**row, "reason": f"no fold in which both sides could learn {task}"}
     score = score_survival if task in targets.survival else score_label
-    a, b = (score(wide(side, task), targets, task, bootstrap, both) for side in sides)
+    a, b = (score({k: table[k] for k in common}, targets, task, bootstrap, both) for table in tables)
     row |= {"n": a.n, "events": a.events}
     if task in targets.survival and a.events < cfg["evaluate.min_events"]:
         return {**row, "reason": f"described, not compared: {a.events} events, {cfg['evaluate.min_events']} needed (evaluate.min_events)"}
@@ -142,7 +139,9 @@ def _contrast(
     low, high = interval(draws)
     error = float(np.nanstd(draws))
     p = float(2 * norm.sf(abs(difference) / error)) if error > 0 else 1.0
-    repeats = {r: [x["value"] - y["value"] for x, y in zip(a.folds, b.folds, strict=True) if x["repeat"] == r] for r in {f["repeat"] for f in a.folds}}
+    repeats: dict[int, list[float]] = {}
+    for x, y in zip(a.folds, b.folds, strict=True):
+        repeats.setdefault(x["repeat"], []).append(x["value"] - y["value"])
     won = [np.nanmean(d) > 0 for d in repeats.values() if np.isfinite(d).any()]
     needed = a.events * (DETECTABLE * error / WANTED_C) ** 2 if task in targets.survival else np.nan
     return {
@@ -155,5 +154,5 @@ def _contrast(
         "detectable": DETECTABLE * error,
         "events_needed": needed,
         "status": "ok",
-        "reason": None,
+        "reason": f"over the {len(common)} of {len(every)} folds that both sides have" if len(common) < len(every) else None,
     }

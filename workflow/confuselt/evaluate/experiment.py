@@ -2,20 +2,14 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from confuselt.config.learning import BASELINES
 from confuselt.evaluate.retrieval import Gallery
 from confuselt.evaluate.schema import CURVES, PREDICTIONS
 from confuselt.evaluate.scores import Bootstrap
 from confuselt.finetune.targets import read_targets
 from confuselt.model.checkpoint import load_checkpoint
-from confuselt.model.encoders import StreamScaler
-from confuselt.pack.bags import Bags
-from confuselt.pretrain.retrieval import embed_patients, embed_profiles
-from confuselt.pretrain.train import load_encoders
-from confuselt.rna.profiles import read_profiles
+from confuselt.pretrain.pairs import embed_pairs
 from confuselt.split.roles import read_roles
 from confuselt.split.schema import FOLDS
 from confuselt.tables import empty_table, read_table
@@ -42,10 +36,12 @@ class Experiment:
         (repeat, fold) to role to patients.
     train : dict
         (repeat, fold) to training and inner patients.
-    inner : dict of str to dict of str to float
-        Mean inner loss per arm and task.
+    inner : dict of str to dict of (int, int) to dict
+        Arm to its predictions of the inner patients per (repeat, fold).
     reasons : dict of (str, int) to str
         (arm, draw) that is not available.
+    not_learnable : list of dict
+        ``arm, draw, task, repeat, fold, reason`` of what the training patients of a fold could not teach.
     """
 
     def __init__(self, predictions: list[Path], models: list[Path], folds: Path, clinical: Path, cfg: dict, control: str | None = None) -> None:
@@ -57,62 +53,63 @@ class Experiment:
         table = read_table(folds, FOLDS)
         self.roles = {key: read_roles(table, *key) for key in sorted(set(zip(table["repeat"], table["fold"], strict=True)))}
         self.train = {key: [*r["train"], *r["inner"]] for key, r in self.roles.items()}
-        self.bootstrap = Bootstrap(cfg["evaluate.draws"], cfg["seed"])
-        for (repeat, fold), roles in self.roles.items():
-            self.bootstrap.add_fold(repeat, fold, roles["test"])
-        self.inner, self.reasons = {}, {}
+        self.bootstrap = Bootstrap(_bootstrap_folds(self.roles), cfg["evaluate.draws"], cfg["seed"])
+        self.inner, self.reasons, self.not_learnable = {}, {}, []
         for path in models:
-            content = load_checkpoint(path)
+            content, repeat = load_checkpoint(path), int(path.stem[1:])
             arm = name or content["arm"]
             if content["status"] != "ok":
                 self.reasons[arm, int(draw)] = content["reason"]
-            elif content["arm"] not in BASELINES:
-                losses = pd.DataFrame([f["inner"] for f in content["folds"]])
-                self.inner[arm] = losses.mean().to_dict()
+            for fold, facts in enumerate(content["folds"]):
+                if "inner_predictions" in facts:
+                    self.inner.setdefault(arm, {})[repeat, fold] = facts["inner_predictions"]
+                lost = facts.get("not_learnable", {})
+                self.not_learnable += [{"arm": arm, "draw": int(draw), "task": t, "repeat": repeat, "fold": fold, "reason": r} for t, r in lost.items()]
         if name:
             self.predictions = self.predictions.assign(arm=name, draw=int(draw))
-        self.arms = sorted(set(zip(self.predictions["arm"], self.predictions["draw"], strict=True)))
 
 
-def galleries(store: Path, rna: list[Path], checkpoints: list[Path], models: list[Path], ours: Experiment) -> tuple[list[Gallery], dict[tuple[str, int], str]]:
-    """Embeddings of the test pairs under every pretrained model and under CCA, and what was not available."""
+def _bootstrap_folds(roles: dict[tuple[int, int], dict[str, list[str]]]) -> list[list[str]]:
+    """Test folds of the first repeat; patients that only a later repeat tests (folds from a file) are one more."""
+    first = [r["test"] for (repeat, _), r in roles.items() if repeat == min(roles)[0]]
+    known = {p for f in first for p in f}
+    return [*first, sorted({p for r in roles.values() for p in r["test"]} - known)]
+
+
+def model_of(path: Path) -> tuple[str, int]:
+    """Name and draw of the model that a file of `pretrain` belongs to: its stream set, or the control that it is a draw of."""
+    run = path.parents[2]
+    if run.parent.name != "controls":
+        return path.parent.name, 0
+    control, _, draw = run.name.rpartition("-")
+    return control, int(draw)
+
+
+def galleries(store: Path, rna: list[Path], checkpoints: list[Path], models: list[Path], ours: Experiment) -> tuple[list[Gallery], list[dict]]:
+    """Embeddings of the test pairs under every pretrained model and under CCA, and which of them were not available."""
     by_fold = {p.stem: p for p in rna}
-    found, lost = [], {}
+    found, lost = [], []
     for path in checkpoints:
-        control = path.parents[2].name if "controls" in path.parts else None
-        model, draw = (control.rpartition("-")[0], int(control.rpartition("-")[2])) if control else (path.parent.name, 0)
-        content = load_checkpoint(path)
-        if content["status"] != "ok":
-            lost[model, draw] = content["reason"]
-            continue
+        model, draw = model_of(path)
         repeat, fold = (int(v) for v in path.stem[1:].split("f"))
-        bags = Bags(store, "tile-cells" if "cells" in content["streams"] else "tile")
-        bags.scale(StreamScaler.from_state(content["scaler"]))
-        profiles = read_profiles(by_fold[path.stem]).of
-        slides = {p: s for p, s in bags.of_patients(ours.roles[repeat, fold]["test"]).items() if p in profiles}
-        if len(slides) < 2:
-            lost[model, draw] = f"{len(slides)} test patients of fold {fold} have both a slide and RNA"
-            continue
-        encoders = load_encoders(content)
-        found.append(
-            Gallery(
-                model,
-                draw,
-                repeat,
-                fold,
-                list(slides),
-                embed_patients(encoders, bags, slides),
-                embed_profiles(encoders, np.stack([profiles[p] for p in slides])),
-            )
-        )
-    for path in models:
         content = load_checkpoint(path)
+        key = {"model": model, "draw": draw, "repeat": repeat, "fold": fold}
+        if content["status"] != "ok":
+            lost.append({**key, "reason": content["reason"]})
+            continue
+        patients, wsi, genes = embed_pairs(content, store, by_fold[path.stem], ours.roles[repeat, fold]["test"])
+        if len(patients) < 2:
+            lost.append({**key, "reason": f"{len(patients)} test patients of the fold have both a slide and RNA"})
+            continue
+        found.append(Gallery(model, draw, repeat, fold, patients, wsi, genes))
+    for path in models:
+        content, repeat = load_checkpoint(path), int(path.stem[1:])
         if content["arm"] != "cca":
             continue
         if content["status"] != "ok":
-            lost["cca", 0] = content["reason"]
+            lost.append({"model": "cca", "draw": 0, "repeat": repeat, "fold": -1, "reason": content["reason"]})
         for fold, facts in enumerate(content["folds"]):
-            found.append(Gallery("cca", 0, int(path.stem[1:]), fold, facts["patients"], facts["wsi"].numpy(), facts["rna"].numpy()))
+            found.append(Gallery("cca", 0, repeat, fold, facts["patients"], facts["wsi"].numpy(), facts["rna"].numpy()))
     return found, lost
 
 
@@ -120,8 +117,8 @@ def history_curves(histories: list[Path]) -> pd.DataFrame:
     """Pretraining losses and inner recall by epoch, as curves."""
     rows = []
     for path in histories:
-        repeat, fold = (int(v) for v in path.stem[1:].split("f"))
+        (model, draw), (repeat, fold) = model_of(path), (int(v) for v in path.stem[1:].split("f"))
         table = pd.read_parquet(path).melt("epoch", ["loss", "inner_loss", "inner_recall"], "metric", "value")
-        rows.append(table.rename(columns={"epoch": "x"}).assign(curve="pretraining", arm=path.parent.name, draw=0, repeat=repeat, fold=fold))
+        rows.append(table.rename(columns={"epoch": "x"}).assign(curve="pretraining", arm=model, draw=draw, repeat=repeat, fold=fold))
     filled = [r for r in rows if len(r)]
     return pd.concat(filled, ignore_index=True).reindex(columns=list(CURVES.columns)) if filled else empty_table(CURVES)

@@ -66,7 +66,7 @@ def _survival_rows(tables: dict, targets: Targets, task: str, train: dict, boots
     rows = _block_rows(task, "harrell_c", block, cfg)
     if block.events < cfg["evaluate.min_events"]:
         rows[0]["reason"] = f"described, not compared: {block.events} events, {cfg['evaluate.min_events']} needed (evaluate.min_events)"
-    weighted: dict[tuple[str, int | None], list[tuple[float, int, int]]] = {}
+    weighted: dict[tuple[str, int | None], list[tuple[float, int]]] = {}
     for (repeat, fold), table in sorted(tables.items()):
         known = targets.take(list(table.index))
         days, event = known.survival[task]
@@ -77,7 +77,7 @@ def _survival_rows(tables: dict, targets: Targets, task: str, train: dict, boots
         survival = {d: table[f"surv_{d}"].to_numpy()[use] for d in targets.horizons[task] if f"surv_{d}" in table}
         found = ipcw_metrics(table["risk"].to_numpy()[use], survival, days[use], event[use], (reference[0], reference[1]))
         for name, value in found.items():
-            weighted.setdefault(name, []).append((value, int(use.sum()), int(event[use].sum())))
+            weighted.setdefault(name, []).append((value, int(use.sum())))
             rows.append(
                 {
                     "task": task,
@@ -92,7 +92,7 @@ def _survival_rows(tables: dict, targets: Targets, task: str, train: dict, boots
                 }
             )
     for (metric, horizon), values in weighted.items():
-        value, n, events = np.array(values).T
+        value, n = np.array(values).T
         rows.append(
             {
                 "task": task,
@@ -101,8 +101,8 @@ def _survival_rows(tables: dict, targets: Targets, task: str, train: dict, boots
                 "repeat": -1,
                 "fold": -1,
                 "value": float(np.average(value, weights=n)),
-                "n": int(n.sum()),
-                "events": int(events.sum()),
+                "n": block.n,
+                "events": block.events,
                 "status": AVAILABLE,
                 "reason": f"mean of {len(values)} of {len(tables)} folds, weighted by patients; the others have under {cfg['evaluate.min_fold_events']} events"
                 if len(values) < len(tables)
@@ -113,7 +113,8 @@ def _survival_rows(tables: dict, targets: Targets, task: str, train: dict, boots
 
 
 def _label_rows(tables: dict, targets: Targets, task: str, bootstrap: Bootstrap) -> list[dict]:
-    rows = _block_rows(task, "auc_macro", score_label(tables, targets, task, bootstrap), None)
+    block = score_label(tables, targets, task, bootstrap)
+    rows = _block_rows(task, "auc_macro", block, None)
     classes = targets.classes[task]
     values: dict[str, list[tuple[float, int]]] = {"f1_macro": [], "balanced_accuracy": []}
     for (repeat, fold), table in sorted(tables.items()):
@@ -142,7 +143,7 @@ def _label_rows(tables: dict, targets: Targets, task: str, bootstrap: Bootstrap)
                     "repeat": -1,
                     "fold": -1,
                     "value": float(np.average(value, weights=n)),
-                    "n": int(n.sum()),
+                    "n": block.n,
                     "events": 0,
                     "status": AVAILABLE,
                 }
@@ -158,22 +159,32 @@ def _balanced(label: np.ndarray, called: np.ndarray) -> float:
         return float(balanced_accuracy_score(label, called))
 
 
-def unavailable_rows(reasons: dict[tuple[str, int], str], tasks: list[str]) -> list[dict]:
-    """A row per task for every (arm, draw) that could not be trained."""
-    return [
-        {"arm": arm, "draw": draw, "missing_rate": 0.0, "task": task, "repeat": -1, "fold": -1, "status": MISSING, "reason": reason}
+def unavailable_rows(reasons: dict[tuple[str, int], str], not_learnable: list[dict], predictions: pd.DataFrame, tasks: list[str]) -> list[dict]:
+    """Rows of what has no value: arms that could not be trained, and tasks that the training patients of a fold could not teach.
+
+    Parameters
+    ----------
+    reasons : dict
+        (arm, draw) to why no fold was trained: a row per task.
+    not_learnable : list of dict
+        ``arm, draw, task, repeat, fold, reason``: a row per fold, and one over folds where no fold is left.
+    predictions : DataFrame
+        Columns of ``evaluate/predictions``.
+    tasks : list of str
+    """
+    lost = {"missing_rate": 0.0, "status": MISSING}
+    rows = [
+        {"arm": arm, "draw": draw, "task": task, "repeat": -1, "fold": -1, "reason": reason, **lost}
         for (arm, draw), reason in reasons.items()
         for task in tasks
     ]
-
-
-def unavailable_tasks(arms: list[tuple[str, int]], missing: dict[str, str]) -> list[dict]:
-    """A row per arm for every task that the cohort cannot support."""
-    return [
-        {"arm": arm, "draw": draw, "missing_rate": 0.0, "task": task, "repeat": -1, "fold": -1, "status": MISSING, "reason": reason}
-        for task, reason in missing.items()
-        for arm, draw in arms
-    ]
+    scored = set(predictions[["arm", "draw", "task"]].itertuples(index=False, name=None))
+    whole = {}
+    for row in not_learnable:
+        rows.append({**row, **lost})
+        if (key := (row["arm"], row["draw"], row["task"])) not in scored:
+            whole.setdefault(key, {**row, **lost, "repeat": -1, "fold": -1})
+    return [*rows, *whole.values()]
 
 
 def metrics_table(rows: list[dict]) -> pd.DataFrame:

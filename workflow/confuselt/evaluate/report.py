@@ -16,11 +16,7 @@ from matplotlib.figure import Figure
 from confuselt.evaluate.answers import answers, cannot_answer
 from confuselt.evaluate.figures import embedding, forest, kaplan_meier, retrieval_figure
 from confuselt.model.checkpoint import load_checkpoint
-from confuselt.model.encoders import StreamScaler
-from confuselt.pack.bags import Bags
-from confuselt.pretrain.retrieval import embed_patients, embed_profiles
-from confuselt.pretrain.train import load_encoders
-from confuselt.rna.profiles import read_profiles
+from confuselt.pretrain.pairs import embed_pairs
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
@@ -231,16 +227,10 @@ def _embedding(sources: Sources, tables: dict[str, pd.DataFrame], cfg: dict) -> 
     content = load_checkpoint(sources.checkpoint)
     if content["status"] != "ok":
         return None
-    bags = Bags(sources.store, "tile-cells" if "cells" in content["streams"] else "tile")
-    bags.scale(StreamScaler.from_state(content["scaler"]))
-    profiles = read_profiles(sources.rna).of
     folds = tables["folds"]
     test = list(folds.loc[(folds["repeat"] == 0) & (folds["fold"] == 0) & (folds["role"] == "test"), "patient_id"])
-    slides = {p: s for p, s in bags.of_patients(test).items() if p in profiles}
-    if len(slides) < 3:
+    patients, wsi, rna = embed_pairs(content, sources.store, sources.rna, test)
+    if len(patients) < 3:
         return None
-    model = load_encoders(content)
     label = tables["clinical"].set_index("patient_id")[f"label_{cfg['tasks.labels'][0]['name']}"]
-    return embedding(
-        embed_patients(model, bags, slides), embed_profiles(model, np.stack([profiles[p] for p in slides])), [label.get(p) for p in slides], "test fold 0"
-    )
+    return embedding(wsi, rna, [label.get(p) for p in patients], "test fold 0")

@@ -77,7 +77,7 @@ def _stratum_rows(
             continue
         at = ranks(*((g.wsi, g.rna) if direction == "wsi-to-rna" else (g.rna, g.wsi)), allowed)[use]
         size = rivals[use] + 1
-        weights = bootstrap.weights(g.repeat, g.fold, [p for p, u in zip(g.patients, use, strict=True) if u])
+        weights = bootstrap.weights([p for p, u in zip(g.patients, use, strict=True) if u])
         percentile = 1 - at / (size - 1)
         for k in ks:
             # Half a place for ties: a query tied with its rivals at the border counts by its mean rank.
@@ -95,22 +95,32 @@ def _stratum_rows(
                     "status": "ok",
                 }
             )
-            parts.append((k, weights, hit, percentile, chance))
+            parts.append((k, weights, hit, percentile, chance, g.repeat))
     for k in ks:
         mine = [p for p in parts if p[0] == k]
         if not mine:
             rows.append({**key, "repeat": -1, "fold": -1, "k": k, "n": 0, "status": "not available", "reason": "no test fold has pairs to compare"})
             continue
         total = sum(w.sum(1) for _, w, *_ in mine)
-        recall = sum(w @ hit for _, w, hit, _, _ in mine) / total
+        recall = sum(w @ hit for _, w, hit, *_ in mine) / total
         low, high = interval(recall[1:])
-        n = sum(len(hit) for _, _, hit, _, _ in mine)
-        mean = {name: sum(v[i].sum() for v in mine) / n for name, i in (("percentile_rank", 3), ("chance", 4))}
+        n = sum(len(hit) for _, _, hit, *_, repeat in mine if repeat == mine[0][-1])
+        mean = {name: np.concatenate([v[i] for v in mine]).mean() for name, i in (("percentile_rank", 3), ("chance", 4))}
         rows.append({**key, "repeat": -1, "fold": -1, "k": k, "recall": recall[0], "low": low, "high": high, "n": n, "status": "ok", **mean})
     return rows
 
 
-def retrieval_table(rows: list[dict], reasons: dict[tuple[str, int], str]) -> pd.DataFrame:
-    """Columns of ``evaluate/retrieval``; a model that could not be trained is a row with its reason."""
-    rows = rows + [{"model": m, "draw": d, "repeat": -1, "fold": -1, "n": 0, "status": "not available", "reason": r} for (m, d), r in reasons.items()]
+def retrieval_table(rows: list[dict], lost: list[dict]) -> pd.DataFrame:
+    """Columns of ``evaluate/retrieval``; what could not be trained or embedded is a row with its reason.
+
+    Parameters
+    ----------
+    rows : list of dict
+        From `retrieval_rows`.
+    lost : list of dict
+        ``model, draw, repeat, fold, reason``; a model without any fold gets a row over folds too.
+    """
+    scored, none = {(r["model"], r["draw"]) for r in rows}, {"n": 0, "status": "not available"}
+    whole = {(r["model"], r["draw"]): {**r, "repeat": -1, "fold": -1} for r in reversed(lost) if (r["model"], r["draw"]) not in scored}
+    rows = rows + [{**r, **none} for r in [*(r for r in lost if r["fold"] >= 0), *whole.values()]]
     return pd.DataFrame(rows, columns=list(RETRIEVAL.columns))

@@ -22,7 +22,7 @@ class Block:
     folds : list of dict
         ``repeat, fold, value, n, events`` per fold.
     n, events : int
-        Patients (and events) in the first repeat.
+        Patients (and events) in the first repeat of the table.
     """
 
     value: float
@@ -33,29 +33,30 @@ class Block:
 
 
 class Bootstrap:
-    """Paired patient bootstrap within fold: every arm of a fold gets the same draws.
+    """Paired patient bootstrap within fold.
+
+    A patient has one weight per draw, for every arm and every repeat: repeats split the same patients again and
+    bring no new ones. Draws are within the test folds of the first repeat.
 
     Parameters
     ----------
+    folds : list of list of str
+        Test patients of each fold of the first repeat.
     draws : int
     seed : int
     """
 
-    def __init__(self, draws: int, seed: int) -> None:
-        self.draws, self.seed = draws, seed
-        self._weights: dict[tuple[int, int], tuple[dict[str, int], np.ndarray]] = {}
+    def __init__(self, folds: list[list[str]], draws: int, seed: int) -> None:
+        self.draws = draws
+        rng, drawn = np.random.default_rng([seed, 17]), [np.zeros((draws, 0))]
+        drawn += [rng.multinomial(len(f), np.full(len(f), 1 / len(f)), size=draws) for f in folds if f]
+        self._at = {p: i for i, p in enumerate(p for f in folds for p in f)}
+        # Row 0 is the sample itself.
+        self._drawn = np.vstack([np.ones(len(self._at)), np.hstack(drawn)]).astype(np.float32)
 
-    def add_fold(self, repeat: int, fold: int, patients: list[str]) -> None:
-        """Draw the weights of a fold's test patients; row 0 is the sample itself."""
-        rng = np.random.default_rng([self.seed, 17, repeat, fold])
-        n = len(patients)
-        drawn = rng.multinomial(n, np.full(n, 1 / n), size=self.draws)
-        self._weights[repeat, fold] = {p: i for i, p in enumerate(patients)}, np.vstack([np.ones(n), drawn]).astype(np.float32)
-
-    def weights(self, repeat: int, fold: int, patients: list[str]) -> np.ndarray:
-        """Weights of some of the fold's patients, (1 + draws, len(patients))."""
-        at, drawn = self._weights[repeat, fold]
-        return drawn[:, [at[p] for p in patients]]
+    def weights(self, patients: list[str]) -> np.ndarray:
+        """Weights of some patients, (1 + draws, len(patients))."""
+        return self._drawn[:, [self._at[p] for p in patients]]
 
 
 def wide(predictions: pd.DataFrame, task: str) -> dict[tuple[int, int], pd.DataFrame]:
@@ -106,7 +107,7 @@ def _score(tables: dict, fold_of, bootstrap: Bootstrap) -> Block:  # noqa: ANN00
     rows, n, events = [], 0, 0
     for (repeat, fold), table in sorted(tables.items()):
         patients, pairs, happened = fold_of(table)
-        totals = [p.total(bootstrap.weights(repeat, fold, patients)) for p in pairs]
+        totals = [p.total(bootstrap.weights(patients)) for p in pairs]
         with np.errstate(invalid="ignore"):
             single = np.array([ratio(*t)[0] for t in totals])
         rows.append(

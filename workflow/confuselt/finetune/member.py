@@ -33,7 +33,7 @@ class Best:
     def offer(self, epoch: int, inner: dict[str, float], network: ArmNetwork) -> None:
         """Keep this epoch if its summed inner loss is the lowest; where no inner patient informs the group, the last stands."""
         loss = sum(inner.values()) if inner else np.inf
-        if loss < self.loss or not inner:
+        if not self.weights or loss < self.loss or not inner:
             self.loss, self.epoch, self.inner, self.weights = loss, epoch, inner, copy.deepcopy(network.state_dict())
 
 
@@ -66,13 +66,12 @@ class Member:
 
 @torch.no_grad()
 def outputs_of(network: ArmNetwork, inputs: Inputs, patients: list[str], pattern: str, budget: int, chunk: int = 256) -> dict[str, np.ndarray]:
-    """Raw outputs of some patients, chunk by chunk; the instance budget is drawn from a fixed seed."""
+    """Raw outputs of some patients, chunk by chunk; every slide's instances are drawn by its id."""
     network.eval()
-    rng = np.random.default_rng(0)
     parts: dict[str, list[np.ndarray]] = {t: [] for t in network.heads}
     for start in range(0, len(patients), chunk):
         some = patients[start : start + chunk]
-        for task, value in network(*inputs.batch(some, *masks(inputs, some, pattern), budget, rng)).items():
+        for task, value in network(*inputs.batch(some, *masks(inputs, some, pattern), budget, None)).items():
             parts[task].append(value.cpu().numpy().astype(np.float64))
     return {t: np.concatenate(v) if v else np.zeros((0, network.heads[t])) for t, v in parts.items()}
 

@@ -1,6 +1,7 @@
-"""Outcomes of patients as arrays, and which tasks a training set can support."""
+"""Outcomes of patients as arrays, and which tasks they can teach."""
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -19,8 +20,6 @@ class Targets:
         Class position per label; -1 where unknown.
     classes : dict of str to list of str
     horizons : dict of str to list of int
-    missing : dict of str to str
-        Tasks that are not available, with the reason.
     """
 
     patients: list[str]
@@ -28,7 +27,6 @@ class Targets:
     labels: dict[str, np.ndarray]
     classes: dict[str, list[str]]
     horizons: dict[str, list[int]]
-    missing: dict[str, str] = field(default_factory=dict)
 
     def take(self, patients: list[str]) -> "Targets":
         """Outcomes of some patients, in their order."""
@@ -40,34 +38,34 @@ class Targets:
             {t: y[rows] for t, y in self.labels.items()},
             self.classes,
             self.horizons,
-            self.missing,
         )
+
+    def only(self, tasks: Collection[str]) -> "Targets":
+        """Outcomes of some tasks."""
+        survival, labels = ({t: v for t, v in of.items() if t in tasks} for of in (self.survival, self.labels))
+        return Targets(self.patients, survival, labels, {t: self.classes[t] for t in labels}, {t: self.horizons[t] for t in survival})
+
+    def not_learnable(self) -> dict[str, str]:
+        """Tasks that these patients cannot teach (no event, fewer than two classes), with the reason.
+
+        Asked of a fold's training patients, never of the cohort: what a model predicts must not depend on who is tested.
+        """
+        reasons = {}
+        for task, (days, event) in self.survival.items():
+            known = np.isfinite(days)
+            if event[known].sum() == 0:
+                reasons[task] = f"no events among {int(known.sum())} patients" if known.any() else "no patient has a time and an event status"
+        for task, label in self.labels.items():
+            present = np.unique(label[label >= 0])
+            if len(present) < 2:
+                reasons[task] = f"one class only ({self.classes[task][present[0]]})" if len(present) else "no patient has a class"
+        return reasons
 
 
 def read_targets(clinical: pd.DataFrame, cfg: dict) -> Targets:
-    """Outcomes of the usable patients of ``acquire/clinical``.
-
-    A task without events, or with fewer than two classes among the patients, is not available.
-    Classes that nobody has are left out of a label.
-    """
+    """Outcomes of the usable patients of ``acquire/clinical``, for every task and class of the config."""
     clinical = clinical[clinical["status"] == "ok"]
-    survival, labels, classes, horizons, missing = {}, {}, {}, {}, {}
-    for task in cfg["tasks.survival"]:
-        name = task["name"]
-        days, event = (clinical[f"{name}_{c}"].to_numpy(float) for c in ("days", "event"))
-        if np.isnan(days).all():
-            missing[name] = "no patient has a time and an event status"
-        elif np.nansum(event) == 0:
-            missing[name] = f"no events among {int(np.isfinite(days).sum())} patients"
-        else:
-            survival[name], horizons[name] = (days, event), task["horizons"]
-    for task in cfg["tasks.labels"]:
-        name = task["name"]
-        values = clinical[f"label_{name}"]
-        present = [c for c in task["classes"] if (values == c).any()]
-        if len(present) < 2:
-            missing[name] = "no patient has a class" if not present else f"one class only ({present[0]})"
-            continue
-        classes[name] = present
-        labels[name] = np.array([present.index(v) if isinstance(v, str) else -1 for v in values], int)
-    return Targets(list(clinical["patient_id"]), survival, labels, classes, horizons, missing)
+    survival = {t["name"]: tuple(clinical[f"{t['name']}_{c}"].to_numpy(float) for c in ("days", "event")) for t in cfg["tasks.survival"]}
+    classes = {t["name"]: list(t["classes"]) for t in cfg["tasks.labels"]}
+    labels = {name: np.array([names.index(v) if v in names else -1 for v in clinical[f"label_{name}"]], int) for name, names in classes.items()}
+    return Targets(list(clinical["patient_id"]), survival, labels, classes, {t["name"]: t["horizons"] for t in cfg["tasks.survival"]})

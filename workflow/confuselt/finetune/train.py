@@ -68,14 +68,15 @@ def train_fold(
     Returns
     -------
     fold : dict
-        Weights and baseline hazards of the members, scaler, inner losses, hashed training ids.
+        Weights and baseline hazards of the members, scaler, hashed training ids, inner losses, predictions of the
+        inner patients, and ``not_learnable``: tasks that the training patients cannot teach, with the reason.
     predictions : DataFrame
-        ``patient_id, inputs, task, output, value`` of the test patients.
+        ``patient_id, inputs, task, output, value`` of the test patients, for every other task.
 
     Raises
     ------
     NotAvailable
-        The cohort cannot feed the arm, or no task is left.
+        The fold's training patients cannot feed the arm, or teach none of the tasks.
     """
     if arm.modality in ("wsi", "both") and (inputs.bags is None or inputs.bags.missing):
         raise NotAvailable(inputs.bags.missing if inputs.bags is not None else "no slides")
@@ -83,15 +84,17 @@ def train_fold(
         raise NotAvailable("no RNA")
     if checkpoint is not None and checkpoint["status"] != "ok":
         raise NotAvailable(f"pretraining was not available: {checkpoint['reason']}")
-    heads = {**dict.fromkeys(targets.survival, 1), **{t: len(c) for t, c in targets.classes.items()}}
-    if not heads:
-        raise NotAvailable("; ".join(f"{t}: {r}" for t, r in targets.missing.items()) or "no task")
     train = inputs.any_of(roles["train"], arm.modality)
     inner = inputs.any_of(roles["inner"], arm.modality)
     for modality, have in (("slide", inputs.slides), ("RNA profile", inputs.profiles)):
         wanted = arm.modality == "both" or (arm.modality == "wsi") == (modality == "slide")
         if wanted and not any(p in have for p in roles["train"]):
             raise NotAvailable(f"no training patient of a fold has a {modality}")
+    lost = targets.take(train).not_learnable()
+    targets = targets.only({*targets.survival, *targets.labels} - set(lost))
+    heads = {**dict.fromkeys(targets.survival, 1), **{t: len(c) for t, c in targets.classes.items()}}
+    if not heads:
+        raise NotAvailable("; ".join(f"{t}: {r}" for t, r in lost.items()) or "no task")
     scaler = _scale_bags(arm, inputs, roles["train"], checkpoint, cfg, seed)
     members = [_fit_member(arm, inputs, genes, targets, train, inner, heads, checkpoint, cfg, (*seed, m), device) for m in range(cfg["finetune.members"])]
     test = {i: inputs.has(roles["test"], i) for i in arm.inputs}
@@ -101,6 +104,8 @@ def train_fold(
         "members": [{"parts": m["parts"], "baseline": m["baseline"]} for m in members],
         "median": {i: _median_risk(members, inputs, inputs.has(roles["train"], i), i, targets, cfg) for i in arm.inputs},
         "inner": {t: float(np.mean([m["inner"].get(t, np.nan) for m in members])) for t in heads},
+        "inner_predictions": _inner_predictions(members, inputs, inputs.has(roles["inner"], arm.inputs[0]), arm.inputs[0], targets, cfg),
+        "not_learnable": lost,
         "trained_on": hashed_ids(sorted({*roles["train"], *roles["inner"]})),
     }
     return fold, pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["patient_id", "inputs", "task", "output", "value"])
@@ -145,12 +150,13 @@ def _fit_member(
     rate = cfg["finetune.learning_rate"] * (cfg["finetune.pretrained_rate"] if checkpoint is not None else 1.0)
     in_towers = {id(p) for t in towers for p in t.parameters()}
     rest = [p for p in network.parameters() if id(p) not in in_towers]
-    groups = [{"params": rest, "lr": cfg["finetune.learning_rate"]}, {"params": [p for t in towers for p in t.parameters()], "lr": rate}]
-    optimiser = torch.optim.AdamW(groups, weight_decay=cfg["finetune.weight_decay"])
+    rates = [{"params": rest, "lr": cfg["finetune.learning_rate"]}, {"params": [p for t in towers for p in t.parameters()], "lr": rate}]
+    optimiser = torch.optim.AdamW(rates, weight_decay=cfg["finetune.weight_decay"])
     size = min(cfg["finetune.batch_size"], len(train))
     steps = max(1, len(train) // size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, [g["lr"] or 1e-12 for g in groups], total_steps=cfg["finetune.epochs"] * steps + 1, pct_start=0.1)
-    best = {group: Best() for group in groups_of(targets)}
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, [g["lr"] or 1e-12 for g in rates], total_steps=cfg["finetune.epochs"] * steps + 1, pct_start=0.1)
+    groups = groups_of(targets)
+    best = {group: Best() for group in groups}
     for epoch in progress(range(1, cfg["finetune.epochs"] + 1), f"{arm.name} fold {seed[-2]}"):
         network.train()
         order = rng.permutation(len(train))
@@ -163,16 +169,14 @@ def _fit_member(
             if losses:
                 optimiser.zero_grad(set_to_none=True)
                 # Endpoints of one cohort tell much the same: together they weigh as much as one label.
-                total = sum(
-                    torch.stack([losses[t] for t in tasks if t in losses]).mean() for tasks in groups_of(targets).values() if losses.keys() & set(tasks)
-                )
+                total = sum(torch.stack([losses[t] for t in tasks if t in losses]).mean() for tasks in groups.values() if losses.keys() & set(tasks))
                 if not torch.isfinite(total):
                     raise FloatingPointError(f"{arm.name}: the loss is {total.item()} in epoch {epoch}; lower finetune.learning_rate")
                 total.backward()
                 optimiser.step()
             schedule.step()
         watched = _inner_loss(network, arm, inputs, inner, targets, cfg)
-        for group, tasks in groups_of(targets).items():
+        for group, tasks in groups.items():
             best[group].offer(epoch, {t: watched[t] for t in tasks if t in watched}, network)
     log.info("%s fold %s: %s", arm.name, seed[-2], ", ".join(f"{g} epoch {b.epoch}, inner loss {b.loss:.3f}" for g, b in best.items()))
     parts = {group: {"weights": {k: v.cpu() for k, v in b.weights.items()}, "epoch": b.epoch} for group, b in best.items()}
@@ -204,10 +208,21 @@ def _baselines(member: Member, arm: Arm, inputs: Inputs, patients: list[str], ta
     return found
 
 
+def _averaged(members: list[dict], inputs: Inputs, patients: list[str], pattern: str, targets: Targets, cfg: dict) -> dict[tuple[str, str], np.ndarray]:
+    pairs = [(m["member"], m["baseline"]) for m in members]
+    return average_members(pairs, inputs, patients, pattern, targets.classes, targets.horizons, cfg["finetune.tiles"])
+
+
+def _inner_predictions(members: list[dict], inputs: Inputs, patients: list[str], pattern: str, targets: Targets, cfg: dict) -> dict:
+    """Risk or class probabilities of the inner patients, so that arms can be compared over the same of them."""
+    averaged = _averaged(members, inputs, patients, pattern, targets, cfg)
+    values = {t: averaged[t, "risk"][:, None] for t in targets.survival}
+    values |= {t: np.column_stack([averaged[t, f"p_{c}"] for c in names]) for t, names in targets.classes.items()}
+    return {"patients": [hashed_ids([p])[0] for p in patients], "values": {t: torch.from_numpy(v) for t, v in values.items()}}
+
+
 def _predictions(members: list[dict], inputs: Inputs, patients: list[str], pattern: str, targets: Targets, cfg: dict) -> pd.DataFrame:
-    averaged = average_members(
-        [(m["member"], m["baseline"]) for m in members], inputs, patients, pattern, targets.classes, targets.horizons, cfg["finetune.tiles"]
-    )
+    averaged = _averaged(members, inputs, patients, pattern, targets, cfg)
     return pd.concat(
         [
             pd.DataFrame({"patient_id": patients, "inputs": pattern, "task": task, "output": output, "value": value})
@@ -221,7 +236,5 @@ def _median_risk(members: list[dict], inputs: Inputs, patients: list[str], patte
     """Median risk of the training patients per endpoint: the cut of Kaplan-Meier curves."""
     if not patients:
         return {}
-    averaged = average_members(
-        [(m["member"], m["baseline"]) for m in members], inputs, patients, pattern, targets.classes, targets.horizons, cfg["finetune.tiles"]
-    )
+    averaged = _averaged(members, inputs, patients, pattern, targets, cfg)
     return {task: float(np.median(averaged[task, "risk"])) for task in targets.survival}

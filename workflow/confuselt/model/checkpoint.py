@@ -20,7 +20,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def hashed_ids(ids: list[str]) -> list[str]:
-    """Training ids as a checkpoint keeps them: recognisable to who has the id, readable to nobody else."""
+    """Training ids as a checkpoint keeps them: a patient can be recognised, a list cannot be read off.
+
+    Not a protection against guessing: who knows the form of the ids (TCGA barcodes) can try them all.
+    """
     return sorted(hashlib.sha256(i.encode()).hexdigest()[:20] for i in ids)
 
 

@@ -1,5 +1,6 @@
 """Read the training store: bags of some slides, with an instance budget, in one packed array."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -107,7 +108,8 @@ class Bags:
         budget : int, optional
             Instances per bag, the same share for each of its slides, drawn without replacement; None: all rows.
         rng : Generator, optional
-            Needed with `budget`.
+            None: the draw of a slide depends on its id alone, so that a patient's prediction does not depend on
+            who else is predicted.
         """
         parts, sizes = [], []
         for slides in bags:
@@ -130,6 +132,7 @@ class Bags:
         for stream in self.streams:
             start, stop = self._offsets[stream][at : at + 2]
             if share is not None and stop - start > share:
+                rng = rng or np.random.default_rng(int.from_bytes(hashlib.sha256(self.slide_ids[slide].encode()).digest()[:8], "big"))
                 picked = np.sort(rng.choice(stop - start, share, replace=False)) if picked is None else picked
                 streams.append(self._data[stream][start + picked])
             else:

@@ -30,7 +30,7 @@ class FoldModel:
         Weights, scaler, recipe, genes, hashed training ids (see `finetune`).
     normaliser : Normaliser or None
     encoders : dict or None
-        Pretraining checkpoint of the fold, for the embedding.
+        Pretraining checkpoint of the fold, for the embedding (the one that the arm's towers came from).
     """
 
     facts: dict
@@ -39,15 +39,15 @@ class FoldModel:
 
 
 def check_recipe(facts: dict, bags: Bags) -> None:
-    """Raise ValueError where the streams of a cohort were made by something else than those of training."""
+    """Raise ValueError where the streams of a cohort were made by something else, or in another order, than those of training."""
     for stream, trained in facts["recipe"].items():
         here = bags.recipe[stream]
-        for key in ("name", "d", "dtype"):
+        for key in ("name", "d", "dtype", "columns"):
             if trained.get(key) != here.get(key):
                 raise ValueError(f"stream '{stream}': the model was trained on {key} {trained.get(key)!r}, this cohort has {here.get(key)!r}")
 
 
-def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, rna: ad.AnnData) -> pd.DataFrame:
+def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, rna: ad.AnnData, patients: list[str]) -> pd.DataFrame:
     """Serve every patient under every input pattern that it allows.
 
     Parameters
@@ -61,6 +61,8 @@ def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, r
         Training store of the new cohort.
     rna : AnnData
         Its counts or ready-made matrix.
+    patients : list of str
+        Usable patients of the new cohort; nobody else is served.
 
     Returns
     -------
@@ -74,11 +76,13 @@ def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, r
     distance: dict[tuple[str, str], list[float]] = {}
     served: dict[tuple[str, str], int] = {}
     everyone: dict[str, list[str]] = {}
+    usable = set(patients)
     for fold in progress(folds, "predicting"):
         bags, inputs = _inputs(arm, model, fold, store, rna)
         trained = set(fold.facts["trained_on"])
         members = [(_network(arm, model, fold, bags, m), m["baseline"]) for m in fold.facts["members"]]
-        everyone_here = sorted({*inputs.slides, *inputs.profiles})
+        everyone_here = sorted({*inputs.slides, *inputs.profiles} & usable)
+        classes, horizons = ({t: v for t, v in model[k].items() if t not in fold.facts["not_learnable"]} for k in ("classes", "horizons"))
         shared = _embedding(fold, bags, inputs)
         for pattern in arm.inputs:
             able = inputs.has(everyone_here, pattern)
@@ -86,7 +90,7 @@ def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, r
             fresh = [p for p in able if hashed_ids([p])[0] not in trained]
             if not fresh:
                 continue
-            averaged = average_members(members, inputs, fresh, pattern, model["classes"], model["horizons"], model["tiles"])
+            averaged = average_members(members, inputs, fresh, pattern, classes, horizons, model["tiles"])
             for i, patient in enumerate(fresh):
                 key = (patient, pattern)
                 served[key] = served.get(key, 0) + 1
@@ -111,6 +115,7 @@ def _inputs(arm: Arm, model: dict, fold: FoldModel, store: Path, rna: ad.AnnData
 
 def _network(arm: Arm, model: dict, fold: FoldModel, bags: Bags | None, member: dict) -> Member:
     heads = {**dict.fromkeys(model["horizons"], 1), **{t: len(c) for t, c in model["classes"].items()}}
+    heads = {t: n for t, n in heads.items() if t not in fold.facts["not_learnable"]}
     width = sum(fold.facts["scaler"]["widths"].values()) if arm.modality != "rna" else None
     network = ArmNetwork(arm, width, len(fold.facts["genes"]) if arm.modality != "wsi" else None, heads, model["model"])
     return Member(network, member["parts"])
@@ -167,11 +172,12 @@ def _table(outputs: dict, vectors: dict, distance: dict, served: dict, everyone:
                 "out_of_fold": served[key] < models,
                 "out_of_distribution": float(np.mean(distance[key])),
             }
+            # A task that no fold could learn stays NaN.
             for task, horizons in model["horizons"].items():
-                row[f"risk_{task}"] = 1 - values[task, f"surv_{max(horizons)}"]
-                row |= {f"surv_{task}_{d}": values[task, f"surv_{d}"] for d in horizons}
+                row[f"risk_{task}"] = 1 - values.get((task, f"surv_{max(horizons)}"), np.nan)
+                row |= {f"surv_{task}_{d}": values.get((task, f"surv_{d}"), np.nan) for d in horizons}
             for task, classes in model["classes"].items():
-                row |= {f"p_{task}_{c}": values[task, f"p_{c}"] for c in classes}
+                row |= {f"p_{task}_{c}": values.get((task, f"p_{c}"), np.nan) for c in classes}
             if all(v is not None for v in vectors[key]) and served[key] == models:
                 whole = np.concatenate(vectors[key]) / np.sqrt(models)
                 row |= {f"z_{i}": float(z) for i, z in enumerate(whole)}

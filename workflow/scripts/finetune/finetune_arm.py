@@ -46,7 +46,7 @@ def main(
         "model": cfg["pretrain.model"],
         "tiles": cfg["finetune.tiles"],
     }
-    content |= {"classes": targets.classes, "horizons": targets.horizons, "missing_tasks": targets.missing, "folds": facts}
+    content |= {"classes": targets.classes, "horizons": targets.horizons, "folds": facts}
     save_checkpoint(content, models)
     write_table(prediction_table(rows, arm, repeat), predictions, PREDICTIONS)
     shutil.rmtree(parts)

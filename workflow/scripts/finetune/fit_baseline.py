@@ -31,12 +31,14 @@ def main(store: Path, rna: list[Path], folds: Path, clinical: Path, predictions:
 
     def train(fold: int) -> tuple[dict, pd.DataFrame]:
         roles = read_roles(table, repeat, fold)
+        lost = targets.take(roles["train"]).not_learnable()
+        learnable = targets.only({*targets.survival, *targets.labels} - set(lost))
         if baseline == "clinical":
-            return {}, fit_clinical(facts, targets, roles)
+            return {"not_learnable": lost}, fit_clinical(facts, learnable, roles)
         inputs = joined_inputs(store, rna[fold], roles["train"], cfg)
         if baseline == "cca":
             return fit_cca(inputs, roles), empty_table(PREDICTIONS)
-        return {}, fit_pca_cox(inputs, targets, roles)
+        return {"not_learnable": lost}, fit_pca_cox(inputs, learnable, roles)
 
     found, rows, reason = run_folds(train, len(rna), lambda fold: [store, rna[fold], folds, clinical], cfg, parts)
     save_checkpoint({"status": "not available" if reason else "ok", "reason": reason or "", "arm": baseline, "folds": found}, models)

@@ -6,6 +6,7 @@ import anndata as ad
 import pandas as pd
 
 from confuselt.finetune.arms import parse_arm
+from confuselt.finetune.run_arm import first_available
 from confuselt.model.checkpoint import load_checkpoint
 from confuselt.predict.cohort import FoldModel, predict_cohort
 from confuselt.predict.schema import PREDICTIONS
@@ -17,7 +18,15 @@ READS = ("predict.arm",)
 
 
 def main(
-    store: Path, counts: Path, patients: Path, models: list[Path], normalisers: list[Path], checkpoints: list[Path], predictions: Output, cfg: dict
+    store: Path,
+    counts: Path,
+    patients: Path,
+    models: list[Path],
+    normalisers: list[Path],
+    checkpoints: list[Path],
+    other_checkpoints: list[Path],
+    predictions: Output,
+    cfg: dict,
 ) -> None:
     """A row per patient and input pattern that the patient allows; a patient without usable input is a row with the reason."""
     arm = parse_arm(cfg["predict.arm"])
@@ -27,10 +36,12 @@ def main(
         raise ValueError(f"arm '{cfg['predict.arm']}' was not available in training: {lost[0]}; choose another predict.arm")
     facts = [fold for content in contents for fold in content["folds"]]
     normaliser = [Normaliser.load(p) if p.stat().st_size > 2 else None for p in normalisers]
-    encoders = [load_checkpoint(p) for p in checkpoints] or [None] * len(facts)
+    towers = [[paths[i] for paths in (checkpoints, other_checkpoints) if paths] for i in range(len(facts))]
+    encoders = [first_available([load_checkpoint(p) for p in some]) for some in towers]
     folds = [FoldModel(*parts) for parts in zip(facts, normaliser, encoders, strict=True)]
-    table = predict_cohort(arm, contents[0], folds, store, ad.read_h5ad(counts))
     people = pd.read_parquet(patients)
+    usable = list(people.loc[people["status"] == "ok", "patient_id"])
+    table = predict_cohort(arm, contents[0], folds, store, ad.read_h5ad(counts), usable)
     served = set(table["patient_id"]) if len(table) else set()
     absent = people[~people["patient_id"].isin(served)]
     rest = pd.DataFrame({"patient_id": absent["patient_id"], "inputs": "none", "status": "excluded", "out_of_fold": False})
