@@ -37,8 +37,7 @@ def content_hash(path: Path) -> str:
     """Content hash of a .parquet, .h5, .h5ad, .json or .pt file; of the bytes for anything else."""
     path = Path(path)
     if path.suffix == ".parquet":
-        meta = (pq.read_schema(path).metadata or {}).get(b"meta", b"")
-        return hashlib.sha256(frame_hash(pq.read_table(path).to_pandas()).encode() + meta).hexdigest()[:16]
+        return frame_hash(pq.read_table(path).to_pandas())
     if path.suffix in {".h5", ".h5ad"}:
         return _hdf5_hash(path)
     if path.suffix == ".json":

@@ -80,22 +80,13 @@ def empty_table(table: Table) -> pd.DataFrame:
     return pd.DataFrame({c: pd.Series(dtype="object") for c in table.columns})
 
 
-def write_table(frame: pd.DataFrame, path: Path, table: Table, meta: dict | None = None) -> None:
-    """Write `frame` as Parquet after checking it.
-
-    Parameters
-    ----------
-    frame : DataFrame
-    path : Path
-    table : Table
-    meta : dict, optional
-        JSON-serialisable content that belongs to the table (compared by the content hash, unlike the stamp).
-    """
+def write_table(frame: pd.DataFrame, path: Path, table: Table) -> None:
+    """Write `frame` as Parquet after checking it."""
     check_table(frame, table, f"(writing {path})")
     ordered = [*table.columns, *(c for c in frame.columns if c not in table.columns)]
     schema = pa.schema([(c, TYPES[table.type_of(c)]) for c in ordered])
     arrays = [pa.array(_plain(frame[c], schema.field(c).type), type=schema.field(c).type, from_pandas=True) for c in ordered]
-    stamped = {"stamp": json.dumps(get_stamp()), "meta": json.dumps(meta or {}), "table": table.name}
+    stamped = {"stamp": json.dumps(get_stamp()), "table": table.name}
     pq.write_table(pa.table(arrays, schema=schema.with_metadata(stamped)), path)
 
 
@@ -114,8 +105,3 @@ def read_table(path: Path, table: Table) -> pd.DataFrame:
     frame = pq.read_table(path).to_pandas()
     check_table(frame, table, f"(reading {path})")
     return frame
-
-
-def read_meta(path: Path) -> dict:
-    """The `meta` dict that was written beside the table."""
-    return json.loads((pq.read_schema(path).metadata or {}).get(b"meta", b"{}"))

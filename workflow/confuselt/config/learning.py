@@ -79,7 +79,6 @@ class Evaluate(Block):
     min_fold_events: int = Field(10, ge=1, description="events under which a test fold gets no value of its own")
     delta_c: float = Field(0.02, gt=0, description="equivalence margin of C")
     delta_auc: float = Field(0.01, gt=0, description="equivalence margin of macro AUC")
-    delta_recall: float = Field(0.03, gt=0, description="equivalence margin of R@10")
 
 
 class Predict(Block):

@@ -37,6 +37,7 @@ class Label(Block):
     column: str | None = Field(None, description="column with the class; default <name>")
     classes: list[str] = Field(min_length=2, description="classes that are predicted; any other value counts as missing and is reported")
     aliases: dict[str, str] = Field({}, description="other spellings of a class")
+    from_rna: bool = Field(False, description="the class is defined on RNA (PAM50): the report then calls arms that see RNA a ceiling, never evidence")
 
     @property
     def label_column(self) -> str:
@@ -54,6 +55,7 @@ class Tasks(Block):
                 name="pam50",
                 classes=["Basal", "Her2", "LumA", "LumB", "Normal"],
                 aliases={"Basal-like": "Basal", "HER2": "Her2", "Her2-enriched": "Her2", "Luminal A": "LumA", "Luminal B": "LumB", "Normal-like": "Normal"},
+                from_rna=True,
             )
         ],
         description="class labels",

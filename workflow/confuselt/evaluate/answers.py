@@ -69,9 +69,9 @@ def cannot_answer(tables: dict[str, pd.DataFrame], bags: dict[str, dict], cfg: d
         events = int(tables["clinical"][f"{task['name']}_event"].sum())
         if 0 < events < cfg["evaluate.min_events"]:
             said.append(f"{task['name']} has {events} events, fewer than {cfg['evaluate.min_events']}: it is described, not compared.")
-    if any(t["name"] == "pam50" for t in cfg["tasks.labels"]):
+    for name in (t["name"] for t in cfg["tasks.labels"] if t["from_rna"]):
         said.append(
-            "PAM50 is defined on RNA: arms that see RNA predict the label from its own source. Their AUC is a ceiling, never evidence; pretraining on RNA sees that source too."
+            f"{name} is defined on RNA: arms that see RNA predict the label from its own source. Their AUC is a ceiling, never evidence; pretraining on RNA sees that source too."
         )
     said.append("Label-free pretraining means free of survival labels and subtypes; it is not free of what RNA says about them.")
     said.append(
@@ -79,6 +79,14 @@ def cannot_answer(tables: dict[str, pd.DataFrame], bags: dict[str, dict], cfg: d
     )
     if cfg["acquire.source"] == "simulate":
         said.append("This cohort is simulated: its numbers show that the workflow runs, not how well anything works on patients.")
-    if cfg["split.group"] == "patient" or cfg["acquire.site"] is None:
-        said.append("Folds do not keep sites apart: site effects may leak from training to test patients.")
+    if torn := torn_sites(tables["folds"]):
+        said.append(f"Folds do not keep sites apart ({torn} sites are tested in more than one fold): site effects may leak from training to test patients.")
+    if tables["folds"]["site"].isna().all():
+        said.append("No site is known: nothing can be said about site effects, and folds cannot keep sites apart.")
     return said
+
+
+def torn_sites(folds: pd.DataFrame) -> int:
+    """Sites whose patients are tested in more than one fold of a repeat, whatever the config says."""
+    test = folds[(folds["role"] == "test") & folds["site"].notna()]
+    return int((test.groupby(["site", "repeat"])["fold"].nunique() > 1).groupby("site").any().sum())

@@ -79,9 +79,10 @@ def kaplan_meier(predictions: pd.DataFrame, clinical: pd.DataFrame, arm: str, in
         & (predictions["repeat"] == 0)
     ]
     facts = clinical.set_index("patient_id")
-    high = np.array([v > median.get((r, f), np.nan) for v, r, f in zip(rows["value"], rows["repeat"], rows["fold"], strict=True)], bool)
+    cut = np.array([median.get((r, f), np.nan) for r, f in zip(rows["repeat"], rows["fold"], strict=True)], float)
+    high = rows["value"].to_numpy(float) > cut
     days, event = (facts.loc[rows["patient_id"], f"{task}_{c}"].to_numpy(float) for c in ("days", "event"))
-    known = np.isfinite(days)
+    known = np.isfinite(days) & np.isfinite(cut)
     if known.sum() < 2:
         return None
     figure, axis = plt.subplots(figsize=(4.2, 3.1))
@@ -91,7 +92,25 @@ def kaplan_meier(predictions: pd.DataFrame, clinical: pd.DataFrame, arm: str, in
                 days[group] / 365.25, event[group], label=f"{label} (n={group.sum()}, {int(event[group].sum())} events)"
             ).plot_survival_function(ax=axis, color=colour)
     axis.set(xlabel="years", ylabel=f"{task} survival", title=f"{arm} [{inputs}]", ylim=(0, 1.02))
-    axis.legend(frameon=False, fontsize=7)
+    # Under the curves, which may reach any corner.
+    axis.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.18))
+    figure.tight_layout()
+    return figure
+
+
+def pretraining_figure(curves: pd.DataFrame) -> Figure:
+    """Contrastive loss on training and inner pairs by epoch, mean over folds, a panel per model."""
+    rows = curves[(curves["curve"] == "pretraining") & curves["metric"].isin(["loss", "inner_loss"])]
+    models = sorted(set(zip(rows["arm"], rows["draw"], strict=True)))
+    figure, axes = plt.subplots(1, max(len(models), 1), figsize=(2.9 * max(len(models), 1), 2.5), sharey=True, squeeze=False)
+    for axis, (model, draw) in zip(axes[0], models, strict=False):
+        for metric, label, style in (("loss", "training pairs", "-"), ("inner_loss", "inner pairs", "--")):
+            mean = rows[(rows["arm"] == model) & (rows["draw"] == draw) & (rows["metric"] == metric)].groupby("x")["value"].mean()
+            axis.plot(mean.index, mean, style, color=COLOURS["control"] if model in CONTROLS else COLOURS["wsi"], label=label)
+        axis.set(xlabel="epoch", title=f"{model}{f' #{draw}' if draw else ''}")
+    axes[0][0].set_ylabel("contrastive loss")
+    if models:
+        axes[0][0].legend(frameon=False, fontsize=7)
     figure.tight_layout()
     return figure
 

@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from confuselt.evaluate.answers import answers, cannot_answer
-from confuselt.evaluate.figures import embedding, forest, kaplan_meier, retrieval_figure
+from confuselt.evaluate.figures import embedding, forest, kaplan_meier, pretraining_figure, retrieval_figure
 from confuselt.model.checkpoint import load_checkpoint
 from confuselt.pretrain.pairs import embed_pairs
 
@@ -47,19 +47,27 @@ class Sources:
 def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
     """HTML text, and its figures by name."""
     tables = {
-        n: pd.read_parquet(getattr(sources, n)) for n in ("predictions", "metrics", "comparisons", "retrieval", "folds", "clinical", "patients", "downloads")
+        n: pd.read_parquet(getattr(sources, n))
+        for n in ("predictions", "metrics", "comparisons", "retrieval", "curves", "folds", "clinical", "patients", "downloads")
     }
     tasks = [(t["name"], "harrell_c") for t in cfg["tasks.survival"]] + [(t["name"], "auc_macro") for t in cfg["tasks.labels"]]
     models = {m["arm"]: m for m in (load_checkpoint(p) for p in sources.arm_models) if m["status"] == "ok"}
     widest = bag_sizes(sources.store)
-    figures = {"forest": forest(tables["metrics"], tasks), "retrieval": retrieval_figure(tables["retrieval"])}
+    figures = {
+        "forest": forest(tables["metrics"], tasks),
+        "retrieval": retrieval_figure(tables["retrieval"]),
+        "pretraining": pretraining_figure(tables["curves"]),
+    }
+    # A cohort may have labels and no endpoint.
+    survives = cfg["evaluate.primary"] in [t["name"] for t in cfg["tasks.survival"]]
     for arm, inputs in (("both-pretrained-cells", "both"), ("wsi-pretrained-cells", "wsi"), ("rna-scratch", "rna")):
-        if arm in models:
+        if arm in models and survives:
             cuts = {(0, f): facts["median"].get(inputs, {}).get(cfg["evaluate.primary"], np.nan) for f, facts in enumerate(models[arm]["folds"])}
             figures |= _named(f"km-{arm}", kaplan_meier(tables["predictions"], tables["clinical"], arm, inputs, cfg["evaluate.primary"], cuts))
     figures |= _named("embedding", _embedding(sources, tables, cfg))
     context = {
         "cfg": cfg,
+        "primary": cfg["evaluate.primary"] if survives else None,
         "answers": answers(tables["comparisons"], cfg),
         "cannot": cannot_answer(tables, widest, cfg),
         "figures": {name: _data_uri(figure) for name, figure in figures.items()},

@@ -11,7 +11,6 @@ READS = (
     "experiment",
     "cohort",
     "acquire.source",
-    "acquire.site",
     "tasks.survival",
     "tasks.labels",
     "rna.matrix",
