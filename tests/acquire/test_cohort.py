@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from confuselt.acquire.cohort import check_excluded, exclude_unmatched, patient_table, read_clinical, read_rna_ids, read_streams
+from confuselt.acquire.cohort import check_excluded, exclude_unmatched, merge_sites, patient_table, read_clinical, read_rna_ids, read_streams
 from confuselt.acquire.schema import CLINICAL, PATIENTS, RNA, SLIDES
 from confuselt.acquire.sheet import read_sheet
 from confuselt.tables import check_table, empty_table
@@ -133,6 +133,57 @@ def test_sheets_keep_ids_as_text_and_missing_columns_suggest(tmp_path):
     assert read_sheet(tmp_path / "t.tsv")["patient_id"].tolist() == ["007"]
     with pytest.raises(ValueError, match="no column 'patient'; closest: 'patient_id'"):
         read_sheet(tmp_path / "t.tsv", columns=["patient"])
+
+
+def write(frame, path):
+    frame.to_csv(path, index=False) if path.suffix == ".csv" else frame.to_parquet(path, index=False)
+
+
+@pytest.mark.parametrize("name", ["clinical.csv", "clinical.parquet"])
+def test_numeric_ids_sites_and_classes_stay_as_written(tmp_path, name):
+    facts = pd.DataFrame(
+        {"patient_id": [1, 2, 3], "site": [1, None, 2], "grade": [1, 2, None], "age": [50, None, 60.5], "os_days": [1.5, 2, None], "os_event": [1, 0, None]}
+    )
+    if name.endswith("csv"):
+        facts = facts.astype({"site": "Int64", "grade": "Int64"})
+    write(facts, tmp_path / name)
+    label = {"name": "g", "column": "grade", "classes": ["1", "2"], "aliases": {}}
+    table = read_clinical(tmp_path / name, {**CFG, "tasks.labels": [label]})
+    check_table(table, CLINICAL)
+    assert table["patient_id"].tolist() == ["1", "2", "3"] and table["site"].tolist() == ["1", None, "2"]
+    assert table["label_g"].tolist() == ["1", "2", None] and pd.to_numeric(table["covariate_age"]).tolist()[::2] == [50, 60.5]
+    assert table["os_event"].tolist()[:2] == [1, 0] and table["os_days"].dtype == float
+
+
+@pytest.mark.parametrize("name", ["map.csv", "map.parquet"])
+def test_numeric_site_codes_are_merged(tmp_path, name):
+    write(pd.DataFrame({"code": pd.array([1, 2, None], "Int64"), "institution": ["Basel", "Basel", "Bern"]}), tmp_path / name)
+    sites = merge_sites(pd.DataFrame({"site": ["1", "2", "3", None]}), read_sheet(tmp_path / name, ids=("code", "institution")))["site"]
+    assert sites.tolist() == ["Basel", "Basel", "3", None]
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        (pd.array([7, None], "Int64"), ["7", None]),
+        (np.array([7.0, np.nan]), ["7", None]),
+        (np.array([7.5, 2.0]), ["7.5", "2"]),
+        (pd.Categorical(["007", " b "]), ["007", "b"]),
+        ([True, False], ["True", "False"]),
+    ],
+)
+def test_parquet_columns_of_any_type_are_text_where_asked(tmp_path, column, text):
+    frame = pd.DataFrame({"patient_id": column, "x": [1, 2]})
+    frame.to_parquet(tmp_path / "a.parquet")
+    frame.set_index("patient_id").to_parquet(tmp_path / "b.parquet")
+    for name in ("a.parquet", "b.parquet"):
+        read = read_sheet(tmp_path / name)
+        assert read["patient_id"].tolist() == text and read["x"].dtype == np.int64
+
+
+def test_events_may_be_true_and_false(tmp_path):
+    table = clinical(tmp_path, [good(os_event=True), good("P2", os_event=False), good("P3", os_days=None, os_event=None)])
+    assert table["os_event"].tolist()[:2] == [1, 0] and table["reason"].isna().all()
 
 
 def test_schema_refuses_what_it_does_not_know():

@@ -44,7 +44,8 @@ def read_clinical(path: Path, cfg: dict) -> pd.DataFrame:
         in `reason`; a repeated id excludes its rows.
     """
     key, file = cfg["acquire.id_column"], path.name
-    raw = read_sheet(path, ids=(key,))
+    labels = [label["column"] or label["name"] for label in cfg["tasks.labels"]]
+    raw = read_sheet(path, ids=(key, *filter(None, [cfg["acquire.site"]]), *labels, *cfg["acquire.covariates"]))
     if key not in raw:
         raise ValueError(f"{path}: no column '{key}'{closest(key, list(raw.columns))} (acquire.id_column)")
     out = pd.DataFrame({"patient_id": raw[key], "reason": mark_repeated(raw[key], file)})
@@ -53,7 +54,7 @@ def read_clinical(path: Path, cfg: dict) -> pd.DataFrame:
     if cfg["acquire.site"] is None:
         out["site"] = "one site"
     elif cfg["acquire.site"] in raw:
-        out["site"] = raw[cfg["acquire.site"]].map(lambda v: None if pd.isna(v) else str(v))
+        out["site"] = raw[cfg["acquire.site"]]
     else:
         raise ValueError(f"{path}: no column '{cfg['acquire.site']}'{closest(cfg['acquire.site'], list(raw.columns))} (acquire.site)")
     for position in np.flatnonzero(out["site"].isna()):
@@ -65,7 +66,7 @@ def read_clinical(path: Path, cfg: dict) -> pd.DataFrame:
         out[f"label_{label['name']}"] = _label(raw, label, file, notes)
     for covariate in cfg["acquire.covariates"]:
         if covariate in raw:
-            out[f"covariate_{covariate}"] = raw[covariate].map(lambda v: None if pd.isna(v) else str(v))
+            out[f"covariate_{covariate}"] = raw[covariate]
     for position, texts in notes.items():
         whole = [out.at[out.index[position], "reason"], *texts]
         out.at[out.index[position], "reason"] = "; ".join(t for t in whole if isinstance(t, str))
@@ -79,7 +80,7 @@ def _endpoint(raw: pd.DataFrame, endpoint: dict, file: str, notes: dict[int, lis
     if time_column not in raw or event_column not in raw:
         return np.full(len(raw), np.nan), np.full(len(raw), np.nan)
     time = pd.to_numeric(raw[time_column], errors="coerce").to_numpy(float)
-    event = pd.to_numeric(raw[event_column].replace({True: 1, False: 0}), errors="coerce").to_numpy(float)
+    event = pd.to_numeric(raw[event_column].map(lambda v: {"true": 1, "false": 0}.get(str(v).lower(), v)), errors="coerce").to_numpy(float)
     days = time * endpoint["factor"] * DAYS_PER[endpoint["unit"]]
     blank_time, blank_event = raw[time_column].isna().to_numpy(), raw[event_column].isna().to_numpy()
     for i in range(len(raw)):
@@ -106,7 +107,7 @@ def _label(raw: pd.DataFrame, label: dict, file: str, notes: dict[int, list[str]
         return [None] * len(raw)
     values: list[str | None] = []
     for i, value in enumerate(raw[column]):
-        text = None if pd.isna(value) else label["aliases"].get(str(value), str(value))
+        text = None if value is None else label["aliases"].get(value, value)
         if text is not None and text not in label["classes"]:
             notes.setdefault(i, []).append(f"{file} row {row_number(i)}: {label['name']} '{text}' is none of {label['classes']}")
             text = None
@@ -115,10 +116,10 @@ def _label(raw: pd.DataFrame, label: dict, file: str, notes: dict[int, list[str]
 
 
 def merge_sites(clinical: pd.DataFrame, site_map: pd.DataFrame | None) -> pd.DataFrame:
-    """Replace site codes by institutions through a table with columns ``code`` and ``institution``."""
+    """Replace site codes by institutions through a table with columns ``code`` and ``institution``, both read as text."""
     if site_map is None:
         return clinical
-    names = dict(zip(site_map["code"].astype(str), site_map["institution"].astype(str), strict=True))
+    names = {c: i for c, i in zip(site_map["code"], site_map["institution"], strict=True) if c is not None and i is not None}
     return clinical.assign(site=clinical["site"].map(lambda s: names.get(s, s), na_action="ignore"))
 
 

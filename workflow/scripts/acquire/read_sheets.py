@@ -35,7 +35,7 @@ def main(
     slide_rows = read_streams(streams, cfg)
     rna_rows = read_rna_ids(rna_matrix, cfg) if rna_matrix else empty_table(RNA)
     facts = read_clinical(clinical_table, cfg) if clinical_table else empty_clinical(cfg)
-    facts = merge_sites(facts, read_sheet(site_map) if site_map else None)
+    facts = merge_sites(facts, read_sheet(site_map, ids=("code", "institution")) if site_map else None)
     ids = {
         "the slides": set(slide_rows["patient_id"]),
         "the RNA": set(rna_rows["patient_id"]),
