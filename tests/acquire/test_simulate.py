@@ -65,6 +65,12 @@ def test_seeds_decide_everything():
     assert not draw(patients=30, seed=2).clinical["os_days"].equals(draw(patients=30).clinical["os_days"])
 
 
+def test_the_cells_stream_may_be_the_wider_one():
+    drawn = draw(patients=20, tile_features=6, cell_features=15)
+    assert sum(c.startswith("cells_") for c in drawn.cells) == 15 and sum(c.startswith("tile_") for c in drawn.tile) == 6
+    assert np.isfinite(drawn.cells.filter(like="cells_").to_numpy()).all()
+
+
 @pytest.mark.parametrize("within", [False, True])
 def test_permutation_keeps_outcomes_together(within):
     rng = np.random.default_rng(0)
