@@ -4,7 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from confuselt.acquire.cohort import check_excluded, exclude_unmatched, merge_sites, patient_table, read_clinical, read_rna_ids, read_streams
+from confuselt.acquire.cohort import (
+    check_all_excluded,
+    check_excluded,
+    exclude_unmatched,
+    merge_sites,
+    patient_table,
+    read_clinical,
+    read_rna_ids,
+    read_streams,
+)
 from confuselt.acquire.schema import CLINICAL, PATIENTS, RNA, SLIDES
 from confuselt.acquire.sheet import read_sheet
 from confuselt.tables import check_table, empty_table
@@ -126,6 +135,67 @@ def test_too_many_exclusions_end_in_an_error_that_lists_them():
     check_excluded(frame, 0.34, "slides", "slide_id")
     with pytest.raises(ValueError, match="1 of 3 slides are excluded(.|\n)*b: torn"):
         check_excluded(frame, 0.2, "slides", "slide_id")
+
+
+def test_every_table_with_too_many_exclusions_is_listed_at_once():
+    slides = pd.DataFrame({"slide_id": list("ab"), "status": ["ok", "excluded"], "reason": [None, "torn"]})
+    rna = pd.DataFrame({"sample_id": list("cd"), "status": ["excluded", "ok"], "reason": ["empty", None]})
+    fine = pd.DataFrame({"patient_id": ["P"], "status": ["ok"], "reason": [None]})
+    tables = [(slides, "slides", "slide_id"), (rna, "RNA samples", "sample_id"), (fine, "patients", "patient_id")]
+    check_all_excluded(tables, 0.5)
+    with pytest.raises(ValueError, match="1 of 2 slides(.|\n)*b: torn(.|\n)*1 of 2 RNA samples(.|\n)*c: empty") as error:
+        check_all_excluded(tables, 0.4)
+    assert "patients" not in str(error.value)
+
+
+def test_a_clinical_row_without_id_is_an_excluded_row(tmp_path):
+    table = clinical(tmp_path, [good(), good(None), good(" ")])
+    check_table(table, CLINICAL)
+    table = table.set_index("patient_id")
+    assert table["status"].to_dict() == {"P1": "ok", "clinical.csv row 2": "excluded", "clinical.csv row 3": "excluded"}
+    assert table.loc["clinical.csv row 2", "reason"] == "clinical.csv row 2: patient_id is empty; write the id, or take the row out"
+    slides = pd.DataFrame({"slide_id": ["a"], "patient_id": ["P1"], "status": "ok", "reason": None})
+    people = patient_table(slides, empty_table(RNA), table.reset_index(), CFG).set_index("patient_id")
+    assert people.loc["clinical.csv row 2", "status"] == "excluded" and "patient_id is empty" in people.loc["clinical.csv row 2", "reason"]
+
+
+def test_a_slide_row_without_id_is_an_excluded_row(tmp_path):
+    pd.DataFrame({"slide_id": ["a", None, None, "d"], "patient_id": ["P1", "P2", None, None], "tile": "x.h5"}).to_csv(tmp_path / "slides.csv", index=False)
+    table = read_streams({"slides": tmp_path / "slides.csv"}, CFG)
+    check_table(table, SLIDES)
+    table = table.set_index("slide_id")
+    assert table["status"].to_dict() == {"a": "ok", "d": "excluded", "slides.csv row 2": "excluded", "slides.csv row 3": "excluded"}
+    assert table.loc["slides.csv row 2", "reason"].startswith("slides.csv row 2: slide_id is empty") and table.loc["slides.csv row 2", "patient_id"] == "P2"
+    assert table.loc["d", "reason"] == "slides.csv row 4: slide 'd' has no patient_id"
+
+
+def test_feature_rows_without_id_are_excluded_rows(tmp_path):
+    pd.DataFrame({"patient_id": ["P1", None, None], "f": [1.0, 2.0, 3.0]}).to_csv(tmp_path / "tile.csv", index=False)
+    table = read_streams({"tile": tmp_path / "tile.csv"}, CFG).set_index("slide_id")
+    assert table["status"].to_dict() == {"P1": "ok", "tile.csv row 2": "excluded", "tile.csv row 3": "excluded"}
+    many = {"patient_id": ["P1", "P2", "P2", "P2", None], "slide_id": ["a", "b", None, None, None], "f": 1.0}
+    pd.DataFrame(many).to_csv(tmp_path / "tile.csv", index=False)
+    table = read_streams({"tile": tmp_path / "tile.csv"}, CFG)
+    check_table(table, SLIDES)
+    table = table.set_index("slide_id")
+    assert table["status"].to_dict() == {"a": "ok", "b": "ok", "tile.csv row 3": "excluded", "tile.csv row 5": "excluded"}
+    assert (
+        table.loc["tile.csv row 3", "reason"].startswith("tile.csv row 3 and 1 more rows: slide_id is empty")
+        and table.loc["tile.csv row 3", "patient_id"] == "P2"
+    )
+
+
+def test_rna_rows_without_id_or_with_the_sample_id_of_another_are_excluded_rows(tmp_path):
+    rows = {"patient_id": ["P1", None, "P3", "P4", "P5", "P6", "P6", None], "sample_id": ["s1", "s2", None, "s4", "s4", "s6", "s6", "s2"], "G": 1}
+    pd.DataFrame(rows).to_csv(tmp_path / "rna.csv", index=False)
+    table = read_rna_ids(tmp_path / "rna.csv", CFG)
+    check_table(table, RNA)
+    table = table.set_index("sample_id")
+    assert table.index[table["status"] == "ok"].tolist() == ["rna.csv row 3", "s1"]
+    for row in ("rna.csv row 2", "rna.csv row 8"):
+        assert table.loc[row, "reason"].startswith(f"{row}: patient_id is empty")
+    assert "sample_id 's4' stands for several patients, 'P4' (row 4), 'P5' (row 5)" in table.set_index("patient_id").loc["P5", "reason"]
+    assert "id 'P6' stands in rows 6, 7" in table.loc["s6", "reason"]
 
 
 def test_sheets_keep_ids_as_text_and_missing_columns_suggest(tmp_path):
