@@ -4,7 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from confuselt.acquire.cohort import check_excluded, exclude_unmatched, patient_table, read_clinical, read_rna_ids, read_streams
+from confuselt.acquire.cohort import (
+    check_all_excluded,
+    check_excluded,
+    exclude_unmatched,
+    merge_sites,
+    patient_table,
+    read_clinical,
+    read_rna_ids,
+    read_streams,
+)
 from confuselt.acquire.schema import CLINICAL, PATIENTS, RNA, SLIDES
 from confuselt.acquire.sheet import read_sheet
 from confuselt.tables import check_table, empty_table
@@ -128,11 +137,123 @@ def test_too_many_exclusions_end_in_an_error_that_lists_them():
         check_excluded(frame, 0.2, "slides", "slide_id")
 
 
+def test_every_table_with_too_many_exclusions_is_listed_at_once():
+    slides = pd.DataFrame({"slide_id": list("ab"), "status": ["ok", "excluded"], "reason": [None, "torn"]})
+    rna = pd.DataFrame({"sample_id": list("cd"), "status": ["excluded", "ok"], "reason": ["empty", None]})
+    fine = pd.DataFrame({"patient_id": ["P"], "status": ["ok"], "reason": [None]})
+    tables = [(slides, "slides", "slide_id"), (rna, "RNA samples", "sample_id"), (fine, "patients", "patient_id")]
+    check_all_excluded(tables, 0.5)
+    with pytest.raises(ValueError, match="1 of 2 slides(.|\n)*b: torn(.|\n)*1 of 2 RNA samples(.|\n)*c: empty") as error:
+        check_all_excluded(tables, 0.4)
+    assert "patients" not in str(error.value)
+
+
+def test_a_clinical_row_without_id_is_an_excluded_row(tmp_path):
+    table = clinical(tmp_path, [good(), good(None), good(" ")])
+    check_table(table, CLINICAL)
+    table = table.set_index("patient_id")
+    assert table["status"].to_dict() == {"P1": "ok", "clinical.csv row 2": "excluded", "clinical.csv row 3": "excluded"}
+    assert table.loc["clinical.csv row 2", "reason"] == "clinical.csv row 2: patient_id is empty; write the id, or take the row out"
+    slides = pd.DataFrame({"slide_id": ["a"], "patient_id": ["P1"], "status": "ok", "reason": None})
+    people = patient_table(slides, empty_table(RNA), table.reset_index(), CFG).set_index("patient_id")
+    assert people.loc["clinical.csv row 2", "status"] == "excluded" and "patient_id is empty" in people.loc["clinical.csv row 2", "reason"]
+
+
+def test_a_slide_row_without_id_is_an_excluded_row(tmp_path):
+    pd.DataFrame({"slide_id": ["a", None, None, "d"], "patient_id": ["P1", "P2", None, None], "tile": "x.h5"}).to_csv(tmp_path / "slides.csv", index=False)
+    table = read_streams({"slides": tmp_path / "slides.csv"}, CFG)
+    check_table(table, SLIDES)
+    table = table.set_index("slide_id")
+    assert table["status"].to_dict() == {"a": "ok", "d": "excluded", "slides.csv row 2": "excluded", "slides.csv row 3": "excluded"}
+    assert table.loc["slides.csv row 2", "reason"].startswith("slides.csv row 2: slide_id is empty") and table.loc["slides.csv row 2", "patient_id"] == "P2"
+    assert table.loc["d", "reason"] == "slides.csv row 4: slide 'd' has no patient_id"
+
+
+def test_feature_rows_without_id_are_excluded_rows(tmp_path):
+    pd.DataFrame({"patient_id": ["P1", None, None], "f": [1.0, 2.0, 3.0]}).to_csv(tmp_path / "tile.csv", index=False)
+    table = read_streams({"tile": tmp_path / "tile.csv"}, CFG).set_index("slide_id")
+    assert table["status"].to_dict() == {"P1": "ok", "tile.csv row 2": "excluded", "tile.csv row 3": "excluded"}
+    many = {"patient_id": ["P1", "P2", "P2", "P2", None], "slide_id": ["a", "b", None, None, None], "f": 1.0}
+    pd.DataFrame(many).to_csv(tmp_path / "tile.csv", index=False)
+    table = read_streams({"tile": tmp_path / "tile.csv"}, CFG)
+    check_table(table, SLIDES)
+    table = table.set_index("slide_id")
+    assert table["status"].to_dict() == {"a": "ok", "b": "ok", "tile.csv row 3": "excluded", "tile.csv row 5": "excluded"}
+    assert (
+        table.loc["tile.csv row 3", "reason"].startswith("tile.csv row 3 and 1 more rows: slide_id is empty")
+        and table.loc["tile.csv row 3", "patient_id"] == "P2"
+    )
+
+
+def test_rna_rows_without_id_or_with_the_sample_id_of_another_are_excluded_rows(tmp_path):
+    rows = {"patient_id": ["P1", None, "P3", "P4", "P5", "P6", "P6", None], "sample_id": ["s1", "s2", None, "s4", "s4", "s6", "s6", "s2"], "G": 1}
+    pd.DataFrame(rows).to_csv(tmp_path / "rna.csv", index=False)
+    table = read_rna_ids(tmp_path / "rna.csv", CFG)
+    check_table(table, RNA)
+    table = table.set_index("sample_id")
+    assert table.index[table["status"] == "ok"].tolist() == ["rna.csv row 3", "s1"]
+    for row in ("rna.csv row 2", "rna.csv row 8"):
+        assert table.loc[row, "reason"].startswith(f"{row}: patient_id is empty")
+    assert "sample_id 's4' stands for several patients, 'P4' (row 4), 'P5' (row 5)" in table.set_index("patient_id").loc["P5", "reason"]
+    assert "id 'P6' stands in rows 6, 7" in table.loc["s6", "reason"]
+
+
 def test_sheets_keep_ids_as_text_and_missing_columns_suggest(tmp_path):
     (tmp_path / "t.tsv").write_text("patient_id\tx\n007\t1\n")
     assert read_sheet(tmp_path / "t.tsv")["patient_id"].tolist() == ["007"]
     with pytest.raises(ValueError, match="no column 'patient'; closest: 'patient_id'"):
         read_sheet(tmp_path / "t.tsv", columns=["patient"])
+
+
+def write(frame, path):
+    frame.to_csv(path, index=False) if path.suffix == ".csv" else frame.to_parquet(path, index=False)
+
+
+@pytest.mark.parametrize("name", ["clinical.csv", "clinical.parquet"])
+def test_numeric_ids_sites_and_classes_stay_as_written(tmp_path, name):
+    facts = pd.DataFrame(
+        {"patient_id": [1, 2, 3], "site": [1, None, 2], "grade": [1, 2, None], "age": [50, None, 60.5], "os_days": [1.5, 2, None], "os_event": [1, 0, None]}
+    )
+    if name.endswith("csv"):
+        facts = facts.astype({"site": "Int64", "grade": "Int64"})
+    write(facts, tmp_path / name)
+    label = {"name": "g", "column": "grade", "classes": ["1", "2"], "aliases": {}}
+    table = read_clinical(tmp_path / name, {**CFG, "tasks.labels": [label]})
+    check_table(table, CLINICAL)
+    assert table["patient_id"].tolist() == ["1", "2", "3"] and table["site"].tolist() == ["1", None, "2"]
+    assert table["label_g"].tolist() == ["1", "2", None] and pd.to_numeric(table["covariate_age"]).tolist()[::2] == [50, 60.5]
+    assert table["os_event"].tolist()[:2] == [1, 0] and table["os_days"].dtype == float
+
+
+@pytest.mark.parametrize("name", ["map.csv", "map.parquet"])
+def test_numeric_site_codes_are_merged(tmp_path, name):
+    write(pd.DataFrame({"code": pd.array([1, 2, None], "Int64"), "institution": ["Basel", "Basel", "Bern"]}), tmp_path / name)
+    sites = merge_sites(pd.DataFrame({"site": ["1", "2", "3", None]}), read_sheet(tmp_path / name, ids=("code", "institution")))["site"]
+    assert sites.tolist() == ["Basel", "Basel", "3", None]
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        (pd.array([7, None], "Int64"), ["7", None]),
+        (np.array([7.0, np.nan]), ["7", None]),
+        (np.array([7.5, 2.0]), ["7.5", "2"]),
+        (pd.Categorical(["007", " b "]), ["007", "b"]),
+        ([True, False], ["True", "False"]),
+    ],
+)
+def test_parquet_columns_of_any_type_are_text_where_asked(tmp_path, column, text):
+    frame = pd.DataFrame({"patient_id": column, "x": [1, 2]})
+    frame.to_parquet(tmp_path / "a.parquet")
+    frame.set_index("patient_id").to_parquet(tmp_path / "b.parquet")
+    for name in ("a.parquet", "b.parquet"):
+        read = read_sheet(tmp_path / name)
+        assert read["patient_id"].tolist() == text and read["x"].dtype == np.int64
+
+
+def test_events_may_be_true_and_false(tmp_path):
+    table = clinical(tmp_path, [good(os_event=True), good("P2", os_event=False), good("P3", os_days=None, os_event=None)])
+    assert table["os_event"].tolist()[:2] == [1, 0] and table["reason"].isna().all()
 
 
 def test_schema_refuses_what_it_does_not_know():

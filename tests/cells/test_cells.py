@@ -12,7 +12,8 @@ def test_real_cell_features_survive_in_float32(tmp_path):
     path = shared("tcga_brca_hif", "cell_features.parquet")
     raw = pd.read_parquet(path)
     slides = pd.DataFrame({"slide_id": raw["patient_id"], "patient_id": raw["patient_id"], "status": "ok", "reason": None, "cells": path.name})
-    index = import_stream(slides, "cells", "patient_id", path.parent, {"name": "ready"}, tmp_path / "features.h5")
+    cfg = {"data": str(path.parent), "acquire.id_column": "patient_id", "acquire.cells": path.name}
+    index = import_stream(slides, "cells", cfg, {"name": "ready"}, tmp_path / "features.h5")
     assert (index["status"] == "ok").all() and len(index) == 678
     with h5py.File(tmp_path / "features.h5") as file:
         order = file["slide_id"].asstr()[()]

@@ -59,8 +59,13 @@ def folder(tmp_path_factory):
         file["features"] = np.ones((3, 5))
     (root / sheet.loc[patients[3], "tile"]).unlink()
     (root / sheet.loc[patients[4], "tile"]).write_text("no bag")
+    with h5py.File(root / sheet.loc[patients[12], "tile"], "w") as file:
+        file["features/tiles"] = np.ones((3, 48))
+    (root / "bags/other.pt").write_text("no bag")
+    sheet.loc[patients[13], "tile"] = "bags/other.pt"
     sheet = sheet.reset_index()
     sheet.loc[len(sheet)] = ["SIM-001-9999", "typo-slide", "bags/x.h5"]
+    sheet.loc[len(sheet)] = [patients[14], None, "bags/x.h5"]
     sheet.to_csv(root / "slides.csv", index=False)
     rna = drawn.rna.set_index("patient_id")
     rna.loc[patients[5]] = 0
@@ -71,7 +76,7 @@ def folder(tmp_path_factory):
     clinical.loc[8, "os_days"] = -5
     clinical.loc[9, "os_days"] = None
     clinical.loc[10, "pam50"] = "Lumina"
-    pd.concat([clinical, clinical.iloc[[11]]]).to_csv(root / "clinical.csv", index=False)
+    pd.concat([clinical, clinical.iloc[[11]], clinical.iloc[[11]].assign(patient_id=None)]).to_csv(root / "clinical.csv", index=False)
     snakemake(root / "run", config={**CONFIG, "data": str(root)})
     return root, patients
 
@@ -79,10 +84,20 @@ def folder(tmp_path_factory):
 def test_every_fault_is_a_row_and_the_rest_is_scored(folder):
     root, patients = folder
     out = root / "run/results"
-    slides = pd.read_parquet(out / "cohorts/bad/embed/ready/index.parquet").set_index("patient_id")
+    slides = pd.read_parquet(out / "cohorts/bad/embed/ready/index.parquet")
+    assert slides.set_index("slide_id").loc["slides.csv row 72", "reason"].startswith("excluded at acquire: slides.csv row 72: slide_id is empty")
+    slides = slides.set_index("patient_id")
     for patient, said in zip(
-        patients[:5],
-        ("NaN or infinite", "NaN or infinite", "5 tile features, the other slides have 48", "listed but absent", "cannot be read as HDF5"),
+        [*patients[:5], *patients[12:14]],
+        (
+            "NaN or infinite",
+            "NaN or infinite",
+            "5 tile features, the other slides have 48",
+            "listed but absent",
+            "cannot be read as HDF5",
+            "'features' is a group",
+            "other.pt (slide",
+        ),
         strict=True,
     ):
         assert slides.loc[patient, "status"] == "excluded" and said in slides.loc[patient, "reason"]
@@ -94,6 +109,7 @@ def test_every_fault_is_a_row_and_the_rest_is_scored(folder):
     for patient, said in zip(patients[8:11], ("os_days -5 is negative", "os_days is missing but os_event is not", "'Lumina' is none of"), strict=True):
         assert said in clinical.loc[patient, "reason"] and "clinical.csv row" in clinical.loc[patient, "reason"]
     assert clinical.loc[patients[11], "status"] == "excluded" and "rows 12, 71" in clinical.loc[patients[11], "reason"]
+    assert clinical.loc["clinical.csv row 72", "status"] == "excluded" and "patient_id is empty" in clinical.loc["clinical.csv row 72", "reason"]
     metrics = pd.read_parquet(out / "experiments/bad/evaluate/metrics.parquet")
     whole = metrics[metrics["fold"] == -1]
     ok = whole[(whole["status"] == "ok") & whole["metric"].isin(["harrell_c", "auc_macro"])]
@@ -110,7 +126,16 @@ def test_every_fault_is_a_row_and_the_rest_is_scored(folder):
 def test_the_report_lists_it_all(folder):
     root, patients = folder
     text = (root / "run/results/experiments/bad/evaluate/report.html").read_text()
-    for said in (*patients[:7], *patients[8:12], "typo-slide", "SIM-001-0007X", "no events among", "one class only"):
+    for said in (
+        *patients[:7],
+        *patients[8:12],
+        "typo-slide",
+        "SIM-001-0007X",
+        "slides.csv row 72",
+        "clinical.csv row 72",
+        "no events among",
+        "one class only",
+    ):
         assert said in text
 
 

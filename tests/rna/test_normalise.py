@@ -4,10 +4,11 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import shared
+from conftest import ROOT, shared
 
 from confuselt.config.root import Config
-from confuselt.rna.normalise import Normaliser, fit_normaliser, fit_trend, size_factors, vst
+from confuselt.rna.normalise import Normaliser, fit_normaliser, fit_trend, shows_common_genes, size_factors, vst
+from confuselt.rna.profiles import read_profiles
 
 CFG = {f"rna.{k}": v for k, v in Config().rna.model_dump().items()}
 
@@ -86,6 +87,51 @@ def test_frozen_normaliser_survives_json_and_ignores_other_patients(tmp_path):
     assert len(fitted.genes) == 50 and np.abs(whole).max() <= CFG["rna.clip"]
     train = whole[:30]
     assert np.abs(train.mean(0)).max() < 0.1 and abs(train.std() - 1) < 0.1
+
+
+def test_a_patient_without_counts_in_the_reference_is_named_and_left_out():
+    data = counts()
+    data.X[:30, :20] += 1  # a reference without gaps
+    data.X[:30, 100:] *= (np.arange(30) % 2)[:, None]
+    data.X[35, :100] = 0
+    fitted = fit_normaliser(data[:30].copy(), CFG)
+    lost = fitted.unusable(data)
+    assert list(lost) == ["P35"] and "no count in any of the 100 reference genes" in lost["P35"]
+    assert np.isfinite(fitted.transform(data[~data.obs_names.isin(list(lost))].copy())).all()
+    with pytest.raises(ValueError, match="1 patients have no count in any reference gene"):
+        fitted.transform(data)
+
+
+def test_a_nearly_empty_training_patient_does_not_take_the_reference_from_all_others():
+    data = counts()
+    data.X[:30, 110:] *= (np.arange(30) % 2)[:, None]
+    data.X[4, :110] = 0
+    data.X[4, 110:] = 9
+    with pytest.raises(ValueError, match="no gene has a count above 0"):
+        fit_trend(data[:30].copy())
+    fitted = fit_normaliser(data[:30].copy(), CFG)
+    assert list(fitted.unusable(data)) == ["P4"] and len(fitted.reference["genes"]) == 110
+    assert shows_common_genes(np.eye(3)).all(), "no gene is common: nobody is blamed"
+
+
+def test_the_fold_goes_on_without_such_a_patient(tmp_path):
+    import importlib.util
+    import json
+
+    spec = importlib.util.spec_from_file_location("normalise_rna", ROOT / "workflow/scripts/rna/normalise_rna.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    data = counts()
+    data.X[:30, 100:] *= (np.arange(30) % 2)[:, None]
+    data.X[35, :100] = 0
+    data.write_h5ad(tmp_path / "counts.h5ad")
+    roles = ["train"] * 30 + ["inner"] * 3 + ["test"] * 7
+    folds = pd.DataFrame({"repeat": 0, "fold": 0, "patient_id": data.obs_names, "site": "S", "role": roles})
+    folds.to_parquet(tmp_path / "folds.parquet")
+    script.main(tmp_path / "counts.h5ad", tmp_path / "folds.parquet", tmp_path / "out.h5ad", tmp_path / "out.json", 0, 0, CFG)
+    out = ad.read_h5ad(tmp_path / "out.h5ad")
+    assert set(data.obs_names) - set(out.obs_names) == {"P35"} == set(json.loads(out.uns["excluded"]))
+    assert set(read_profiles(tmp_path / "out.h5ad").of) == set(out.obs_names)
 
 
 def test_missing_genes_are_named():

@@ -156,7 +156,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             rna_matrix=sim / "rna_counts.parquet",
             clinical_table=sim / "clinical.csv",
         ),
-        "acquire/permute_outcomes": dict(clinical=acquired["clinical"], permuted="o"),
+        "acquire/permute_outcomes": dict(clinical=acquired["clinical"], permuted="o", control="permuted", draw=1),
         "embed/import_tiles": dict(slides=acquired["slides"], index="o", features="o"),
         "cells/import_cells": dict(slides=acquired["slides"], index="o", features="o"),
         "rna/gather_rna": dict(samples=acquired["rna"], counts="o", index="o", pam50="o", rna_matrix=sim / "rna_counts.parquet"),
@@ -218,8 +218,6 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         cfg = Recorded(settings(script, config))
-        if script.stem == "permute_outcomes":
-            cfg.update(within_site=False, draw=1)
         filled = {k: tmp_path / f"{script.stem}.{k}.out" if v == "o" else v for k, v in arguments.items()}
         module.main(**filled, cfg=cfg)
         if script.stem == "finetune_arm":  # an arm from scratch fits its own scaling

@@ -57,26 +57,25 @@ rule permute_outcomes:
     input:
         clinical=f"{OURS}/acquire/clinical.parquet",
     output:
-        permuted=f"{RUN}/acquire/clinical.parquet",
+        permuted=f"{RESULTS}/{{experiment}}/controls/{{control}}-{{draw}}/acquire/clinical.parquet",
     log:
-        f"{RESULTS}/logs/acquire/permute_outcomes/{{run}}.log",
+        f"{RESULTS}/logs/acquire/permute_outcomes/{{experiment}}/controls/{{control}}-{{draw}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/acquire/permute_outcomes/{{run}}.jsonl"
+        f"{RESULTS}/benchmarks/acquire/permute_outcomes/{{experiment}}/controls/{{control}}-{{draw}}.jsonl"
+    # {run} of the other rules, in the words that the script takes.
+    wildcard_constraints:
+        experiment=r"experiments/[A-Za-z0-9._-]+",
+        control=r"permuted(-within-site)?",
+        draw=r"\d+",
     conda:
         "../../environment.yml"
     resources:
         mem_mb=2000,
         runtime=10,
     params:
-        cfg=cfg(
-            "acquire",
-            "permute_outcomes",
-            within_site=lambda wildcards: control_of(wildcards)[0]
-            == "permuted-within-site",
-            draw=lambda wildcards: control_of(wildcards)[1],
-        ),
+        cfg=cfg("acquire", "permute_outcomes"),
         code=code("acquire", "permute_outcomes"),
     message:
-        "acquire: permuted outcomes for {wildcards.run}"
+        "acquire: permuted outcomes for {wildcards.control}, draw {wildcards.draw}"
     script:
         "../scripts/acquire/permute_outcomes.py"

@@ -11,6 +11,11 @@ from confuselt.config.tasks import DAYS_PER
 OK, EXCLUDED = "ok", "excluded"
 
 
+def row_name(file: str, position: int) -> str:
+    """File and row: stands for the id of a row that has none, so that the row is reported and not lost."""
+    return f"{file} row {row_number(position)}"
+
+
 def mark_repeated(ids: pd.Series, file: str) -> pd.Series:
     """Reason for every row whose id is empty or stands in several rows of `file` (None elsewhere)."""
     rows = {}
@@ -19,7 +24,7 @@ def mark_repeated(ids: pd.Series, file: str) -> pd.Series:
     reasons = []
     for position, value in enumerate(ids):
         if value is None or pd.isna(value):
-            reasons.append(f"{file} row {row_number(position)}: the id is empty")
+            reasons.append(f"{row_name(file, position)}: {ids.name} is empty; write the id, or take the row out")
         elif len(rows[value]) > 1:
             reasons.append(f"{file}: id '{value}' stands in rows {', '.join(map(str, rows[value]))}; keep one")
         else:
@@ -41,19 +46,21 @@ def read_clinical(path: Path, cfg: dict) -> pd.DataFrame:
     -------
     DataFrame
         Columns of ``acquire/clinical`` (see schema). A value that cannot be used is set missing and named
-        in `reason`; a repeated id excludes its rows.
+        in `reason`; a repeated or empty id excludes its rows.
     """
     key, file = cfg["acquire.id_column"], path.name
-    raw = read_sheet(path, ids=(key,))
+    labels = [label["column"] or label["name"] for label in cfg["tasks.labels"]]
+    raw = read_sheet(path, ids=(key, *filter(None, [cfg["acquire.site"]]), *labels, *cfg["acquire.covariates"]))
     if key not in raw:
         raise ValueError(f"{path}: no column '{key}'{closest(key, list(raw.columns))} (acquire.id_column)")
-    out = pd.DataFrame({"patient_id": raw[key], "reason": mark_repeated(raw[key], file)})
+    ids = [row_name(file, i) if p is None else p for i, p in enumerate(raw[key])]
+    out = pd.DataFrame({"patient_id": ids, "reason": mark_repeated(raw[key], file)})
     out["status"] = np.where(out["reason"].isna(), OK, EXCLUDED)
     notes: dict[int, list[str]] = {}
     if cfg["acquire.site"] is None:
         out["site"] = "one site"
     elif cfg["acquire.site"] in raw:
-        out["site"] = raw[cfg["acquire.site"]].map(lambda v: None if pd.isna(v) else str(v))
+        out["site"] = raw[cfg["acquire.site"]]
     else:
         raise ValueError(f"{path}: no column '{cfg['acquire.site']}'{closest(cfg['acquire.site'], list(raw.columns))} (acquire.site)")
     for position in np.flatnonzero(out["site"].isna()):
@@ -65,12 +72,11 @@ def read_clinical(path: Path, cfg: dict) -> pd.DataFrame:
         out[f"label_{label['name']}"] = _label(raw, label, file, notes)
     for covariate in cfg["acquire.covariates"]:
         if covariate in raw:
-            out[f"covariate_{covariate}"] = raw[covariate].map(lambda v: None if pd.isna(v) else str(v))
+            out[f"covariate_{covariate}"] = raw[covariate]
     for position, texts in notes.items():
         whole = [out.at[out.index[position], "reason"], *texts]
         out.at[out.index[position], "reason"] = "; ".join(t for t in whole if isinstance(t, str))
-    repeated = out["patient_id"].isna() | out.duplicated("patient_id")
-    return out[~repeated].sort_values("patient_id", ignore_index=True)
+    return out[~out.duplicated("patient_id")].sort_values("patient_id", ignore_index=True)
 
 
 def _endpoint(raw: pd.DataFrame, endpoint: dict, file: str, notes: dict[int, list[str]]) -> tuple[np.ndarray, np.ndarray]:
@@ -79,7 +85,7 @@ def _endpoint(raw: pd.DataFrame, endpoint: dict, file: str, notes: dict[int, lis
     if time_column not in raw or event_column not in raw:
         return np.full(len(raw), np.nan), np.full(len(raw), np.nan)
     time = pd.to_numeric(raw[time_column], errors="coerce").to_numpy(float)
-    event = pd.to_numeric(raw[event_column].replace({True: 1, False: 0}), errors="coerce").to_numpy(float)
+    event = pd.to_numeric(raw[event_column].map(lambda v: {"true": 1, "false": 0}.get(str(v).lower(), v)), errors="coerce").to_numpy(float)
     days = time * endpoint["factor"] * DAYS_PER[endpoint["unit"]]
     blank_time, blank_event = raw[time_column].isna().to_numpy(), raw[event_column].isna().to_numpy()
     for i in range(len(raw)):
@@ -106,7 +112,7 @@ def _label(raw: pd.DataFrame, label: dict, file: str, notes: dict[int, list[str]
         return [None] * len(raw)
     values: list[str | None] = []
     for i, value in enumerate(raw[column]):
-        text = None if pd.isna(value) else label["aliases"].get(str(value), str(value))
+        text = None if value is None else label["aliases"].get(value, value)
         if text is not None and text not in label["classes"]:
             notes.setdefault(i, []).append(f"{file} row {row_number(i)}: {label['name']} '{text}' is none of {label['classes']}")
             text = None
@@ -115,10 +121,10 @@ def _label(raw: pd.DataFrame, label: dict, file: str, notes: dict[int, list[str]
 
 
 def merge_sites(clinical: pd.DataFrame, site_map: pd.DataFrame | None) -> pd.DataFrame:
-    """Replace site codes by institutions through a table with columns ``code`` and ``institution``."""
+    """Replace site codes by institutions through a table with columns ``code`` and ``institution``, both read as text."""
     if site_map is None:
         return clinical
-    names = dict(zip(site_map["code"].astype(str), site_map["institution"].astype(str), strict=True))
+    names = {c: i for c, i in zip(site_map["code"], site_map["institution"], strict=True) if c is not None and i is not None}
     return clinical.assign(site=clinical["site"].map(lambda s: names.get(s, s), na_action="ignore"))
 
 
@@ -147,13 +153,11 @@ def read_streams(sources: dict[str, Path], cfg: dict) -> pd.DataFrame:
                 raise ValueError(f"{sources['slides']}: no column '{column}'{closest(column, list(sheet.columns))}")
         reasons = mark_repeated(sheet["slide_id"], sources["slides"].name)
         for i, row in enumerate(sheet.to_dict("records")):
-            reason = reasons.iloc[i]
-            if row[key] is None:
-                reason = f"{sources['slides'].name} row {row_number(i)}: slide '{row['slide_id']}' has no {key}"
-            if row["slide_id"] is None:
-                continue
+            reason, slide = reasons.iloc[i], row["slide_id"] or row_name(sources["slides"].name, i)
+            if row["slide_id"] is not None and row[key] is None:
+                reason = f"{row_name(sources['slides'].name, i)}: slide '{slide}' has no {key}"
             bags = {s: row.get(s) for s in ("tile", "cells")}
-            slides[row["slide_id"]] = {"patient_id": row[key] or "", "reason": reason, **bags}
+            slides[slide] = {"patient_id": row[key] or "", "reason": reason, **bags}
     for stream in ("tile", "cells"):
         if stream not in sources:
             continue
@@ -173,17 +177,24 @@ def _add_table(slides: dict[str, dict], stream: str, path: Path, cfg: dict) -> N
     many = "slide_id" in ids
     slide = ids["slide_id"] if many else ids[key]
     reasons = pd.Series([None] * len(ids), dtype=object) if many else mark_repeated(slide, path.name)
+    nameless: dict[str | int, list[int]] = {}
     for i, (slide_id, patient) in enumerate(zip(slide, ids[key], strict=True)):
         if slide_id is None:
+            nameless.setdefault((patient or "") if many else i, []).append(i)
             continue
         reason = reasons.iloc[i]
         if patient is None:
-            reason = f"{path.name} row {row_number(i)}: slide '{slide_id}' has no {key}"
+            reason = f"{row_name(path.name, i)}: slide '{slide_id}' has no {key}"
         entry = slides.setdefault(slide_id, {"patient_id": patient or "", "reason": None})
         if entry["patient_id"] and patient and entry["patient_id"] != patient:
-            reason = f"{path.name} row {row_number(i)}: slide '{slide_id}' belongs to '{patient}', elsewhere to '{entry['patient_id']}'"
+            reason = f"{row_name(path.name, i)}: slide '{slide_id}' belongs to '{patient}', elsewhere to '{entry['patient_id']}'"
         entry["reason"] = entry["reason"] or reason
         entry[stream] = cfg[f"acquire.{stream}"]
+    # Instances without a slide are one row per patient: a table may have thousands of them.
+    for rows in nameless.values():
+        more = f" and {len(rows) - 1} more rows" if len(rows) > 1 else ""
+        reason = f"{row_name(path.name, rows[0])}{more}: {slide.name} is empty; write the id, or take the row out"
+        slides[row_name(path.name, rows[0])] = {"patient_id": ids[key].iloc[rows[0]] or "", "reason": reason, stream: cfg[f"acquire.{stream}"]}
 
 
 def read_rna_ids(path: Path, cfg: dict) -> pd.DataFrame:
@@ -195,11 +206,19 @@ def read_rna_ids(path: Path, cfg: dict) -> pd.DataFrame:
     ids = read_sheet(path, columns=wanted, ids=(key, "sample_id"))
     frame = pd.DataFrame({"sample_id": ids.get("sample_id", ids[key]), "patient_id": ids[key], "row": np.arange(len(ids))})
     # One sample per patient: a second aliquot needs a decision by the user, not a guess.
-    frame["reason"] = mark_repeated(frame["patient_id"], path.name)
+    frame["reason"] = mark_repeated(ids[key], path.name)
     frame["status"] = np.where(frame["reason"].isna(), OK, EXCLUDED)
     frame["patient_id"] = frame["patient_id"].fillna("")
-    frame["sample_id"] = [s if s is not None else f"row {row_number(i)}" for i, s in enumerate(frame["sample_id"])]
-    return frame[~frame.duplicated("sample_id")].sort_values("sample_id", ignore_index=True)
+    frame["sample_id"] = [s if s is not None else row_name(path.name, i) for i, s in enumerate(frame["sample_id"])]
+    # Rows of one patient under one sample id are one fault; a sample id of several patients keeps a row for each.
+    frame = frame[(frame["patient_id"] == "") | ~frame.duplicated(["sample_id", "patient_id"])].copy()
+    for sample, rows in frame[frame.duplicated("sample_id", keep=False)].groupby("sample_id").groups.items():
+        patients = ", ".join(f"'{frame.at[i, 'patient_id']}' (row {row_number(i)})" for i in rows)
+        reason = f"{path.name}: sample_id '{sample}' stands for several patients, {patients}; give each its own"
+        frame.loc[rows, "reason"] = frame.loc[rows, "reason"].fillna(reason)
+        frame.loc[rows, "status"] = EXCLUDED
+        frame.loc[rows, "sample_id"] = [row_name(path.name, i) for i in rows]
+    return frame.sort_values("sample_id", ignore_index=True)
 
 
 def exclude_unmatched(frame: pd.DataFrame, others: dict[str, set[str]], file: str) -> pd.DataFrame:
@@ -260,8 +279,17 @@ def patient_table(slides: pd.DataFrame, rna: pd.DataFrame, clinical: pd.DataFram
 
 def check_excluded(frame: pd.DataFrame, share: float, what: str, key: str) -> None:
     """Raise ValueError that lists the excluded rows where more than `share` of them are excluded."""
-    out = frame[frame["status"] == EXCLUDED]
-    if len(frame) and len(out) / len(frame) > share:
-        lines = "\n".join(f"  {r[key]}: {r['reason']}" for r in out.head(50).to_dict("records"))
-        more = f"\n  and {len(out) - 50} more" if len(out) > 50 else ""
-        raise ValueError(f"{len(out)} of {len(frame)} {what} are excluded, more than max_excluded ({share:.0%}):\n{lines}{more}")
+    check_all_excluded([(frame, what, key)], share)
+
+
+def check_all_excluded(tables: list[tuple[pd.DataFrame, str, str]], share: float) -> None:
+    """`check_excluded` for several (frame, what, key): one error names every table with too many excluded rows."""
+    faults = []
+    for frame, what, key in tables:
+        out = frame[frame["status"] == EXCLUDED]
+        if len(frame) and len(out) / len(frame) > share:
+            lines = "\n".join(f"  {r[key]}: {r['reason']}" for r in out.head(50).to_dict("records"))
+            more = f"\n  and {len(out) - 50} more" if len(out) > 50 else ""
+            faults.append(f"{len(out)} of {len(frame)} {what} are excluded, more than max_excluded ({share:.0%}):\n{lines}{more}")
+    if faults:
+        raise ValueError("\n".join(faults))

@@ -4,13 +4,21 @@ import numpy as np
 import pandas as pd
 
 
-def permute(clinical: pd.DataFrame, within_site: bool, seed: tuple[int, ...]) -> pd.DataFrame:
+def outcome_columns(cfg: dict) -> list[str]:
+    """Columns of ``acquire/clinical`` that the tasks name: days and event of each endpoint, and each label."""
+    endpoints = [f"{t['name']}_{part}" for t in cfg["tasks.survival"] for part in ("days", "event")]
+    return endpoints + [f"label_{t['name']}" for t in cfg["tasks.labels"]]
+
+
+def permute(clinical: pd.DataFrame, outcomes: list[str], within_site: bool, seed: tuple[int, ...]) -> pd.DataFrame:
     """Deal the outcomes (all endpoints and labels of a patient together) out anew.
 
     Parameters
     ----------
     clinical : DataFrame
         ``acquire/clinical``; only usable patients take part.
+    outcomes : list of str
+        Columns that are dealt out; a covariate whose name looks like one stays with its patient.
     within_site : bool
         Patients swap with patients of their own site only.
     seed : tuple of int
@@ -20,7 +28,6 @@ def permute(clinical: pd.DataFrame, within_site: bool, seed: tuple[int, ...]) ->
     DataFrame
         Same rows; site and covariates stay with the patient.
     """
-    outcomes = [c for c in clinical.columns if c.endswith(("_days", "_event")) or c.startswith("label_")]
     rng = np.random.default_rng([*seed, 5])
     order = np.arange(len(clinical))
     usable = np.flatnonzero(clinical["status"] == "ok")

@@ -18,7 +18,8 @@ CLINICAL = Table(
     "acquire/clinical",
     {"patient_id": "string", "status": "string", "reason": "string", "site": "string"},
     key=("patient_id",),
-    patterns={r".+_days": "float64", r".+_event": "float64", r"label_.+": "string", r"covariate_.+": "string"},
+    # The first that fits decides: covariate_x_days is the user's column x_days, as text.
+    patterns={r"covariate_.+": "string", r"label_.+": "string", r".+_days": "float64", r".+_event": "float64"},
     required=("status",),
 )
 PATIENTS = Table(

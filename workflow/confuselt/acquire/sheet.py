@@ -16,7 +16,7 @@ def columns_of(path: Path) -> list[str]:
 
 
 def read_sheet(path: Path, columns: list[str] | None = None, ids: tuple[str, ...] = ("patient_id", "slide_id", "sample_id")) -> pd.DataFrame:
-    """Read a table; id columns stay text.
+    """Read a table; ids, sites, labels and the like stay text as written.
 
     Parameters
     ----------
@@ -25,26 +25,36 @@ def read_sheet(path: Path, columns: list[str] | None = None, ids: tuple[str, ...
     columns : list of str, optional
         Columns to read; a missing one is a ValueError with close names.
     ids : tuple of str
-        Columns read as text.
+        Columns read as text: '007' stays '007', and 1, 2, (empty) do not become '1.0', '2.0'.
 
     Returns
     -------
     DataFrame
-        Rows in file order.
+        Rows in file order. Text is stripped; what is blank, or what pandas takes for missing (NA, NaN, None, ...), is None.
     """
     present = columns_of(path)
     for column in columns or []:
         if column not in present:
             raise ValueError(f"{path}: no column '{column}'{closest(column, present)}")
     if path.suffix == ".parquet":
-        frame = pq.read_table(path, columns=columns).to_pandas()
+        table = pq.read_table(path, columns=columns)
+        frame = table.to_pandas()
         frame = frame.reset_index() if frame.index.name in (columns or present) else frame
+        for column in {*ids} & {*table.column_names}:
+            frame[column] = [_written(v) for v in table[column].to_pylist()]
     else:
         frame = pd.read_csv(path, sep=_separator(path), usecols=columns, dtype=dict.fromkeys(ids, str), encoding="utf-8-sig")
     for column in ids:
         if column in frame:
             frame[column] = frame[column].map(lambda v: None if pd.isna(v) or str(v).strip() == "" else str(v).strip())
     return frame
+
+
+def _written(value: object) -> str | None:
+    if value is None or value != value:  # NaN
+        return None
+    # A column of whole numbers with a gap is stored as floats: nobody wrote the '.0'.
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def closest(name: str, known: list[str]) -> str:

@@ -79,7 +79,8 @@ def _loadings(cfg: dict, rng: np.random.Generator) -> dict[str, np.ndarray]:
         "base": rng.uniform(3.0, 8.0, cfg["simulate.genes"]),
         "hazard": _unit(rng.standard_normal(size)),
         "classes": np.stack([_unit(rng.standard_normal(size)) for _ in CLASSES], 1),
-        "stroma": rng.standard_normal(cfg["simulate.tile_features"]),
+        # One draw, of which each stream takes as much as it is wide.
+        "stroma": rng.standard_normal(max(cfg["simulate.tile_features"], cfg["simulate.cell_features"])),
     }
 
 

@@ -47,7 +47,7 @@ class Bags:
     slide_ids, patient_ids : list of str
         Of the usable slides.
     recipe : dict
-        Stream to its recipe attributes (name, d, dtype, trained_on ...).
+        Stream to its recipe attributes (name, d, dtype, trained_on; columns, where it came from a table).
     missing : str or None
         Why no slide can be used, where that is so.
     """

@@ -27,7 +27,8 @@ def pack(sources: dict[str, tuple[Path, Path]], trained_on: dict[str, list[str]]
     store : Path
         ``slide_id``, ``patient_id`` (slides,), sorted by patient; per stream ``<stream>/features`` (N, d) and
         ``<stream>/offsets`` (slides + 1,) and ``<stream>/coords`` (N, 2) int32. A slide without a stream has a span of
-        no rows. Attribute ``excluded``: JSON list of slides whose streams do not align.
+        no rows. The attributes of a stream are its recipe, as ``features.h5`` has it (and ``<stream>/columns``, where it came
+        from a table: names of the features). Attribute ``excluded``: JSON list of slides whose streams do not align.
     """
     indexes = {s: pd.read_parquet(index) for s, (index, _) in sources.items()}
     usable = {s: i[i["status"] == "ok"].set_index("slide_id") for s, i in indexes.items()}
@@ -74,4 +75,6 @@ def _copy_stream(out: h5py.File, stream: str, source: Path, slides: list[str], r
                 span = slice(*offsets[at[slide] : at[slide] + 2])
                 features[starts[i] : starts[i + 1]] = file["features"][span]
                 coords[starts[i] : starts[i + 1]] = file["coords"][span]
+        if "columns" in file:
+            file.copy("columns", group)
         group.attrs.update({k: v for k, v in file.attrs.items() if k != "stamp"})

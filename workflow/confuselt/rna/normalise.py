@@ -20,6 +20,7 @@ from confuselt.model.scaler import Scaler
 from confuselt.stamp import get_stamp
 
 log = logging.getLogger(__name__)
+NEARLY_ALL = 0.9  # a gene with counts in this share of the training patients is one that a whole sample shows
 
 
 @dataclass
@@ -73,14 +74,32 @@ class Normaliser:
         Raises
         ------
         ValueError
-            A gene of the model is missing in `adata`; the message names genes.
+            A gene of the model is missing in `adata`, or a patient is among the `unusable`.
         """
+        self._check_genes(adata)
+        values = self.stabilised(adata) if self.kind == "counts" else np.asarray(adata[:, self.genes].X, np.float64)
+        return Scaler.from_state(self.scaling)(values)
+
+    def unusable(self, adata: ad.AnnData) -> dict[str, str]:
+        """Patients that `transform` cannot serve, with the reason; leave them out before it.
+
+        A size factor is a ratio over the reference genes of this fold: without a count in any of them there is
+        none. No factor is made up, because a sample so empty says nothing about the patient. It is decided per
+        fold, against training patients, and not once per cohort, where test patients would have a say.
+        """
+        genes = self.reference.get("genes", [])
+        if self.kind != "counts" or not adata.n_obs:
+            return {}
+        self._check_genes(adata)
+        empty = ~(np.asarray(adata[:, genes].X) > 0).any(1)
+        reason = f"no count in any of the {len(genes)} reference genes of the size factors (counted in every training patient)"
+        return dict.fromkeys(adata.obs_names[empty], reason)
+
+    def _check_genes(self, adata: ad.AnnData) -> None:
         needed = sorted({*self.genes, *self.reference.get("genes", [])})
         missing = [g for g in needed if g not in adata.var_names]
         if missing:
             raise ValueError(f"{len(missing)} of {len(needed)} genes of the model are missing in this matrix, first {missing[:5]}")
-        values = self.stabilised(adata) if self.kind == "counts" else np.asarray(adata[:, self.genes].X, np.float64)
-        return Scaler.from_state(self.scaling)(values)
 
     def stabilised(self, adata: ad.AnnData) -> np.ndarray:
         """VST of `genes` before scaling, (patients, genes) float64."""
@@ -136,6 +155,23 @@ def vst(counts: np.ndarray, reference: dict) -> np.ndarray:
     return (2 * np.arcsinh(np.sqrt(alpha * counts)) - np.log(alpha) - np.log(4)) / np.log(2)
 
 
+def shows_common_genes(counts: np.ndarray) -> np.ndarray:
+    """Which patients have a count in any gene that nearly all patients show; all of them where there is no such gene.
+
+    One sample without any would leave the size factors of all others without a reference gene.
+
+    Parameters
+    ----------
+    counts : (patients, genes)
+
+    Returns
+    -------
+    (patients,) bool
+    """
+    common = (counts > 0).mean(0) >= NEARLY_ALL
+    return (counts[:, common] > 0).any(1) if common.any() else np.ones(len(counts), bool)
+
+
 def fit_trend(adata: ad.AnnData) -> dict:
     """Size-factor reference and dispersion trend of training counts, by PyDESeq2.
 
@@ -185,7 +221,7 @@ def fit_normaliser(adata: ad.AnnData, cfg: dict) -> Normaliser:
     Parameters
     ----------
     adata : AnnData
-        Training patients x all genes.
+        Training patients x all genes. Nearly empty samples are left out of the fit (see `shows_common_genes`).
     cfg : dict
         ``rna.*`` keys.
     """
@@ -204,7 +240,10 @@ def fit_normaliser(adata: ad.AnnData, cfg: dict) -> Normaliser:
     expressed = (np.asarray(adata.X) >= cfg["rna.min_count"]).mean(0) >= cfg["rna.min_share"]
     if expressed.sum() < 2:
         raise ValueError(f"{int(expressed.sum())} genes reach rna.min_count {cfg['rna.min_count']} in {cfg['rna.min_share']:.0%} of the training patients")
-    kept = adata[:, expressed].copy()
+    whole = shows_common_genes(np.asarray(adata.X)[:, expressed])
+    if not whole.all():
+        log.warning("left out of the fit, no count in any gene that %.0f%% of the training patients show: %s", 100 * NEARLY_ALL, list(adata.obs_names[~whole]))
+    kept = adata[whole, expressed].copy()
     fitted = Normaliser("counts", list(kept.var_names), fit_trend(kept), {}, trained_on)
     values = fitted.stabilised(kept)
     fitted.genes = variable_genes(values, list(kept.var_names), cfg["rna.genes"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from confuselt.acquire.cohort import check_excluded, exclude_unmatched, merge_sites, patient_table, read_clinical, read_rna_ids, read_streams
+from confuselt.acquire.cohort import check_all_excluded, exclude_unmatched, merge_sites, patient_table, read_clinical, read_rna_ids, read_streams
 from confuselt.acquire.schema import CLINICAL, DOWNLOADS, PATIENTS, RNA, SLIDES
 from confuselt.acquire.sheet import read_sheet
 from confuselt.acquire.sources import FILES, source_table
@@ -35,7 +35,7 @@ def main(
     slide_rows = read_streams(streams, cfg)
     rna_rows = read_rna_ids(rna_matrix, cfg) if rna_matrix else empty_table(RNA)
     facts = read_clinical(clinical_table, cfg) if clinical_table else empty_clinical(cfg)
-    facts = merge_sites(facts, read_sheet(site_map) if site_map else None)
+    facts = merge_sites(facts, read_sheet(site_map, ids=("code", "institution")) if site_map else None)
     ids = {
         "the slides": set(slide_rows["patient_id"]),
         "the RNA": set(rna_rows["patient_id"]),
@@ -44,10 +44,11 @@ def main(
     slide_rows = exclude_unmatched(slide_rows, {k: v for k, v in ids.items() if v and k != "the slides"}, "slides")
     rna_rows = exclude_unmatched(rna_rows, {k: v for k, v in ids.items() if v and k != "the RNA"}, rna_matrix.name if rna_matrix else "")
     people = patient_table(slide_rows, rna_rows, facts, cfg)
-    for frame, what, key in ((slide_rows, "slides", "slide_id"), (rna_rows, "RNA samples", "sample_id"), (people, "patients", "patient_id")):
+    tables = [(slide_rows, "slides", "slide_id"), (rna_rows, "RNA samples", "sample_id"), (people, "patients", "patient_id")]
+    for frame, what, key in tables:
         for row in frame[frame["status"] == "excluded"].to_dict("records"):
             log.warning("%s %s excluded: %s", what, row[key], row["reason"])
-        check_excluded(frame, cfg["max_excluded"], what, key)
+    check_all_excluded(tables, cfg["max_excluded"])
     write_table(slide_rows, slides, SLIDES)
     write_table(rna_rows, rna, RNA)
     write_table(facts, clinical, CLINICAL)

@@ -1,5 +1,7 @@
 """Normalise the RNA of one fold with a normaliser fitted on its training patients."""
 
+import json
+import logging
 from pathlib import Path
 
 import anndata as ad
@@ -13,10 +15,11 @@ from confuselt.stamp import get_stamp
 from confuselt.tables import read_table
 
 READS = ("rna.matrix", "rna.scaling", "rna.genes", "rna.min_count", "rna.min_share", "rna.clip")
+log = logging.getLogger("confuselt.rna")
 
 
 def main(counts: Path, folds: Path, normalised: Output, normaliser: Output, repeat: int, fold: int, cfg: dict) -> None:
-    """Fit on training patients, transform all."""
+    """Fit on training patients, transform all; who cannot be transformed is named in ``uns["excluded"]`` (JSON) and has no row."""
     adata = ad.read_h5ad(counts)
     roles = read_roles(read_table(folds, FOLDS), repeat, fold)
     train = [p for p in roles["train"] if p in set(adata.obs_names)]
@@ -28,8 +31,12 @@ def main(counts: Path, folds: Path, normalised: Output, normaliser: Output, repe
         Path(normaliser).write_text("{}")
         return
     fitted = fit_normaliser(adata[train].copy(), cfg)
-    out = ad.AnnData(fitted.transform(adata), obs=adata.obs.copy(), var=pd.DataFrame(index=fitted.genes))
-    out.uns["stamp"] = get_stamp()
+    lost = fitted.unusable(adata)
+    for patient, reason in lost.items():
+        log.warning("RNA of %s is not used in repeat %d, fold %d: %s", patient, repeat, fold, reason)
+    served = adata[~adata.obs_names.isin(list(lost))]
+    out = ad.AnnData(fitted.transform(served), obs=served.obs.copy(), var=pd.DataFrame(index=fitted.genes))
+    out.uns.update(stamp=get_stamp(), excluded=json.dumps(lost))
     out.write_h5ad(normalised)
     fitted.save(normaliser)
 

@@ -1,0 +1,100 @@
+"""Read one bag file: features and coordinates of a slide."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from confuselt.acquire.sheet import row_number
+from confuselt.unusable import Unusable
+
+SUFFIXES = frozenset({".h5", ".hdf5"})
+
+
+def check_features(features: np.ndarray, where: str) -> None:
+    """Raise Unusable for NaN, infinite or no rows.
+
+    Parameters
+    ----------
+    features : (n, d) float array
+    where : str
+        File and slide, for the message.
+    """
+    if features.ndim != 2 or 0 in features.shape:
+        raise Unusable(f"{where}: features of shape {features.shape}, wanted rows x columns")
+    bad = ~np.isfinite(features)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise Unusable(f"{where}: {int(bad.sum())} values are NaN or infinite, first in row {row_number(int(row))}, feature {row_number(int(column))}")
+
+
+def check_coords(coords: np.ndarray, rows: int, where: str) -> np.ndarray:
+    """Coordinates as (rows, 2) int32; Unusable where they are no such thing.
+
+    Parameters
+    ----------
+    coords : array
+        As stored; columns after the second are ignored.
+    rows : int
+        Rows of features.
+    where : str
+        File, dataset and slide, for the message.
+    """
+    if coords.ndim != 2 or coords.shape[1] < 2:
+        raise Unusable(f"{where} of shape {coords.shape}, wanted ({rows}, 2)")
+    if len(coords) != rows:
+        raise Unusable(f"{where}: {len(coords)} coordinates for {rows} rows of features")
+    if not np.issubdtype(coords.dtype, np.number):
+        raise Unusable(f"{where} are {coords.dtype}, not numbers")
+    bad = ~(np.abs(coords[:, :2].astype(np.float64)) <= np.iinfo(np.int32).max).all(1)
+    if bad.any():
+        raise Unusable(f"{where}: row {row_number(int(bad.argmax()))} is NaN or does not fit int32")
+    return coords[:, :2].astype(np.int32)
+
+
+def read_bag(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Features and coordinates of one bag file.
+
+    Reads this project's files and those of CLAM, TRIDENT and STAMP: ``features`` or ``feats``,
+    of shape (n, d) or (1, n, d), and ``coords`` (n, 2).
+
+    Returns
+    -------
+    features : (n, d) float32
+    coords : (n, 2) int32
+        Zeros where the file has none.
+
+    Raises
+    ------
+    Unusable
+        The file cannot be opened or holds no features, a dataset has another shape or type, or a finite
+        value does not fit float32.
+    """
+    try:
+        with h5py.File(path) as file:
+            name = next((k for k in ("features", "feats") if k in file), None)
+            if name is None:
+                raise Unusable(f"{path}: no dataset 'features' (found {sorted(file)})")
+            raw = _dataset(file, name, path)
+            coords = _dataset(file, "coords", path) if "coords" in file else None
+    except (OSError, KeyError) as error:  # KeyError: a link that leads nowhere
+        raise Unusable(f"{path}: cannot be read as HDF5 ({error})") from error
+    if raw.ndim != 2:
+        raise Unusable(f"{path}: dataset '{name}' of shape {raw.shape}, wanted rows x columns")
+    if not np.issubdtype(raw.dtype, np.number):
+        raise Unusable(f"{path}: dataset '{name}' is {raw.dtype}, not numbers")
+    with np.errstate(over="ignore"):
+        features = raw.astype(np.float32)
+    if (np.isfinite(raw) & ~np.isfinite(features)).any():
+        raise Unusable(f"{path}: a finite value does not fit float32")
+    if coords is None:
+        return features, np.zeros((len(features), 2), np.int32)
+    return features, check_coords(coords, len(features), f"{path}: dataset 'coords'")
+
+
+def _dataset(file: h5py.File, name: str, path: Path) -> np.ndarray:
+    """Values of a dataset, without the leading axis of length 1 that some tools write."""
+    if not isinstance(file[name], h5py.Dataset):
+        raise Unusable(f"{path}: '{name}' is a group (with {sorted(file[name])}), wanted a dataset")
+    values = np.asarray(file[name][()])
+    return values[0] if values.ndim == 3 and len(values) == 1 else values

@@ -1,0 +1,75 @@
+"""A stream as one table: a row per instance, ids beside the features."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from confuselt.acquire.sheet import read_sheet, row_number
+from confuselt.embed.bag_file import check_coords, check_features
+from confuselt.unusable import Unusable
+
+PLACE = ["x", "y"]
+
+
+class FeatureTable:
+    """Bags of a ready-made table, held in memory whole: such tables have few rows per slide.
+
+    Parameters
+    ----------
+    path : Path
+        The user's table.
+    key : str
+        ``acquire.id_column``.
+
+    Attributes
+    ----------
+    names : list of str
+        Feature columns, in order.
+
+    Raises
+    ------
+    ValueError
+        A column is no number, or there is no feature column.
+    """
+
+    def __init__(self, path: Path, key: str) -> None:
+        frame = read_sheet(path, ids=(key, "slide_id"))
+        self.names = [c for c in frame.columns if c not in (key, "slide_id", *PLACE)]
+        if not self.names:
+            raise ValueError(f"{path}: no feature column beside the ids")
+        features = frame[self.names].apply(pd.to_numeric, errors="coerce")
+        text = [c for c in self.names if features[c].isna().gt(frame[c].isna()).any()]
+        if text:
+            raise ValueError(f"{path}: columns {text[:5]} are not numeric; a feature table holds ids ({key}, slide_id, x, y) and numbers only")
+        self._path = path
+        with np.errstate(over="ignore"):
+            self._features = features.to_numpy(np.float32, na_value=np.nan)
+        self._coords = frame[PLACE].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64, na_value=np.nan) if {*PLACE} <= {*frame} else None
+        self._rows = _positions(frame["slide_id"] if "slide_id" in frame else frame[key])
+
+    @property
+    def columns(self) -> str:
+        """Sixteen hex digits over the feature columns in order."""
+        return hashlib.sha256("\n".join(self.names).encode()).hexdigest()[:16]
+
+    def read(self, slide: str) -> tuple[np.ndarray, np.ndarray]:
+        """Features (n, d) float32 and coordinates (n, 2) int32 (zeros where the table has none); Unusable for a bad row."""
+        rows = self._rows.get(slide)
+        if rows is None:
+            raise Unusable(f"{self._path.name}: no row of slide {slide}")
+        where = f"{self._path.name} row {row_number(int(rows[0]))} (slide {slide})"
+        features = self._features[rows]
+        check_features(features, where)
+        if self._coords is None:
+            return features, np.zeros((len(rows), 2), np.int32)
+        return features, check_coords(self._coords[rows], len(rows), f"{where}: columns x, y")
+
+
+def _positions(slide: pd.Series) -> dict[str, np.ndarray]:
+    codes, values = pd.factorize(slide)
+    order = np.argsort(codes, kind="stable")
+    order = order[codes[order] >= 0]
+    parts = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1) if len(order) else []
+    return {values[codes[part[0]]]: part for part in parts}
