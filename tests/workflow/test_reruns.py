@@ -22,8 +22,10 @@ from confuselt.settings import settings
 TABLE = list(csv.DictReader((ROOT / "tests/workflow/reruns.tsv").open(), delimiter="\t", quoting=csv.QUOTE_NONE))
 SCRIPTS = {p.stem: p for p in (ROOT / "workflow/scripts").glob("*/*.py")}
 BELOW = {
-    "simulate_cohort": "read_sheets import_tiles import_cells gather_rna",
-    "read_sheets": "import_tiles import_cells gather_rna make_folds permute_outcomes finetune_arm fit_baseline score_arms write_report",
+    "simulate_cohort": "read_sheets read_clinical list_sources import_tiles import_cells gather_rna",
+    "read_sheets": "read_clinical import_tiles import_cells gather_rna write_report",
+    "read_clinical": "make_folds permute_outcomes finetune_arm fit_baseline score_arms write_report",
+    "list_sources": "write_report",
     "permute_outcomes": "make_folds finetune_arm score_arms",
     "import_tiles": "pack_bags write_report",
     "import_cells": "pack_bags write_report",

@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from confuselt.acquire.excluded import EXCLUDED, OK
 from confuselt.acquire.sheet import closest, columns_of, read_sheet, row_number
-from confuselt.config.tasks import DAYS_PER
-
-OK, EXCLUDED = "ok", "excluded"
+from confuselt.acquire.units import DAYS_PER
 
 
 def mark_repeated(ids: pd.Series, file: str) -> pd.Series:
@@ -202,25 +201,28 @@ def read_rna_ids(path: Path, cfg: dict) -> pd.DataFrame:
     return frame[~frame.duplicated("sample_id")].sort_values("sample_id", ignore_index=True)
 
 
-def exclude_unmatched(frame: pd.DataFrame, others: dict[str, set[str]], file: str) -> pd.DataFrame:
-    """Exclude rows whose patient stands in none of the other tables, with the closest ids.
+def exclude_unmatched(frame: pd.DataFrame, known: set[str], table: str, file: str) -> pd.DataFrame:
+    """Exclude rows whose patient the clinical table does not have, with the closest ids.
+
+    Slides and RNA are never matched against each other: a patient may well lack a modality.
 
     Parameters
     ----------
     frame : DataFrame
         With ``patient_id``, ``status``, ``reason``.
-    others : dict of str to set of str
-        File name to its patient ids; an empty dict leaves everything as it is.
+    known : set of str
+        Patients of the clinical table; an empty set (a cohort without one) leaves everything as it is.
+    table : str
+        Name of the clinical table.
     file : str
         Where `frame` came from.
     """
-    if not others:
+    if not known:
         return frame
-    known = set().union(*others.values())
     frame = frame.copy()
     for i in frame.index[(frame["status"] == OK) & ~frame["patient_id"].isin(known)]:
         patient = frame.at[i, "patient_id"]
-        frame.at[i, "reason"] = f"{file}: id '{patient}' matches nothing in {', '.join(sorted(others))}{closest(patient, sorted(known))}"
+        frame.at[i, "reason"] = f"{file}: id '{patient}' matches nothing in {table}{closest(patient, sorted(known))}"
         frame.at[i, "status"] = EXCLUDED
     return frame
 
@@ -256,12 +258,3 @@ def patient_table(slides: pd.DataFrame, rna: pd.DataFrame, clinical: pd.DataFram
         states.append(EXCLUDED if out else OK)
         reasons.append("; ".join(texts) or None)
     return rows.assign(status=states, reason=reasons)
-
-
-def check_excluded(frame: pd.DataFrame, share: float, what: str, key: str) -> None:
-    """Raise ValueError that lists the excluded rows where more than `share` of them are excluded."""
-    out = frame[frame["status"] == EXCLUDED]
-    if len(frame) and len(out) / len(frame) > share:
-        lines = "\n".join(f"  {r[key]}: {r['reason']}" for r in out.head(50).to_dict("records"))
-        more = f"\n  and {len(out) - 50} more" if len(out) > 50 else ""
-        raise ValueError(f"{len(out)} of {len(frame)} {what} are excluded, more than max_excluded ({share:.0%}):\n{lines}{more}")

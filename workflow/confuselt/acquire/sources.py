@@ -1,15 +1,10 @@
-"""The files that a cohort lists: which exist, and whether they have the columns that the config names."""
+"""What the workflow asks of a cohort's files while it is parsed: which exist, and whether they have the columns that the config names."""
 
-import hashlib
 from pathlib import Path
 
-import pandas as pd
-
+from confuselt.acquire.downloads import FILES
 from confuselt.acquire.sheet import closest, columns_of, read_sheet
 from confuselt.config.root import Config
-
-# Config key of acquire to the argument of the rule that reads it.
-FILES = {"slides": "slide_sheet", "tile": "tile_table", "cells": "cells_table", "rna": "rna_matrix", "clinical": "clinical_table", "site_map": "site_map"}
 
 
 def listed_files(config: Config) -> dict[str, Path]:
@@ -60,25 +55,3 @@ def _wanted(config: Config, key: str) -> list[tuple[str, str]]:
     if key == "clinical" and config.predict.name is None:
         wanted += [(config.acquire.site, "acquire.site")] if config.acquire.site else []
     return wanted
-
-
-def source_table(listed: dict[str, Path]) -> pd.DataFrame:
-    """Rows of ``acquire/downloads``: every listed file, with size and sha256, or why it is not used."""
-    rows = []
-    for what, path in sorted(listed.items()):
-        if not path.is_file():
-            rows.append(
-                {
-                    "what": what,
-                    "file": path.name,
-                    "status": "excluded",
-                    "reason": f"{path.name} is listed as acquire.{what} but absent",
-                    "bytes": 0,
-                    "sha": None,
-                }
-            )
-            continue
-        with path.open("rb") as handle:
-            sha = hashlib.file_digest(handle, "sha256").hexdigest()
-        rows.append({"what": what, "file": path.name, "status": "ok", "reason": None, "bytes": path.stat().st_size, "sha": sha})
-    return pd.DataFrame(rows, columns=["what", "file", "status", "reason", "bytes", "sha"])

@@ -6,8 +6,6 @@ from pydantic import Field, model_validator
 
 from confuselt.config.block import Block
 
-DAYS_PER = {"days": 1.0, "weeks": 7.0, "months": 365.25 / 12, "years": 365.25}
-
 
 class Survival(Block):
     """A right-censored endpoint."""
