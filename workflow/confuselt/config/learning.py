@@ -5,14 +5,13 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from confuselt.config.block import Block
+from confuselt.evaluate.names import BASELINES
 
 ARMS = (
     *(f"{kind}-{start}-{cells}" for kind in ("wsi", "both") for start in ("scratch", "pretrained") for cells in ("nocells", "cells")),
     "rna-scratch",
     "rna-pretrained",
 )
-BASELINES = ("clinical", "pca-cox", "mean-pool", "cca")
-CONTROLS = ("permuted", "permuted-within-site", "mispaired")
 
 
 class Model(Block):

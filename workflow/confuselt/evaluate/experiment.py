@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from confuselt.config.learning import BASELINES
+from confuselt.evaluate.names import BASELINES
 from confuselt.evaluate.retrieval import Gallery
 from confuselt.evaluate.schema import CURVES, PREDICTIONS
 from confuselt.evaluate.scores import Bootstrap
