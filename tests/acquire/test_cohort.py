@@ -69,9 +69,10 @@ def test_duplicate_ids_are_excluded_with_their_rows(tmp_path):
     assert table.loc["P2", "status"] == "ok"
 
 
-def test_missing_site_column_names_the_closest(tmp_path):
-    with pytest.raises(ValueError, match="no column 'site'; closest: 'sites'"):
-        clinical(tmp_path, [{**{k: v for k, v in good().items() if k != "site"}, "sites": "x"}])
+def test_without_a_site_column_the_patients_stay(tmp_path):
+    table = clinical(tmp_path, [{k: v for k, v in good().items() if k != "site"}])
+    assert table["site"].isna().all() and table["reason"].isna().all() and (table["status"] == "ok").all()
+    check_table(table, CLINICAL)
 
 
 def test_unmatched_ids_are_excluded_with_the_closest():

@@ -20,7 +20,7 @@ from confuselt.settings import settings
 try:
     CONFIG = validate(config)
     for name in filter(None, (CONFIG.cohort, CONFIG.predict.name)):
-        check_sources(CONFIG.for_cohort(name))
+        check_sources(CONFIG, name)
 except ValueError as fault:
     raise WorkflowError(str(fault))
 

@@ -53,10 +53,10 @@ def read_clinical(path: Path, cfg: dict) -> pd.DataFrame:
         out["site"] = "one site"
     elif cfg["acquire.site"] in raw:
         out["site"] = raw[cfg["acquire.site"]].map(lambda v: None if pd.isna(v) else str(v))
-    else:
-        raise ValueError(f"{path}: no column '{cfg['acquire.site']}'{closest(cfg['acquire.site'], list(raw.columns))} (acquire.site)")
-    for position in np.flatnonzero(out["site"].isna()):
-        notes.setdefault(position, []).append(f"{file} row {row_number(position)}: no site")
+        for position in np.flatnonzero(out["site"].isna()):
+            notes.setdefault(position, []).append(f"{file} row {row_number(position)}: no site")
+    else:  # a cohort to predict on needs none; for the training cohort check_sources stopped before any job
+        out["site"] = None
     for endpoint in cfg["tasks.survival"]:
         days, event = _endpoint(raw, endpoint, file, notes)
         out[f"{endpoint['name']}_days"], out[f"{endpoint['name']}_event"] = days, event

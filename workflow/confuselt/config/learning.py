@@ -69,7 +69,7 @@ class Controls(Block):
 class Evaluate(Block):
     """Metrics, comparisons, figures, report."""
 
-    primary: str = Field("pfi", description="endpoint on which the verdicts rest, fixed before a run")
+    primary: str = Field("pfi", description="endpoint on which the verdicts rest, fixed before a run; a label (default the first) where tasks.survival is []")
     baselines: list[Literal["clinical", "pca-cox", "mean-pool", "cca"]] = Field(list(BASELINES), description="baselines, tuned on the inner part")
     controls: Controls = Field(Controls(), description="negative controls")
     draws: int = Field(1000, ge=100, description="bootstrap draws")
