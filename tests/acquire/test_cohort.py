@@ -4,16 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from confuselt.acquire.cohort import (
-    check_all_excluded,
-    check_excluded,
-    exclude_unmatched,
-    merge_sites,
-    patient_table,
-    read_clinical,
-    read_rna_ids,
-    read_streams,
-)
+from confuselt.acquire.cohort import exclude_unmatched, merge_sites, patient_table, read_clinical, read_rna_ids, read_streams
+from confuselt.acquire.excluded import check_all_excluded, check_excluded
 from confuselt.acquire.schema import CLINICAL, PATIENTS, RNA, SLIDES
 from confuselt.acquire.sheet import read_sheet
 from confuselt.tables import check_table, empty_table
@@ -77,17 +69,18 @@ def test_duplicate_ids_are_excluded_with_their_rows(tmp_path):
     assert table.loc["P2", "status"] == "ok"
 
 
-def test_missing_site_column_names_the_closest(tmp_path):
-    with pytest.raises(ValueError, match="no column 'site'; closest: 'sites'"):
-        clinical(tmp_path, [{**{k: v for k, v in good().items() if k != "site"}, "sites": "x"}])
+def test_without_a_site_column_the_patients_stay(tmp_path):
+    table = clinical(tmp_path, [{k: v for k, v in good().items() if k != "site"}])
+    assert table["site"].isna().all() and table["reason"].isna().all() and (table["status"] == "ok").all()
+    check_table(table, CLINICAL)
 
 
 def test_unmatched_ids_are_excluded_with_the_closest():
     frame = pd.DataFrame({"patient_id": ["TCGA-A1-A0SX", "TCGA-A1-A0SB"], "status": "ok", "reason": None})
-    out = exclude_unmatched(frame, {"clinical.csv": {"TCGA-A1-A0SB", "TCGA-A1-A0SD"}}, "rna.parquet")
+    out = exclude_unmatched(frame, {"TCGA-A1-A0SB", "TCGA-A1-A0SD"}, "clinical.csv", "rna.parquet")
     assert out["status"].tolist() == ["excluded", "ok"]
     assert "rna.parquet: id 'TCGA-A1-A0SX' matches nothing in clinical.csv; closest: " in out["reason"][0]
-    assert exclude_unmatched(frame, {}, "x")["status"].tolist() == ["ok", "ok"]
+    assert exclude_unmatched(frame, set(), "", "x")["status"].tolist() == ["ok", "ok"]
 
 
 def test_streams_of_tables_and_sheets(tmp_path):

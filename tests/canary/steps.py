@@ -43,12 +43,14 @@ def cohort(workflow: Path, config, raw: Path, folder: Path) -> None:
         workflow,
         "acquire/read_sheets",
         config,
-        **{k: folder / f"{k}.parquet" for k in ("slides", "rna", "clinical", "patients", "downloads")},
+        **{k: folder / f"{k}.parquet" for k in ("slides", "rna")},
         tile_table=raw / "tile.parquet",
         cells_table=raw / "cells.parquet",
         rna_matrix=raw / "rna.parquet",
         clinical_table=raw / "clinical.csv",
     )
+    tables = {k: folder / f"{k}.parquet" for k in ("slides", "rna", "clinical", "patients")}
+    run(workflow, "acquire/read_clinical", config, **tables, clinical_table=raw / "clinical.csv")
     for stream, script in (("tile", "embed/import_tiles"), ("cells", "cells/import_cells")):
         run(workflow, script, config, slides=folder / "slides.parquet", index=folder / f"{stream}.index.parquet", features=folder / f"{stream}.h5")
     run(

@@ -11,6 +11,8 @@ from confuselt.content import content_hash
 RULES = [
     "simulate_cohort",
     "read_sheets",
+    "read_clinical",
+    "list_sources",
     "permute_outcomes",
     "import_tiles",
     "import_cells",

@@ -9,6 +9,7 @@ import pytest
 from confuselt.code_hash import PACKAGE_DIR, closure, code_hash
 
 SCRIPT = "scripts/pretrain/pretrain_towers.py"
+SCRIPTS = sorted((PACKAGE_DIR.parent / "scripts").glob("*/*.py"))
 
 
 @pytest.fixture
@@ -36,6 +37,49 @@ def test_comments_docstrings_and_plumbing_are_outside(copy):
     edit(copy / "confuselt/pretrain/loss.py", "Mean of the two directions.", "Another sentence.")
     edit(copy / "confuselt/progress.py", "every: float = 20.0", "every: float = 5.0")
     assert hash_in(copy) == before
+
+
+def test_log_lines_are_outside(copy):
+    before = hash_in(copy, "scripts/split/make_folds.py")
+    module = copy / "confuselt/split/folds.py"
+    edit(module, "%d patients of %s are not in the cohort, first %s", "%d of %s are unknown: %s")
+    edit(module, "    if absent:\n        log.warning", "    if absent:\n        log.info('%d', len(absent))\n        log.warning")
+    edit(copy / "confuselt/split/roles.py", "import pandas as pd\n", "import logging\n\nimport pandas as pd\n\nlog = logging.getLogger(__name__)\n")
+    assert hash_in(copy, "scripts/split/make_folds.py") == before
+    edit(module, "        return 0.0", "        return 1.0")
+    assert hash_in(copy, "scripts/split/make_folds.py") != before
+
+
+@pytest.mark.parametrize(
+    ("line", "stays"),
+    [
+        ("log.info('a %s', 1)", False),
+        ("warnings.warn('a', stacklevel=2)", False),
+        ("logging.captureWarnings(True)", False),
+        ("log.append(1)", True),
+        ("warnings.simplefilter('error')", True),
+        ("log.info('%d', (n := 3))", True),
+        ("found.append(log.info('a'))", True),
+    ],
+)
+def test_only_statements_that_log_are_stripped(line, stays, tmp_path):
+    (tmp_path / "with.py").write_text(f"if x:\n    {line}\n")
+    (tmp_path / "without.py").write_text("if x:\n    pass\n")
+    assert (code_hash(tmp_path / "with.py") != code_hash(tmp_path / "without.py")) is stays
+
+
+def test_a_template_belongs_to_the_module_that_names_it(copy):
+    report, arm = "scripts/evaluate/write_report.py", "scripts/finetune/finetune_arm.py"
+    before = {script: hash_in(copy, script) for script in (report, arm)}
+    template = copy / "confuselt/evaluate/report.html.j2"
+    template.write_text(template.read_text() + "<!-- one more line -->\n")
+    assert hash_in(copy, report) != before[report] and hash_in(copy, arm) == before[arm]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
+def test_no_job_imports_the_config(script):
+    """Or else a new key of one stage would rerun the others."""
+    assert not [name for name in closure(script)[0] if name.startswith("confuselt.config")]
 
 
 @pytest.mark.parametrize(

@@ -37,12 +37,20 @@ def test_shipped_configs_are_valid(path):
         ({"finetune": {"arms": ["wsi"]}}, "unknown arms"),
         ({"acquire": {"site": None}}, "split.group: patient"),
         ({"tasks": {"survival": [{"name": "os"}, {"name": "os"}], "labels": []}, "evaluate": {"primary": "os"}}, "share a name"),
+        ({"tasks": {"survival": [], "labels": []}}, "tasks.survival and tasks.labels are both empty"),
+        ({"tasks": {"survival": []}, "evaluate": {"primary": "os"}}, "evaluate.primary 'os' is no label of tasks.labels"),
+        ({"tasks": {"survival": [{"name": "pfi", "horizons": []}]}}, "tasks.survival.0.horizons"),
         ({"predict": {"name": "tcga-brca"}}, "is the training cohort"),
     ],
 )
 def test_faults_name_the_key_and_what_to_do(raw, said):
     with pytest.raises(ConfigFault, match=said.replace("(", r"\(").replace(".", r"\.")):
         validate(raw)
+
+
+def test_labels_alone_are_enough_and_the_first_is_primary():
+    assert validate({"tasks": {"survival": []}}).evaluate.primary == "pam50"
+    assert validate({"tasks": {"survival": []}, "evaluate": {"primary": "pam50"}}).evaluate.primary == "pam50"
 
 
 def test_all_faults_are_told_at_once():

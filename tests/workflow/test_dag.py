@@ -76,6 +76,9 @@ def test_missing_column_and_missing_folds_stop_before_any_job(tmp_path):
     done = snakemake(tmp_path / "run", "-n", config=config, check=False)
     assert "has no column 'patient_id'; closest: 'patient'" in done.stdout + done.stderr
     pd.DataFrame({"patient_id": ["a"], "f": [1.0]}).to_csv(tmp_path / "tile.csv", index=False)
+    done = snakemake(tmp_path / "run", "-n", config=config, check=False)
+    assert "clinical.parquet is absent: the training cohort 'tiny' needs it" in done.stdout + done.stderr
+    pd.DataFrame({"patient_id": ["a"], "site": ["s"]}).to_parquet(tmp_path / "clinical.parquet")
     done = snakemake(tmp_path / "run", "-n", config={**config, "split": {"from": "file"}}, check=False)
     assert "folds.parquet" in done.stdout + done.stderr and done.returncode
 

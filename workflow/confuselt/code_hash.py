@@ -1,9 +1,10 @@
 """Content hash of a script and of every confuselt module that it reaches.
 
 Snakemake sees neither imported modules nor the meaning of an edit. The hash
-goes over the syntax tree with docstrings stripped, so a comment, a docstring
-or a touched file changes nothing, and a real edit changes exactly the rules
-whose scripts reach the edited module.
+goes over the syntax tree with docstrings and log lines stripped, so a comment, a
+docstring, a log line or a touched file changes nothing, and a real edit changes
+exactly the rules whose scripts reach the edited module. A ``*.j2`` template is
+hashed with the module beside it that names it.
 """
 
 import ast
@@ -19,6 +20,8 @@ PACKAGE = PACKAGE_DIR.name
 
 # Plumbing: how a job is started, logged and stamped, never what it computes.
 PLUMBING = frozenset({"confuselt.run_step", "confuselt.stamp", "confuselt.code_hash", "confuselt.progress", "confuselt.settings"})
+
+LEVELS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log"})
 
 # A new version of one of these may change numbers, so it is part of the hash of the scripts that import it.
 DECISIVE = {
@@ -57,9 +60,46 @@ def _strip_docstrings(tree: ast.Module) -> ast.Module:
     return tree
 
 
+def _strip_logging(tree: ast.Module) -> ast.Module:
+    """Take out statements that only log; a block that held nothing else keeps a ``pass``."""
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(node, name, None)
+            if isinstance(block, list) and block:  # a lambda's body is an expression
+                kept = [statement for statement in block if not _only_logs(statement)]
+                setattr(node, name, kept or ([ast.Pass()] if name == "body" else []))
+    return tree
+
+
+def _only_logs(statement: ast.stmt) -> bool:
+    """Whether a statement logs, warns, or fetches the logger, and does nothing else."""
+    if isinstance(statement, ast.Import):
+        return [alias.name for alias in statement.names] == ["logging"]
+    if isinstance(statement, ast.Assign):
+        return _called(statement.value) == ("logging", "getLogger")
+    # An assignment among the arguments (:=) is more than a log line.
+    if not isinstance(statement, ast.Expr) or any(isinstance(node, ast.NamedExpr) for node in ast.walk(statement)):
+        return False
+    holder, name = _called(statement.value)
+    return holder == "logging" or (holder == "log" and name in LEVELS) or (holder, name) == ("warnings", "warn")
+
+
+def _called(value: ast.expr) -> tuple[str, str]:
+    """("log", "info") of ``log.info(...)``; two empty words for anything else."""
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and isinstance(value.func.value, ast.Name):
+        return value.func.value.id, value.func.attr
+    return "", ""
+
+
+def _templates(path: Path) -> list[Path]:
+    """Templates beside a module whose file name stands in it."""
+    text = path.read_text(encoding="utf-8")
+    return [template for template in sorted(path.parent.glob("*.j2")) if template.name in text]
+
+
 @cache
 def _parsed(path: Path) -> ast.Module:
-    return _strip_docstrings(ast.parse(path.read_text(encoding="utf-8")))
+    return _strip_logging(_strip_docstrings(ast.parse(path.read_text(encoding="utf-8"))))
 
 
 def closure(script: Path) -> tuple[dict[str, Path], set[str]]:
@@ -106,6 +146,8 @@ def code_hash(script: Path) -> str:
     digest = hashlib.sha256()
     for name in sorted(modules):
         digest.update(f"{name}\n{ast.dump(_parsed(modules[name]))}\n".encode())
+        for template in _templates(modules[name]):
+            digest.update(f"{template.name}\n{template.read_text(encoding='utf-8')}\n".encode())
     decisive = versions(tuple(sorted(DECISIVE[name] for name in foreign if name in DECISIVE)))
     digest.update(repr(sorted(decisive.items())).encode())
     return digest.hexdigest()[:16]

@@ -28,13 +28,10 @@ rule simulate_cohort:
 
 rule read_sheets:
     input:
-        unpack(cohort_files),
+        unpack(cohort_files("slides", "tile", "cells", "rna", "clinical")),
     output:
         slides=f"{COHORT}/acquire/slides.parquet",
         rna=f"{COHORT}/acquire/rna.parquet",
-        clinical=f"{COHORT}/acquire/clinical.parquet",
-        patients=f"{COHORT}/acquire/patients.parquet",
-        downloads=f"{COHORT}/acquire/downloads.parquet",
     log:
         f"{RESULTS}/logs/acquire/read_sheets.{{cohort}}.log",
     benchmark:
@@ -48,9 +45,58 @@ rule read_sheets:
         cfg=cfg("acquire", "read_sheets"),
         code=code("acquire", "read_sheets"),
     message:
-        "acquire: cohort tables of {wildcards.cohort}"
+        "acquire: slides and RNA samples of {wildcards.cohort}"
     script:
         "../scripts/acquire/read_sheets.py"
+
+
+rule read_clinical:
+    input:
+        unpack(cohort_files("clinical", "site_map")),
+        slides=f"{COHORT}/acquire/slides.parquet",
+        rna=f"{COHORT}/acquire/rna.parquet",
+    output:
+        clinical=f"{COHORT}/acquire/clinical.parquet",
+        patients=f"{COHORT}/acquire/patients.parquet",
+    log:
+        f"{RESULTS}/logs/acquire/read_clinical.{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/acquire/read_clinical.{{cohort}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        cfg=cfg("acquire", "read_clinical"),
+        code=code("acquire", "read_clinical"),
+    message:
+        "acquire: clinical table and patients of {wildcards.cohort}"
+    script:
+        "../scripts/acquire/read_clinical.py"
+
+
+rule list_sources:
+    input:
+        unpack(cohort_files(*FILES)),
+    output:
+        downloads=f"{COHORT}/acquire/downloads.parquet",
+    log:
+        f"{RESULTS}/logs/acquire/list_sources.{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/acquire/list_sources.{{cohort}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        cfg=cfg("acquire", "list_sources"),
+        code=code("acquire", "list_sources"),
+    message:
+        "acquire: listed files of {wildcards.cohort}"
+    script:
+        "../scripts/acquire/list_sources.py"
 
 
 rule permute_outcomes:

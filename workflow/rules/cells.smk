@@ -3,7 +3,7 @@
 
 rule import_cells:
     input:
-        unpack(cohort_file("cells")),
+        unpack(cohort_files("cells")),
         bags=bags_of("cells"),
         slides=f"{COHORT}/acquire/slides.parquet",
     output:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from confuselt.acquire.downloads import FILES
 from confuselt.acquire.sources import (
-    FILES,
     bag_files,
     check_sources,
     existing_files,
@@ -20,7 +20,7 @@ from confuselt.settings import settings
 try:
     CONFIG = validate(config)
     for name in filter(None, (CONFIG.cohort, CONFIG.predict.name)):
-        check_sources(CONFIG.for_cohort(name))
+        check_sources(CONFIG, name)
 except ValueError as fault:
     raise WorkflowError(str(fault))
 
@@ -115,22 +115,19 @@ def outcomes(wildcards):
 # --- acquire, embed, cells, rna
 
 
-def cohort_files(wildcards):
-    """Listed files that exist, by the name of the argument that reads them."""
-    config = CONFIG.for_cohort(wildcards.cohort)
-    files = (
-        listed_files(config)
-        if config.acquire.source == "simulate"
-        else existing_files(config)
-    )
-    return {FILES[key]: str(path) for key, path in files.items()}
+def cohort_files(*keys):
+    """Input function for those listed files that exist, by the name of the argument that reads them."""
 
+    def of(wildcards):
+        config = CONFIG.for_cohort(wildcards.cohort)
+        files = (
+            listed_files(config)
+            if config.acquire.source == "simulate"
+            else existing_files(config)
+        )
+        return {FILES[key]: str(path) for key, path in files.items() if key in keys}
 
-def cohort_file(key):
-    """Input function for one of these files."""
-    return lambda wildcards: {
-        k: v for k, v in cohort_files(wildcards).items() if k == FILES[key]
-    }
+    return of
 
 
 def bags_of(stream):

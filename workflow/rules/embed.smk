@@ -3,7 +3,7 @@
 
 rule import_tiles:
     input:
-        unpack(cohort_file("tile")),
+        unpack(cohort_files("tile")),
         bags=bags_of("tile"),
         slides=f"{COHORT}/acquire/slides.parquet",
     output:

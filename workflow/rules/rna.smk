@@ -3,7 +3,7 @@
 
 rule gather_rna:
     input:
-        unpack(cohort_file("rna")),
+        unpack(cohort_files("rna")),
         samples=f"{COHORT}/acquire/rna.parquet",
         centroids=[p for p in [CONFIG.rna.pam50_centroids] if p],
     output:

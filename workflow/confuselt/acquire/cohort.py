@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from confuselt.acquire.excluded import EXCLUDED, OK
 from confuselt.acquire.sheet import closest, columns_of, read_sheet, row_number
-from confuselt.config.tasks import DAYS_PER
-
-OK, EXCLUDED = "ok", "excluded"
+from confuselt.acquire.units import DAYS_PER
 
 
 def row_name(file: str, position: int) -> str:
@@ -61,10 +60,10 @@ def read_clinical(path: Path, cfg: dict) -> pd.DataFrame:
         out["site"] = "one site"
     elif cfg["acquire.site"] in raw:
         out["site"] = raw[cfg["acquire.site"]]
-    else:
-        raise ValueError(f"{path}: no column '{cfg['acquire.site']}'{closest(cfg['acquire.site'], list(raw.columns))} (acquire.site)")
-    for position in np.flatnonzero(out["site"].isna()):
-        notes.setdefault(position, []).append(f"{file} row {row_number(position)}: no site")
+        for position in np.flatnonzero(out["site"].isna()):
+            notes.setdefault(position, []).append(f"{file} row {row_number(position)}: no site")
+    else:  # a cohort to predict on needs none; for the training cohort check_sources stopped before any job
+        out["site"] = None
     for endpoint in cfg["tasks.survival"]:
         days, event = _endpoint(raw, endpoint, file, notes)
         out[f"{endpoint['name']}_days"], out[f"{endpoint['name']}_event"] = days, event
@@ -221,25 +220,28 @@ def read_rna_ids(path: Path, cfg: dict) -> pd.DataFrame:
     return frame.sort_values("sample_id", ignore_index=True)
 
 
-def exclude_unmatched(frame: pd.DataFrame, others: dict[str, set[str]], file: str) -> pd.DataFrame:
-    """Exclude rows whose patient stands in none of the other tables, with the closest ids.
+def exclude_unmatched(frame: pd.DataFrame, known: set[str], table: str, file: str) -> pd.DataFrame:
+    """Exclude rows whose patient the clinical table does not have, with the closest ids.
+
+    Slides and RNA are never matched against each other: a patient may well lack a modality.
 
     Parameters
     ----------
     frame : DataFrame
         With ``patient_id``, ``status``, ``reason``.
-    others : dict of str to set of str
-        File name to its patient ids; an empty dict leaves everything as it is.
+    known : set of str
+        Patients of the clinical table; an empty set (a cohort without one) leaves everything as it is.
+    table : str
+        Name of the clinical table.
     file : str
         Where `frame` came from.
     """
-    if not others:
+    if not known:
         return frame
-    known = set().union(*others.values())
     frame = frame.copy()
     for i in frame.index[(frame["status"] == OK) & ~frame["patient_id"].isin(known)]:
         patient = frame.at[i, "patient_id"]
-        frame.at[i, "reason"] = f"{file}: id '{patient}' matches nothing in {', '.join(sorted(others))}{closest(patient, sorted(known))}"
+        frame.at[i, "reason"] = f"{file}: id '{patient}' matches nothing in {table}{closest(patient, sorted(known))}"
         frame.at[i, "status"] = EXCLUDED
     return frame
 
@@ -275,21 +277,3 @@ def patient_table(slides: pd.DataFrame, rna: pd.DataFrame, clinical: pd.DataFram
         states.append(EXCLUDED if out else OK)
         reasons.append("; ".join(texts) or None)
     return rows.assign(status=states, reason=reasons)
-
-
-def check_excluded(frame: pd.DataFrame, share: float, what: str, key: str) -> None:
-    """Raise ValueError that lists the excluded rows where more than `share` of them are excluded."""
-    check_all_excluded([(frame, what, key)], share)
-
-
-def check_all_excluded(tables: list[tuple[pd.DataFrame, str, str]], share: float) -> None:
-    """`check_excluded` for several (frame, what, key): one error names every table with too many excluded rows."""
-    faults = []
-    for frame, what, key in tables:
-        out = frame[frame["status"] == EXCLUDED]
-        if len(frame) and len(out) / len(frame) > share:
-            lines = "\n".join(f"  {r[key]}: {r['reason']}" for r in out.head(50).to_dict("records"))
-            more = f"\n  and {len(out) - 50} more" if len(out) > 50 else ""
-            faults.append(f"{len(out)} of {len(frame)} {what} are excluded, more than max_excluded ({share:.0%}):\n{lines}{more}")
-    if faults:
-        raise ValueError("\n".join(faults))

@@ -1,15 +1,11 @@
-"""The files that a cohort lists: which exist, and whether they have the columns that the config names."""
+"""What the workflow asks of a cohort's files while it is parsed: which exist, and whether they have the columns that the config names."""
 
-import hashlib
 from pathlib import Path
 
-import pandas as pd
-
+from confuselt.acquire.downloads import FILES
 from confuselt.acquire.sheet import closest, columns_of, read_sheet
+from confuselt.config.acquire import Acquire
 from confuselt.config.root import Config
-
-# Config key of acquire to the argument of the rule that reads it.
-FILES = {"slides": "slide_sheet", "tile": "tile_table", "cells": "cells_table", "rna": "rna_matrix", "clinical": "clinical_table", "site_map": "site_map"}
 
 
 def listed_files(config: Config) -> dict[str, Path]:
@@ -32,53 +28,74 @@ def bag_files(config: Config, stream: str) -> list[str]:
     return [str(Path(config.data) / name) for name in listed if (Path(config.data) / name).is_file()]
 
 
-def check_sources(config: Config) -> None:
-    """Raise ValueError for faults that are known before any job: no data at all, or a column that the config names and the table lacks."""
-    if config.acquire.source != "local":
+def check_sources(config: Config, cohort: str) -> None:
+    """Raise ValueError for faults that are known before any job; only headers are read.
+
+    Parameters
+    ----------
+    config : Config
+        The whole config.
+    cohort : str
+        The training cohort or ``predict.name``. What only training needs (outcomes, site) a cohort to predict on may lack.
+    """
+    seen = config.for_cohort(cohort)
+    if seen.acquire.source != "local":
         return
-    listed, present = listed_files(config), existing_files(config)
+    listed, present = listed_files(seen), existing_files(seen)
     if not {"slides", "tile", "cells", "rna"} & set(present):
         names = ", ".join(f"acquire.{k}: {p}" for k, p in listed.items())
-        raise ValueError(
-            f"cohort '{config.cohort}': none of its feature files exists ({names}); check the root key data ('{config.data}') and the acquire block"
-        )
+        where = "the root key data" if cohort == config.cohort else "predict.data"
+        raise ValueError(f"cohort '{cohort}': none of its feature files exists ({names}); check {where} ('{seen.data}') and the acquire block")
     for key, path in present.items():
         if path.suffix not in {".parquet", ".csv", ".tsv", ".txt"}:
             raise ValueError(f"acquire.{key}: {path} is none of .parquet, .csv, .tsv, .txt")
         columns = columns_of(path)
-        for column, where in _wanted(config, key):
+        for column, where in _wanted(seen, key):
             if column not in columns:
                 raise ValueError(f"{where}: {path} has no column '{column}'{closest(column, columns)}")
+    if cohort == config.cohort:
+        _check_outcomes(seen, listed, present)
 
 
 def _wanted(config: Config, key: str) -> list[tuple[str, str]]:
+    """(column, config key) that a file must have in every cohort."""
     if key == "site_map":
         return [("code", "acquire.site_map"), ("institution", "acquire.site_map")]
     wanted = [(config.acquire.id_column, "acquire.id_column")]
     if key == "slides":
         wanted.append(("slide_id", "acquire.slides"))
-    if key == "clinical" and config.predict.name is None:
-        wanted += [(config.acquire.site, "acquire.site")] if config.acquire.site else []
     return wanted
 
 
-def source_table(listed: dict[str, Path]) -> pd.DataFrame:
-    """Rows of ``acquire/downloads``: every listed file, with size and sha256, or why it is not used."""
-    rows = []
-    for what, path in sorted(listed.items()):
-        if not path.is_file():
-            rows.append(
-                {
-                    "what": what,
-                    "file": path.name,
-                    "status": "excluded",
-                    "reason": f"{path.name} is listed as acquire.{what} but absent",
-                    "bytes": 0,
-                    "sha": None,
-                }
-            )
-            continue
-        with path.open("rb") as handle:
-            sha = hashlib.file_digest(handle, "sha256").hexdigest()
-        rows.append({"what": what, "file": path.name, "status": "ok", "reason": None, "bytes": path.stat().st_size, "sha": sha})
-    return pd.DataFrame(rows, columns=["what", "file", "status", "reason", "bytes", "sha"])
+def _check_outcomes(config: Config, listed: dict[str, Path], present: dict[str, Path]) -> None:
+    """The clinical table of the training cohort: there, and with every column that the config names."""
+    if "clinical" not in listed:
+        raise ValueError(f"acquire.clinical is null: the training cohort '{config.cohort}' needs a clinical table; only a cohort to predict on may lack it")
+    path = listed["clinical"]
+    if "clinical" not in present:
+        raise ValueError(
+            f"acquire.clinical: {path} is absent: the training cohort '{config.cohort}' needs it; check acquire.clinical and data ('{config.data}')"
+        )
+    columns = columns_of(path)
+    lost = [(column, where) for column, where in named_columns(config) if column not in columns]
+    if lost:
+        lines = "\n".join(f"  - {where}: no column '{column}'{closest(column, columns)}" for column, where in lost)
+        raise ValueError(f"{path} lacks columns that the config names; correct the name or take the key out:\n{lines}")
+
+
+def named_columns(config: Config) -> list[tuple[str, str]]:
+    """(column, config key) of the clinical table that the config names.
+
+    Defaults are not named by the user: a cohort may lack them (the task is then not available). But where
+    a task names its time or its event, it needs both.
+    """
+    named = [(config.acquire.site, "acquire.site")] if config.acquire.site else []
+    for task in config.tasks.survival:
+        if task.time or task.event:
+            where = f"tasks.survival '{task.name}'"
+            named += [(task.time_column, f"{where} time"), (task.event_column, f"{where} event")]
+    named += [(task.label_column, f"tasks.labels '{task.name}' column") for task in config.tasks.labels if task.column]
+    # config.yaml writes the default list out, so that an explicit list is told by its value.
+    if config.acquire.covariates != Acquire().covariates:
+        named += [(column, "acquire.covariates") for column in config.acquire.covariates]
+    return named

@@ -6,8 +6,6 @@ from pydantic import Field
 
 from confuselt.config.block import Block
 
-STREAMS = ("tile", "cells")
-
 
 class Acquire(Block):
     """Sheets and tables of a cohort. A file that is listed but absent is reported, not an error."""

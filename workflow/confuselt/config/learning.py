@@ -5,14 +5,13 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from confuselt.config.block import Block
+from confuselt.evaluate.names import BASELINES
 
 ARMS = (
     *(f"{kind}-{start}-{cells}" for kind in ("wsi", "both") for start in ("scratch", "pretrained") for cells in ("nocells", "cells")),
     "rna-scratch",
     "rna-pretrained",
 )
-BASELINES = ("clinical", "pca-cox", "mean-pool", "cca")
-CONTROLS = ("permuted", "permuted-within-site", "mispaired")
 
 
 class Model(Block):
@@ -70,7 +69,7 @@ class Controls(Block):
 class Evaluate(Block):
     """Metrics, comparisons, figures, report."""
 
-    primary: str = Field("pfi", description="endpoint on which the verdicts rest, fixed before a run")
+    primary: str = Field("pfi", description="endpoint on which the verdicts rest, fixed before a run; a label (default the first) where tasks.survival is []")
     baselines: list[Literal["clinical", "pca-cox", "mean-pool", "cca"]] = Field(list(BASELINES), description="baselines, tuned on the inner part")
     controls: Controls = Field(Controls(), description="negative controls")
     draws: int = Field(1000, ge=100, description="bootstrap draws")

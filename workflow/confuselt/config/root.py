@@ -49,9 +49,13 @@ class Config(Block):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
-        survival = [t.name for t in self.tasks.survival]
+        survival, labels = [t.name for t in self.tasks.survival], [t.name for t in self.tasks.labels]
         if survival and self.evaluate.primary not in survival:
             raise ValueError(f"evaluate.primary '{self.evaluate.primary}' is no endpoint of tasks.survival {survival}")
+        # config.yaml writes every default out, so that a default value is all that tells an unset key.
+        unset = self.evaluate.primary == Evaluate().primary
+        if not survival and self.evaluate.primary not in labels and not unset:
+            raise ValueError(f"tasks.survival is [] and evaluate.primary '{self.evaluate.primary}' is no label of tasks.labels {labels}: set it to one of them")
         if self.predict.name == self.cohort:
             raise ValueError(f"predict.name '{self.predict.name}' is the training cohort; name the other cohort differently")
         if self.predict.arm not in self.finetune.arms and self.predict.name:
@@ -59,6 +63,8 @@ class Config(Block):
         if self.acquire.site is None and self.split.group == "site":
             raise ValueError("acquire.site is null (one site): set split.group: patient")
         self.for_cohort(self.predict.name or self.cohort)
+        if not survival and self.evaluate.primary not in labels:
+            return self.model_copy(update={"evaluate": self.evaluate.model_copy(update={"primary": labels[0]})})
         return self
 
     def for_cohort(self, cohort: str) -> "Config":

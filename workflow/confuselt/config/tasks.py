@@ -6,8 +6,6 @@ from pydantic import Field, model_validator
 
 from confuselt.config.block import Block
 
-DAYS_PER = {"days": 1.0, "weeks": 7.0, "months": 365.25 / 12, "years": 365.25}
-
 
 class Survival(Block):
     """A right-censored endpoint."""
@@ -17,7 +15,7 @@ class Survival(Block):
     event: str | None = Field(None, description="column with 1 = event, 0 = censored; default <name>_event")
     unit: Literal["days", "weeks", "months", "years"] = Field("days", description="unit of the time column")
     factor: float = Field(1.0, gt=0, description="times are multiplied by this before the unit is converted")
-    horizons: list[int] = Field([1095, 1825], description="days at which survival is predicted and scored")
+    horizons: list[int] = Field([1095, 1825], min_length=1, description="days at which survival is predicted and scored")
 
     @property
     def time_column(self) -> str:
@@ -66,4 +64,6 @@ class Tasks(Block):
         names = [t.name for t in (*self.survival, *self.labels)]
         if len(set(names)) < len(names):
             raise ValueError(f"two tasks share a name: {sorted(names)}")
+        if not names:
+            raise ValueError("tasks.survival and tasks.labels are both empty: name at least one endpoint or label")
         return self

@@ -11,7 +11,7 @@ from lifelines import KaplanMeierFitter
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
-from confuselt.config.learning import CONTROLS
+from confuselt.evaluate.names import CONTROLS
 
 COLOURS = {"wsi": "#4477aa", "rna": "#cc6677", "both": "#228833", "baseline": "#888888", "control": "#bbbbbb"}
 plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 110, "savefig.bbox": "tight"})

@@ -8,11 +8,11 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from confuselt.config.acquire import STREAMS
 from confuselt.progress import progress
 from confuselt.stamp import get_stamp
 
 log = logging.getLogger(__name__)
+STREAMS = ("tile", "cells")
 
 
 def pack(sources: dict[str, tuple[Path, Path]], trained_on: dict[str, list[str]], store: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from confuselt.acquire.cohort import check_excluded
+from confuselt.acquire.excluded import check_excluded
 from confuselt.embed.ready import import_stream
 from confuselt.embed.schema import STREAM_INDEX
 from confuselt.run_step import Output, run_step

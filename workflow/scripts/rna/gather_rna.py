@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from confuselt.acquire.cohort import check_excluded
+from confuselt.acquire.excluded import check_excluded
 from confuselt.rna.gather import gather
 from confuselt.rna.pam50 import call_pam50
 from confuselt.rna.schema import INDEX, PAM50

@@ -1,0 +1,72 @@
+"""What is wrong with a cohort's files is said before any job, by key, with the closest name."""
+
+import pandas as pd
+import pytest
+
+from confuselt.acquire.sources import check_sources
+from confuselt.config.validate import validate
+
+COLUMNS = {"patient_id": "P1", "site": "S", "age": 50, "stage": "I", "months": 3, "dead": 1, "subtype": "A"}
+TASKS = {"survival": [{"name": "os", "time": "months", "event": "dead"}], "labels": [{"name": "pam50", "column": "subtype", "classes": ["A", "B"]}]}
+
+
+def check(folder, cohort="mine", columns=COLUMNS, tasks=TASKS, acquire=None, predict=None):
+    """Write a cohort's tables and check them as the workflow does while it is parsed."""
+    pd.DataFrame({"patient_id": ["P1"], "f": [1.0]}).to_csv(folder / "tile.csv", index=False)
+    if columns:
+        pd.DataFrame({k: [v] for k, v in columns.items()}).to_csv(folder / "clinical.csv", index=False)
+    local = {"source": "local", "tile": "tile.csv", "clinical": "clinical.csv", **(acquire or {})}
+    raw = {"cohort": "mine", "data": str(folder), "tasks": tasks, "acquire": local, "evaluate": {"primary": "os"}, "predict": predict or {}}
+    check_sources(validate(raw), cohort)
+
+
+def without(*names):
+    return {k: v for k, v in COLUMNS.items() if k not in names}
+
+
+def test_a_cohort_with_every_named_column_passes(tmp_path):
+    check(tmp_path)
+    check(tmp_path, acquire={"covariates": ["age"]}, columns=without("stage"))
+
+
+def test_default_columns_may_be_absent(tmp_path):
+    check(tmp_path, columns=without("age", "stage", "months", "dead", "subtype"), tasks={"survival": [{"name": "os"}], "labels": []})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"acquire": {"clinical": None}}, "acquire.clinical is null: the training cohort 'mine' needs a clinical table"),
+        ({"acquire": {"clinical": "facts.csv"}}, "facts.csv is absent: the training cohort 'mine' needs it"),
+        ({"columns": {**without("site"), "sites": "S"}}, "acquire.site: no column 'site'; closest: 'sites'"),
+        ({"columns": {**without("months"), "month": 3}}, "tasks.survival 'os' time: no column 'months'; closest: 'month'"),
+        ({"columns": without("dead")}, "tasks.survival 'os' event: no column 'dead'"),
+        ({"tasks": {"survival": [{"name": "os", "time": "months"}], "labels": []}}, "tasks.survival 'os' event: no column 'os_event'"),
+        ({"columns": {**without("subtype"), "subtypes": "A"}}, "tasks.labels 'pam50' column: no column 'subtype'; closest: 'subtypes'"),
+        ({"acquire": {"covariates": ["agee"]}}, "acquire.covariates: no column 'agee'; closest: 'age'"),
+        ({"acquire": {"id_column": "patient"}}, "acquire.id_column: .*no column 'patient'; closest: 'patient_id'"),
+        ({"acquire": {"tile": "gone.csv"}}, "cohort 'mine': none of its feature files exists"),
+    ],
+)
+def test_a_fault_names_the_key(tmp_path, arguments, said):
+    with pytest.raises(ValueError, match=said):
+        check(tmp_path, **arguments)
+
+
+def test_all_lost_columns_are_told_at_once(tmp_path):
+    with pytest.raises(ValueError, match="(?s)'months'.*'dead'.*'subtype'"):
+        check(tmp_path, columns=without("months", "dead", "subtype"))
+
+
+def test_a_cohort_to_predict_on_needs_features_only(tmp_path):
+    there = tmp_path / "there"
+    there.mkdir()
+    predict = {"name": "unseen", "data": str(there)}
+    with pytest.raises(ValueError, match="cohort 'unseen': none of its feature files exists .*check predict.data"):
+        check(tmp_path, "unseen", predict=predict)
+    pd.DataFrame({"patient_id": ["P9"], "f": [1.0]}).to_csv(there / "tile.csv", index=False)
+    check(tmp_path, "unseen", predict=predict)
+    pd.DataFrame({"patient_id": ["P9"]}).to_csv(there / "clinical.csv", index=False)
+    check(tmp_path, "unseen", predict=predict)
+    with pytest.raises(ValueError, match="acquire.site: no column 'site'"):
+        check(tmp_path, "mine", columns=without("site"), predict=predict)

@@ -1,0 +1,31 @@
+"""The table of listed files: which exist, how large they are, what they hold."""
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+
+# Config key of acquire to the argument of the rule that reads it.
+FILES = {"slides": "slide_sheet", "tile": "tile_table", "cells": "cells_table", "rna": "rna_matrix", "clinical": "clinical_table", "site_map": "site_map"}
+
+
+def source_table(listed: dict[str, Path]) -> pd.DataFrame:
+    """Rows of ``acquire/downloads``: every listed file, with size and sha256, or why it is not used."""
+    rows = []
+    for what, path in sorted(listed.items()):
+        if not path.is_file():
+            rows.append(
+                {
+                    "what": what,
+                    "file": path.name,
+                    "status": "excluded",
+                    "reason": f"{path.name} is listed as acquire.{what} but absent",
+                    "bytes": 0,
+                    "sha": None,
+                }
+            )
+            continue
+        with path.open("rb") as handle:
+            sha = hashlib.file_digest(handle, "sha256").hexdigest()
+        rows.append({"what": what, "file": path.name, "status": "ok", "reason": None, "bytes": path.stat().st_size, "sha": sha})
+    return pd.DataFrame(rows, columns=["what", "file", "status", "reason", "bytes", "sha"])

@@ -1,0 +1,20 @@
+"""Every file that the cohort lists, with size and content, or why it is not used."""
+
+from pathlib import Path
+
+from confuselt.acquire.downloads import FILES, source_table
+from confuselt.acquire.schema import DOWNLOADS
+from confuselt.run_step import Output, run_step
+from confuselt.tables import write_table
+
+READS = ("data", "acquire.slides", "acquire.tile", "acquire.cells", "acquire.rna", "acquire.clinical", "acquire.site_map")
+
+
+def main(downloads: Output, cfg: dict) -> None:
+    """Hash the files for the report."""
+    listed = {k: Path(cfg["data"]) / cfg[f"acquire.{k}"] for k in FILES if cfg[f"acquire.{k}"]}
+    write_table(source_table(listed), downloads, DOWNLOADS)
+
+
+if __name__ == "__main__":
+    run_step(main, globals())

@@ -1,0 +1,37 @@
+"""Outcomes, covariates and sites from the clinical table, and what each patient has."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from confuselt.acquire.cohort import merge_sites, patient_table
+from confuselt.acquire.cohort import read_clinical as clinical_rows
+from confuselt.acquire.excluded import check_excluded, log_excluded
+from confuselt.acquire.schema import CLINICAL, PATIENTS, RNA, SLIDES
+from confuselt.acquire.sheet import read_sheet
+from confuselt.run_step import Output, run_step
+from confuselt.tables import empty_table, read_table, write_table
+
+READS = ("acquire.id_column", "acquire.site", "acquire.covariates", "tasks.survival", "tasks.labels", "max_excluded")
+
+
+def main(slides: Path, rna: Path, clinical: Output, patients: Output, cfg: dict, clinical_table: Path | None = None, site_map: Path | None = None) -> None:
+    """Convert outcomes to the project's words; a patient without usable slides and RNA is excluded."""
+    facts = clinical_rows(clinical_table, cfg) if clinical_table else empty_clinical(cfg)
+    facts = merge_sites(facts, read_sheet(site_map, ids=("code", "institution")) if site_map else None)
+    people = patient_table(read_table(slides, SLIDES), read_table(rna, RNA), facts, cfg)
+    log_excluded(people, "patients", "patient_id")
+    check_excluded(people, cfg["max_excluded"], "patients", "patient_id")
+    write_table(facts, clinical, CLINICAL)
+    write_table(people, patients, PATIENTS)
+
+
+def empty_clinical(cfg: dict) -> pd.DataFrame:
+    """A clinical table without rows, for a cohort to predict on."""
+    names = [f"{t['name']}_{c}" for t in cfg["tasks.survival"] for c in ("days", "event")]
+    names += [f"label_{t['name']}" for t in cfg["tasks.labels"]]
+    return empty_table(CLINICAL).reindex(columns=[*CLINICAL.columns, *names])
+
+
+if __name__ == "__main__":
+    run_step(main, globals())
