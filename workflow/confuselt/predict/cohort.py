@@ -1,5 +1,6 @@
 """Apply the models of an arm to another cohort: averaged curves and probabilities, one shared embedding."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from confuselt.pretrain.retrieval import embed_patients, embed_profiles
 from confuselt.pretrain.train import load_encoders
 from confuselt.progress import progress
 from confuselt.rna.normalise import Normaliser
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,11 @@ def _inputs(arm: Arm, model: dict, fold: FoldModel, store: Path, rna: ad.AnnData
     slides = bags.of_patients(bags.patient_ids) if bags is not None else {}
     profiles = {}
     if arm.modality != "wsi" and rna.n_obs and fold.normaliser is not None:
-        profiles = dict(zip(rna.obs_names, fold.normaliser.transform(rna), strict=True))
+        lost = fold.normaliser.unusable(rna)
+        for patient, reason in lost.items():
+            log.warning("RNA of %s is not used by a fold's model: %s", patient, reason)
+        usable = rna[~rna.obs_names.isin(list(lost))]
+        profiles = dict(zip(usable.obs_names, fold.normaliser.transform(usable), strict=True)) if usable.n_obs else {}
     return bags, Inputs(bags if slides else None, slides, profiles)
 
 
