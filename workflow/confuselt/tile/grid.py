@@ -1,0 +1,124 @@
+"""Tiles of a slide: where, how much tissue, and how sharp."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from confuselt.progress import progress
+from confuselt.tile.slide import Slide
+from confuselt.tile.tissue import MPP, find_tissue
+from confuselt.unusable import Unusable
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Tiles of a slide.
+
+    Attributes
+    ----------
+    tiles : DataFrame
+        Columns of ``tile/grid``: a row per kept tile.
+    facts : dict
+        What the file's metadata says: mpp and its source, effective mpp, size of a tile in level-0 pixels, dimensions.
+    tissue, pen : (h, w) bool
+        Masks at `MPP` µm per pixel.
+    image : (h, w, 3) uint8
+        The slide at `MPP`.
+    left_out : dict of str to int
+        Tiles with enough tissue that were left out, by reason.
+    """
+
+    tiles: pd.DataFrame
+    facts: dict
+    tissue: np.ndarray
+    pen: np.ndarray
+    image: np.ndarray
+    left_out: dict[str, int]
+
+
+def cut(slide: Slide, cfg: dict) -> Grid:
+    """Find tissue and lay the grid.
+
+    Parameters
+    ----------
+    slide : Slide
+    cfg : dict
+        ``tile.size``, ``tile.mpp``, ``tile.min_tissue``, ``tile.max_pen``, ``tile.min_focus``.
+
+    Raises
+    ------
+    Unusable
+        No tissue, or no tile with enough of it: the reason says which, with numbers.
+    """
+    image = slide.whole(MPP)
+    tissue, pen = find_tissue(image, MPP)
+    if not tissue.any():
+        raise Unusable(f"{slide.path.name}: no tissue found")
+    step = cfg["tile.size"] * cfg["tile.mpp"] / slide.mpp
+    size = round(step)
+    if slide.mpp > 1.2 * cfg["tile.mpp"]:
+        raise Unusable(f"{slide.path.name}: {slide.mpp:.3g} µm per pixel at best, tiles of {cfg['tile.mpp']} are wanted (tile.mpp); it would have to be enlarged")
+    columns, rows = int(slide.width // step), int(slide.height // step)
+    x, y = (v.ravel() for v in np.meshgrid(np.round(np.arange(columns) * step), np.round(np.arange(rows) * step)))
+    x, y = x.astype(np.int32), y.astype(np.int32)
+    share, ink = (_share(mask, x, y, size, slide) for mask in (tissue, pen))
+    enough = share >= cfg["tile.min_tissue"]
+    left_out = {"pen": int((enough & (ink > cfg["tile.max_pen"])).sum())}
+    keep = np.flatnonzero(enough & (ink <= cfg["tile.max_pen"]))
+    if not len(keep):
+        most = share.max() if len(share) else 0.0
+        raise Unusable(
+            f"{slide.path.name}: no tile of {cfg['tile.size'] * cfg['tile.mpp']:.0f} µm has {cfg['tile.min_tissue']:.0%} tissue and at most {cfg['tile.max_pen']:.0%} pen "
+            f"(the fullest has {most:.0%}; {left_out['pen']} lie under pen)"
+        )
+    sharp = np.array([focus(slide.read(x[i], y[i], size, size, (cfg["tile.size"],) * 2)) for i in progress(keep, slide.path.name)])
+    left_out["out of focus"] = int((sharp < cfg["tile.min_focus"]).sum())
+    chosen = sharp >= cfg["tile.min_focus"]
+    if not chosen.any():
+        raise Unusable(f"{slide.path.name}: all {len(keep)} tiles are out of focus (sharpest {sharp.max():.1f}, tile.min_focus {cfg['tile.min_focus']})")
+    at = keep[chosen]
+    tiles = pd.DataFrame({"x": x[at], "y": y[at], "tissue": share[at], "pen": ink[at], "focus": sharp[chosen]})
+    facts = {
+        "mpp": slide.mpp,
+        "mpp_source": slide.mpp_source,
+        "tile_mpp": size * slide.mpp / cfg["tile.size"],
+        "tile_px": size,
+        "width": slide.width,
+        "height": slide.height,
+    }
+    return Grid(tiles, facts, tissue, pen, image, left_out)
+
+
+def _share(mask: np.ndarray, x: np.ndarray, y: np.ndarray, size: int, slide: Slide) -> np.ndarray:
+    """Share of each tile that a mask covers, by an integral image."""
+    summed = cv2.integral(mask.astype(np.uint8))
+    fx, fy = mask.shape[1] / slide.width, mask.shape[0] / slide.height
+    left, right = (np.clip(np.round(v * fx).astype(int), 0, mask.shape[1]) for v in (x, x + size))
+    top, bottom = (np.clip(np.round(v * fy).astype(int), 0, mask.shape[0]) for v in (y, y + size))
+    area = np.maximum((right - left) * (bottom - top), 1)
+    return (summed[bottom, right] - summed[top, right] - summed[bottom, left] + summed[top, left]) / area
+
+
+def focus(tile: np.ndarray) -> float:
+    """Sharpness of a tile: standard deviation of the Laplacian of the grey image, in grey levels.
+
+    Measured after a light blur, so that the noise of the camera does not look sharp.
+    """
+    grey = cv2.GaussianBlur(cv2.cvtColor(tile, cv2.COLOR_RGB2GRAY), (0, 0), 1.0)
+    return float(cv2.Laplacian(grey, cv2.CV_32F).std())
+
+
+def overview(grid: Grid, slide: Slide) -> np.ndarray:
+    """The slide at low power with the outline of tissue (green), of pen (red) and of the tiles (black), RGB uint8."""
+    picture = grid.image.copy()
+    for mask, colour in ((grid.tissue, (0, 140, 60)), (grid.pen, (200, 30, 30))):
+        outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+        cv2.drawContours(picture, outlines, -1, colour, 1)
+    factor = picture.shape[1] / slide.width
+    edge = grid.facts["tile_px"] * factor
+    for row in grid.tiles.itertuples():
+        corner = (round(row.x * factor), round(row.y * factor))
+        cv2.rectangle(picture, corner, (round(row.x * factor + edge) - 1, round(row.y * factor + edge) - 1), (30, 30, 30), 1)
+    return picture
