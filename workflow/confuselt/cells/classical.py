@@ -1,0 +1,122 @@
+"""Nuclei by stain deconvolution and watershed, classed by fixed rules of size and shape.
+
+Nothing is fitted on the cohort, and the classes are named by shape: what a pathologist would call
+them needs a trained model (HoVer-Net).
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+from skimage.color import rgb2hed
+from skimage.feature import peak_local_max
+from skimage.measure import regionprops_table
+from skimage.segmentation import watershed
+
+# Named by shape. The rules are tried in this order; lengths of normal breast tissue, in µm.
+CLASSES = ("large", "small", "spindle", "dense", "medium")
+LEAST_UM2, MOST_UM2 = 6.0, 250.0
+SMALL_UM2, LARGE_UM2, DENSE_UM2 = 32.0, 58.0, 22.0
+SPINDLE_RATIO = 2.2
+DENSE_STAIN = 1.5  # times the median haematoxylin of the nuclei of the picture
+# Haematoxylin (of skimage's HED) over the local background. On ten crops of NuCLS, centres within 3 µm: F1 .84
+# (precision .91, recall .79); .020 gives .81, .035 .79.
+LEAST_STAIN = 0.028
+
+
+@dataclass(frozen=True)
+class Nuclei:
+    """Nuclei of a picture.
+
+    Attributes
+    ----------
+    table : DataFrame
+        ``x, y`` (px of the picture), ``class`` (of `CLASSES`), ``area_um2, long_um, short_um, solidity, perimeter_um, stain``.
+    label : (h, w) int32
+        Nucleus of each pixel, 0 for none, in the order of the table.
+    """
+
+    table: pd.DataFrame
+    label: np.ndarray
+
+
+def find_nuclei(image: np.ndarray, mpp: float) -> Nuclei:
+    """Segment nuclei.
+
+    Parameters
+    ----------
+    image : (h, w, 3) uint8
+        RGB, at about 0.5 µm per pixel or finer.
+    mpp : float
+
+    Returns
+    -------
+    Nuclei
+
+    Notes
+    -----
+    Haematoxylin by the fixed stain vectors of Ruifrok & Johnston (2001); foreground where it rises over the local
+    background by a fixed amount; touching nuclei are parted by a watershed on the distance transform.
+    """
+    stain = cv2.GaussianBlur(rgb2hed(image)[..., 0].astype(np.float32), (0, 0), 0.5 / mpp)
+    background = cv2.erode(cv2.GaussianBlur(stain, (0, 0), 3.0 / mpp), np.ones((3, 3), np.uint8), iterations=max(1, round(6.0 / mpp)))
+    background = cv2.GaussianBlur(background, (0, 0), 6.0 / mpp)
+    raised = stain - background
+    mask = cv2.morphologyEx((raised > LEAST_STAIN).astype(np.uint8), cv2.MORPH_OPEN, _disk(0.75 / mpp))
+    mask = ndimage.binary_fill_holes(mask)
+    distance = cv2.GaussianBlur(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5), (0, 0), 0.5 / mpp)
+    peaks = peak_local_max(distance, min_distance=max(2, round(1.8 / mpp)), labels=mask.astype(int), exclude_border=False)
+    seeds = np.zeros(mask.shape, np.int32)
+    seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
+    label = watershed(-distance, seeds, mask=mask).astype(np.int32)
+    return _measure(label, stain, mpp)
+
+
+def _disk(radius: float) -> np.ndarray:
+    size = 2 * max(1, round(radius)) + 1
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+
+
+def _measure(label: np.ndarray, stain: np.ndarray, mpp: float) -> Nuclei:
+    wanted = ("label", "centroid", "area", "axis_major_length", "axis_minor_length", "solidity", "perimeter", "intensity_mean")
+    found = pd.DataFrame(regionprops_table(label, stain, properties=wanted))
+    table = pd.DataFrame(
+        {
+            "x": found["centroid-1"],
+            "y": found["centroid-0"],
+            "area_um2": found["area"] * mpp**2,
+            "long_um": found["axis_major_length"] * mpp,
+            "short_um": np.maximum(found["axis_minor_length"] * mpp, mpp),
+            "solidity": found["solidity"],
+            "perimeter_um": found["perimeter"] * mpp,
+            "stain": found["intensity_mean"],
+        }
+    )
+    keep = table["area_um2"].between(LEAST_UM2, MOST_UM2)
+    renamed = np.zeros(label.max() + 1, np.int32)
+    renamed[found.loc[keep, "label"]] = np.arange(1, keep.sum() + 1)
+    table = table[keep].reset_index(drop=True)
+    table.insert(2, "class", classify(table))
+    return Nuclei(table, renamed[label])
+
+
+def classify(table: pd.DataFrame) -> np.ndarray:
+    """Class of each nucleus by size, elongation and stain, (n,) str."""
+    if table.empty:
+        return np.array([], object)
+    ratio, area = table["long_um"] / table["short_um"], table["area_um2"]
+    dense = (area < DENSE_UM2) & (table["stain"] > DENSE_STAIN * table["stain"].median())
+    rules = [dense, ratio > SPINDLE_RATIO, area >= LARGE_UM2, area < SMALL_UM2]
+    return np.select(rules, ["dense", "spindle", "large", "small"], "medium").astype(object)
+
+
+def outlined(image: np.ndarray, nuclei: Nuclei) -> np.ndarray:
+    """The picture with nuclei outlined by class, RGB uint8."""
+    colours = {"large": (220, 40, 40), "small": (30, 90, 220), "spindle": (20, 150, 60), "dense": (0, 0, 0), "medium": (240, 160, 0)}
+    edge = nuclei.label != cv2.erode(nuclei.label.astype(np.float32), np.ones((3, 3), np.uint8))
+    picture, of = image.copy(), np.array([(0, 0, 0), *(colours[c] for c in nuclei.table["class"])], np.uint8)
+    drawn = edge & (nuclei.label > 0)
+    picture[drawn] = of[nuclei.label[drawn]]
+    return picture
