@@ -155,14 +155,14 @@ def read_streams(sources: dict[str, Path], cfg: dict) -> pd.DataFrame:
             reason, slide = reasons.iloc[i], row["slide_id"] or row_name(sources["slides"].name, i)
             if row["slide_id"] is not None and row[key] is None:
                 reason = f"{row_name(sources['slides'].name, i)}: slide '{slide}' has no {key}"
-            bags = {s: row.get(s) for s in ("tile", "cells")}
+            bags = {s: row.get(s) for s in ("file", "mpp", "tile", "cells")}
             slides[slide] = {"patient_id": row[key] or "", "reason": reason, **bags}
     for stream in ("tile", "cells"):
         if stream not in sources:
             continue
         _add_table(slides, stream, sources[stream], cfg)
-    rows = [{"slide_id": s, **{"tile": None, "cells": None}, **v} for s, v in slides.items()]
-    frame = pd.DataFrame(rows, columns=["slide_id", "patient_id", "status", "reason", "tile", "cells"])
+    rows = [{"slide_id": s, **dict.fromkeys(("file", "mpp", "tile", "cells")), **v} for s, v in slides.items()]
+    frame = pd.DataFrame(rows, columns=["slide_id", "patient_id", "status", "reason", "file", "mpp", "tile", "cells"])
     frame["status"] = np.where(frame["reason"].isna(), OK, EXCLUDED)
     return frame.sort_values("slide_id", ignore_index=True)
 

@@ -4,7 +4,7 @@ from confuselt.tables import Table
 
 SLIDES = Table(
     "acquire/slides",
-    {"slide_id": "string", "patient_id": "string", "status": "string", "reason": "string", "tile": "string", "cells": "string"},
+    {"slide_id": "string", "patient_id": "string", "status": "string", "reason": "string", "file": "string", "mpp": "float64", "tile": "string", "cells": "string"},
     key=("slide_id",),
     required=("patient_id", "status"),
 )

@@ -51,10 +51,10 @@ def simulate_features(cfg: dict) -> Cohort:
     n = cfg["simulate.patients"]
     patients = [f"SIM-{cfg['simulate.seed']:03d}-{i:04d}" for i in range(n)]
     latent = {part: rng.standard_normal((n, size)) for part, size in PARTS.items()}
-    site = _sites(n, cfg["simulate.sites"], rng)
-    loadings = _loadings(cfg, fixed)
-    outcome, truth = _outcomes(latent, cfg, loadings, rng)
-    slides = _slides(patients, cfg, rng)
+    site = draw_sites(n, cfg["simulate.sites"], rng)
+    loadings = draw_loadings(cfg, fixed)
+    outcome, truth = draw_outcomes(latent, cfg, loadings, rng)
+    slides = draw_slides(patients, cfg, rng)
     tile, cells = _streams(slides, patients, latent, site, loadings, cfg, rng)
     rna = _counts(patients, latent, site, loadings, cfg, rng)
     clinical = pd.DataFrame({"patient_id": patients, "site": [f"S{s:02d}" for s in site], **outcome})
@@ -62,7 +62,7 @@ def simulate_features(cfg: dict) -> Cohort:
     return Cohort(tile, cells, rna, clinical, truth)
 
 
-def _sites(n: int, sites: int, rng: np.random.Generator) -> np.ndarray:
+def draw_sites(n: int, sites: int, rng: np.random.Generator) -> np.ndarray:
     """Site of each patient; sites are of unequal size and each has a patient."""
     weight = rng.dirichlet(np.full(sites, 2.0))
     site = rng.choice(sites, n, p=weight)
@@ -70,7 +70,7 @@ def _sites(n: int, sites: int, rng: np.random.Generator) -> np.ndarray:
     return rng.permutation(site)
 
 
-def _loadings(cfg: dict, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def draw_loadings(cfg: dict, rng: np.random.Generator) -> dict[str, np.ndarray]:
     size = sum(PARTS.values())
     return {
         "tile": rng.standard_normal((PARTS["both"] + PARTS["tile"], cfg["simulate.tile_features"])) * 0.7,
@@ -94,8 +94,11 @@ def _unit(vector: np.ndarray) -> np.ndarray:
     return np.concatenate(parts) / np.sqrt(len(PARTS))
 
 
-def _outcomes(latent: dict[str, np.ndarray], cfg: dict, loadings: dict[str, np.ndarray], rng: np.random.Generator) -> tuple[dict, dict]:
-    """Weibull times with a log hazard linear in the latent vector and age; uniform censoring; subtype by noisy scores."""
+def draw_outcomes(latent: dict[str, np.ndarray], cfg: dict, loadings: dict[str, np.ndarray], rng: np.random.Generator, least: int = 0) -> tuple[dict, dict]:
+    """Weibull times with a log hazard linear in the latent vector and age; uniform censoring; subtype by noisy scores.
+
+    At least `least` patients of each class: the scores of rare classes are raised until it is so.
+    """
     whole, effect = np.concatenate(list(latent.values()), 1), cfg["simulate.effect"]
     n = len(whole)
     age = np.clip(rng.normal(58, 13, n), 26, 90).round()
@@ -109,6 +112,8 @@ def _outcomes(latent: dict[str, np.ndarray], cfg: dict, loadings: dict[str, np.n
         outcome |= {f"{endpoint}_days": days, f"{endpoint}_event": (time <= follow_up).astype(int)}
         truth[f"{endpoint}_true_days"] = time
     scores = effect * 4.0 * whole @ loadings["classes"] + np.log(CLASS_SHARES) + rng.gumbel(size=(n, len(CLASSES)))
+    while (rare := np.bincount(scores.argmax(1), minlength=len(CLASSES)) < least).any():
+        scores += 0.1 * rare
     outcome["pam50"] = np.array(CLASSES)[scores.argmax(1)]
     return outcome, truth
 
@@ -122,7 +127,7 @@ def _censoring(time: np.ndarray, share: float, rng: np.random.Generator) -> np.n
     return draw * high
 
 
-def _slides(patients: list[str], cfg: dict, rng: np.random.Generator) -> list[tuple[int, str]]:
+def draw_slides(patients: list[str], cfg: dict, rng: np.random.Generator) -> list[tuple[int, str]]:
     """(patient position, slide id); some patients have none, some two."""
     slides = []
     for i, patient in enumerate(patients):

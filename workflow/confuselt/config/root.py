@@ -8,19 +8,16 @@ from confuselt.config.acquire import Acquire
 from confuselt.config.block import Block
 from confuselt.config.learning import Evaluate, Finetune, Predict, Pretrain
 from confuselt.config.simulate import Simulate
-from confuselt.config.stages import Cells, Embed, Pack, Rna, Split
+from confuselt.config.stages import Cells, Embed, Pack, Rna, Split, Tile
 from confuselt.config.tasks import Tasks
+from confuselt.embed.names import SLIDE_ENCODERS
 
 # What the simulator writes, in the words of `acquire`: a simulated cohort takes the road of a local one.
 SIMULATED_FILES = {
-    "slides": None,
-    "tile": "tile_features.parquet",
-    "cells": "cell_features.parquet",
-    "rna": "rna_counts.parquet",
-    "clinical": "clinical.csv",
-    "site_map": None,
-    "id_column": "patient_id",
+    "features": {"slides": None, "tile": "tile_features.parquet", "cells": "cell_features.parquet", "rna": "rna_counts.parquet"},
+    "slides": {"slides": "slides.csv", "tile": None, "cells": None, "rna": "rna.csv"},
 }
+SIMULATED_ALIKE = {"clinical": "clinical.csv", "site_map": None, "id_column": "patient_id"}
 
 
 class Config(Block):
@@ -37,6 +34,10 @@ class Config(Block):
     tasks: Tasks = Field(Tasks(), description="what is predicted")
     acquire: Acquire = Field(Acquire(), description="where the cohort comes from")
     simulate: Simulate = Field(Simulate(), description="a cohort with known truth")
+    groups: int = Field(
+        128, ge=1, description="slides are handled in so many jobs per stage (a slide's group follows from its id); about 1 slide a group on CPU, 16 or more on a GPU"
+    )
+    tile: Tile = Field(Tile(), description="tissue and tiles of slides")
     embed: Embed = Field(Embed(), description="tile stream")
     cells: Cells = Field(Cells(), description="cells stream")
     rna: Rna = Field(Rna(), description="RNA normalisation")
@@ -62,10 +63,21 @@ class Config(Block):
             raise ValueError(f"predict.arm '{self.predict.arm}' is not among finetune.arms {self.finetune.arms}")
         if self.acquire.site is None and self.split.group == "site":
             raise ValueError("acquire.site is null (one site): set split.group: patient")
+        if self.cells.method == "classical" and not self.from_slides:
+            raise ValueError(f"cells.method classical reads slides: embed.encoder must be one that does ({', '.join(SLIDE_ENCODERS)}), not '{self.embed.encoder}'")
+        if self.acquire.source == "simulate" and (self.simulate.level == "slides") != self.from_slides:
+            raise ValueError(
+                f"simulate.level '{self.simulate.level}' and embed.encoder '{self.embed.encoder}' do not fit: slides go with {', '.join(SLIDE_ENCODERS)}, features with any other name"
+            )
         self.for_cohort(self.predict.name or self.cohort)
         if not survival and self.evaluate.primary not in labels:
             return self.model_copy(update={"evaluate": self.evaluate.model_copy(update={"primary": labels[0]})})
         return self
+
+    @property
+    def from_slides(self) -> bool:
+        """Whether the tile stream is made here, from slides."""
+        return self.embed.encoder in SLIDE_ENCODERS
 
     def for_cohort(self, cohort: str) -> "Config":
         """The config as seen by a cohort: the second one has its own `data`, `acquire` and `simulate`."""
@@ -76,5 +88,5 @@ class Config(Block):
             simulate = Simulate.model_validate({**simulate.model_dump(), **self.predict.simulate})
         if acquire.source == "simulate":
             data = f"{self.results}/cohorts/{cohort}/acquire/simulated"
-            acquire = acquire.model_copy(update=SIMULATED_FILES)
+            acquire = acquire.model_copy(update={**SIMULATED_FILES[simulate.level], **SIMULATED_ALIKE})
         return self.model_copy(update={"data": data, "acquire": acquire, "simulate": simulate})

@@ -9,11 +9,23 @@ from confuselt.config.block import Block
 Scaling = Literal["standard", "robust", "rank"]
 
 
+class Tile(Block):
+    """Tissue and tile grid of slides (where `embed.encoder` reads slides)."""
+
+    size: int = Field(224, ge=32, description="side of a tile in pixels, as the encoder takes it")
+    mpp: float = Field(0.5, gt=0.1, le=2, description="µm per pixel of a tile; reached exactly, whatever the slide's own resolution")
+    min_tissue: float = Field(0.5, gt=0, le=1, description="share of a tile that must be tissue")
+    max_pen: float = Field(0.1, ge=0, le=1, description="share of a tile that may lie under pen marks")
+    min_focus: float = Field(2.5, ge=0, description="sharpness under which a tile is left out (SD of the Laplacian; real scans 8 to 20, out of focus under 2)")
+
+
 class Embed(Block):
     """The tile stream."""
 
     encoder: str = Field(
-        "ready", description="name of the encoder that made the tile stream; `ready` = features that came with the cohort", pattern=r"[A-Za-z0-9._-]+"
+        "ready",
+        description="efficientnet-lite0 (ImageNet, open, runs offline): tiles of slides are embedded with it; any other name: features that came with the cohort, by the name of what made them",
+        pattern=r"[A-Za-z0-9._-]+",
     )
     trained_on: list[str] = Field([], description="cohorts that the encoder saw; printed beside every number")
 
@@ -21,7 +33,9 @@ class Embed(Block):
 class Cells(Block):
     """The cells stream."""
 
-    method: Literal["ready"] = Field("ready", description="ready: features that came with the cohort")
+    method: Literal["ready", "classical"] = Field(
+        "ready", description="ready: features that came with the cohort; classical: nuclei of the slides by stain deconvolution and watershed, classed by shape"
+    )
     trained_on: list[str] = Field([], description="cohorts that the cell model saw; printed beside every number")
 
 

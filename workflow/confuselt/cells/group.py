@@ -1,0 +1,97 @@
+"""Nuclei of a slide's tiles, and the features of each tile."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from confuselt.cells.classical import find_nuclei
+from confuselt.cells.features import HALO_UM, NAMES, tile_features
+from confuselt.cells.schema import NUCLEI
+from confuselt.content import array_hash
+from confuselt.embed.group import write_bag
+from confuselt.progress import progress
+from confuselt.tables import read_table, write_table
+from confuselt.tile.kept import fit_key, keep_or_make
+from confuselt.tile.schema import GRID
+from confuselt.tile.slide import Slide
+
+MPP = 0.5  # resolution at which nuclei are sought
+MARGIN_UM = 12.0  # read around a tile, so that nuclei at its border are whole
+
+
+def type_slide(row: dict, data: Path, grids: Path, folder: Path) -> dict:
+    """``n`` and ``sha`` of one slide's bag of cell features; ``<slide>.h5`` and ``<slide>.nuclei.parquet``, made anew unless they still fit.
+
+    Parameters
+    ----------
+    row : dict
+        Sheet row with the columns of ``tile/index``.
+    data, grids, folder : Path
+        Where slides, grids, and bags lie.
+
+    Raises
+    ------
+    Unusable
+        The slide is broken.
+    """
+
+    def make(partial: Path) -> dict:
+        slide, tiles = Slide(data / row["file"], row["mpp_given"]), read_table(grids / f"{row['slide_id']}.parquet", GRID)
+        nuclei = slide_nuclei(slide, tiles, int(row["tile_px"]))
+        features = slide_features(nuclei, tiles, float(row["tile_px"] * slide.mpp), slide.mpp)
+        coords = tiles[["x", "y"]].to_numpy(np.int32)
+        write_bag(partial, features, coords, {"name": "classical", "trained_on": "[]", "d": len(NAMES), "dtype": "float32", "columns": json.dumps(NAMES)})
+        written = folder / f".partial.{row['slide_id']}.nuclei.parquet"
+        write_table(nuclei, written, NUCLEI)
+        written.replace(folder / f"{row['slide_id']}.nuclei.parquet")
+        return {"n": len(tiles), "sha": array_hash(features, coords)}
+
+    return keep_or_make(folder / f"{row['slide_id']}.h5", fit_key(row["slide_id"], row["sha"]), make)
+
+
+def slide_nuclei(slide: Slide, tiles: pd.DataFrame, size: int) -> pd.DataFrame:
+    """Nuclei whose centre lies in a tile, columns of `NUCLEI`.
+
+    Parameters
+    ----------
+    slide : Slide
+    tiles : DataFrame
+        ``x, y``, level-0 pixels.
+    size : int
+        Side of a tile in level-0 pixels.
+    """
+    margin = round(MARGIN_UM / slide.mpp)
+    whole, scale = size + 2 * margin, slide.mpp / MPP
+    side = round(whole * scale)
+    parts = []
+    for x, y in progress(list(zip(tiles["x"], tiles["y"], strict=True)), slide.path.name):
+        found = find_nuclei(slide.read(x - margin, y - margin, whole, whole, (side, side)), MPP * whole * scale / side).table
+        # To level-0 pixels; a nucleus belongs to the tile that holds its centre.
+        found["x"], found["y"] = (x - margin + found["x"] * whole / side), (y - margin + found["y"] * whole / side)
+        inside = found["x"].between(x, x + size, inclusive="left") & found["y"].between(y, y + size, inclusive="left")
+        parts.append(found[inside])
+    return pd.concat(parts, ignore_index=True)
+
+
+def slide_features(nuclei: pd.DataFrame, tiles: pd.DataFrame, side: float, mpp: float) -> np.ndarray:
+    """Features of every tile, (tiles, len(NAMES)) float32; a tile's halo is what its neighbours hold.
+
+    Parameters
+    ----------
+    nuclei : DataFrame
+        Columns of `NUCLEI`.
+    tiles : DataFrame
+    side : float
+        Of a tile, µm.
+    mpp : float
+        µm per level-0 pixel.
+    """
+    placed = nuclei.assign(x_um=nuclei["x"] * mpp, y_um=nuclei["y"] * mpp)
+    found = []
+    for tile in tiles.itertuples():
+        x, y = tile.x * mpp, tile.y * mpp
+        near = placed["x_um"].between(x - HALO_UM, x + side + HALO_UM) & placed["y_um"].between(y - HALO_UM, y + side + HALO_UM)
+        found.append(tile_features(placed[near], x, y, side, tile.tissue))
+    return np.stack(found)

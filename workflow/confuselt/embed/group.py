@@ -1,0 +1,74 @@
+"""Embed the tiles of a slide."""
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from confuselt.content import array_hash
+from confuselt.embed.encoders import Encoder
+from confuselt.progress import progress
+from confuselt.stamp import get_stamp
+from confuselt.tables import read_table
+from confuselt.tile.kept import fit_key, keep_or_make
+from confuselt.tile.schema import GRID
+from confuselt.tile.slide import Slide
+from confuselt.unusable import Unusable
+
+BATCH = 32
+
+
+def embed_slide(row: dict, data: Path, grids: Path, folder: Path, encoder: Encoder) -> dict:
+    """``n`` and ``sha`` of one slide's bag, ``<slide>.h5`` in `folder`, made anew unless it still fits.
+
+    Parameters
+    ----------
+    row : dict
+        Sheet row with the columns of ``tile/index``.
+    data, grids, folder : Path
+        Where slides, grids, and bags lie.
+    encoder : Encoder
+
+    Raises
+    ------
+    Unusable
+        The slide is broken, or a feature is not finite in float16.
+    """
+
+    def make(partial: Path) -> dict:
+        slide, tiles = Slide(data / row["file"], row["mpp_given"]), read_table(grids / f"{row['slide_id']}.parquet", GRID)
+        features = np.empty((len(tiles), encoder.dim), np.float16)
+        size, side = int(row["tile_px"]), (encoder.size, encoder.size)
+        for start in progress(range(0, len(tiles), BATCH), row["slide_id"]):
+            some = tiles.iloc[start : start + BATCH]
+            read = np.stack([slide.read(x, y, size, size, side) for x, y in zip(some["x"], some["y"], strict=True)])
+            with np.errstate(over="ignore"):
+                features[start : start + BATCH] = encoder.embed(read)
+        if not np.isfinite(features).all():
+            raise Unusable(f"{int((~np.isfinite(features)).any(1).sum())} tiles have features that are not finite in float16")
+        coords = tiles[["x", "y"]].to_numpy(np.int32)
+        write_bag(partial, features, coords, recipe_of(encoder, float(row["tile_mpp"])))
+        return {"n": len(tiles), "sha": array_hash(features, coords)}
+
+    return keep_or_make(folder / f"{row['slide_id']}.h5", fit_key(row["slide_id"], row["sha"], encoder.name, encoder.weights), make)
+
+
+def recipe_of(encoder: Encoder, mpp: float) -> dict:
+    """What made the features."""
+    return {
+        "name": encoder.name,
+        "weights": encoder.weights,
+        "trained_on": json.dumps(list(encoder.trained_on)),
+        "d": encoder.dim,
+        "dtype": "float16",
+        "tile_px": encoder.size,
+        "mpp": round(mpp, 3),
+    }
+
+
+def write_bag(path: Path, features: np.ndarray, coords: np.ndarray, recipe: dict) -> None:
+    """One bag: ``features`` (n, d), ``coords`` (n, 2) int32, the recipe as attributes."""
+    with h5py.File(path, "w") as file:
+        file["features"], file["coords"] = features, coords
+        file.attrs.update({**recipe, "stamp": str(get_stamp())})

@@ -1,0 +1,57 @@
+"""Per-slide files of a group job: made anew, or kept from an earlier run where they still fit."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from confuselt.stamp import config_hash, get_stamp
+
+
+def fit_key(*facts: object) -> str:
+    """What a per-slide file must have been made from: code of this step and the given facts (row, config, content of the inputs)."""
+    return config_hash([get_stamp().get("code", ""), *facts])
+
+
+def keep_or_make(path: Path, key: str, make: Callable[[Path], dict]) -> dict:
+    """Facts of a per-slide file, from the record beside it where that fits, else by making the file.
+
+    Parameters
+    ----------
+    path : Path
+        ``<slide>.<suffix>``; the record is ``.<slide>.<suffix>.json``, written after the file itself is in place.
+    key : str
+        From `fit_key`.
+    make : callable
+        Temporary path to the facts (JSON values) of the file that it wrote there.
+
+    Returns
+    -------
+    dict
+    """
+    record = path.with_name(f".{path.name}.json")
+    if path.exists() and record.exists():
+        kept = json.loads(record.read_text())
+        if kept["key"] == key:
+            return kept["facts"]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record.unlink(missing_ok=True)
+    partial = path.with_name(f".partial.{path.name}")
+    facts = make(partial)
+    _replace(partial, path)
+    written = record.with_name(f".partial{record.name}")
+    written.write_text(json.dumps({"key": key, "facts": facts}))
+    _replace(written, record)
+    return facts
+
+
+def _replace(partial: Path, final: Path) -> None:
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    partial.replace(final)
+
+
+def file_state(path: Path) -> list[int]:
+    """Size and time of change of a slide: whole slides are too large to be hashed in every job."""
+    state = path.stat()
+    return [state.st_size, state.st_mtime_ns]

@@ -1,0 +1,27 @@
+"""Tables that `tile` writes."""
+
+from confuselt.tables import INDEX_COLUMNS, Table
+
+GRID = Table(
+    "tile/grid",
+    {"x": "int32", "y": "int32", "tissue": "float64", "pen": "float64", "focus": "float64"},
+    key=("x", "y"),
+)
+TILE_INDEX = Table(
+    "tile/index",
+    {
+        "slide_id": "string",
+        "patient_id": "string",
+        **INDEX_COLUMNS,
+        "mpp": "float64",
+        "mpp_source": "string",
+        "tile_mpp": "float64",
+        "tile_px": "int64",
+        "width": "int64",
+        "height": "int64",
+        "under_pen": "int64",
+        "out_of_focus": "int64",
+    },
+    key=("slide_id",),
+    required=("patient_id", "status", "n"),
+)

@@ -1,0 +1,27 @@
+"""Deep features of the tiles of a group's slides."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from confuselt.embed.encoders import load_encoder
+from confuselt.embed.group import embed_slide
+from confuselt.embed.schema import STREAM_INDEX
+from confuselt.model.device import pick_device
+from confuselt.run_step import Output, run_step
+from confuselt.tables import write_table
+from confuselt.tile.group import after, run_group
+
+READS = ("data", "embed.encoder")
+
+
+def main(tiles: Path, part: Output, cfg: dict, device: str = "auto") -> None:
+    """A bag per slide, and the group's part of the index."""
+    encoder = load_encoder(cfg["embed.encoder"], pick_device(device))
+    rows = after(pd.read_parquet(tiles), "tile", [{**r, "mpp_given": r["mpp"]} for r in cfg["rows"]])
+    table = run_group(rows, lambda row: embed_slide(row, Path(cfg["data"]), tiles.parent, part.parent, encoder), STREAM_INDEX)
+    write_table(table, part, STREAM_INDEX)
+
+
+if __name__ == "__main__":
+    run_step(main, globals())

@@ -1,0 +1,23 @@
+"""Index of the tile stream of a cohort."""
+
+from pathlib import Path
+
+from confuselt.acquire.excluded import check_excluded
+from confuselt.acquire.schema import SLIDES
+from confuselt.embed.schema import STREAM_INDEX
+from confuselt.run_step import Output, run_step
+from confuselt.tables import read_table, write_table
+from confuselt.tile.group import join_parts
+
+READS = ("max_excluded",)
+
+
+def main(parts: list[Path], slides: Path, index: Output, cfg: dict) -> None:
+    """Join the parts; an error lists the slides where too many are excluded."""
+    table = join_parts(parts, read_table(slides, SLIDES), STREAM_INDEX)
+    check_excluded(table, cfg["max_excluded"], "slides", "slide_id")
+    write_table(table, index, STREAM_INDEX)
+
+
+if __name__ == "__main__":
+    run_step(main, globals())

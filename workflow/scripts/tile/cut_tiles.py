@@ -1,0 +1,20 @@
+"""Tissue, pen and tile grid of the slides of a group."""
+
+from pathlib import Path
+
+from confuselt.run_step import Output, run_step
+from confuselt.tables import write_table
+from confuselt.tile.group import run_group, tile_slide
+from confuselt.tile.schema import TILE_INDEX
+
+READS = ("data", "tile.*")
+
+
+def main(part: Output, cfg: dict) -> None:
+    """A grid and an overview per slide, and the group's part of the index."""
+    own = {k: v for k, v in cfg.items() if k.startswith("tile.")}
+    write_table(run_group(cfg["rows"], lambda row: tile_slide(row, Path(cfg["data"]), part.parent, own), TILE_INDEX), part, TILE_INDEX)
+
+
+if __name__ == "__main__":
+    run_step(main, globals())
