@@ -80,13 +80,13 @@ def empty_table(table: Table) -> pd.DataFrame:
     return pd.DataFrame({c: pd.Series(dtype="object") for c in table.columns})
 
 
-def write_table(frame: pd.DataFrame, path: Path, table: Table) -> None:
-    """Write `frame` as Parquet after checking it."""
+def write_table(frame: pd.DataFrame, path: Path, table: Table, meta: dict | None = None) -> None:
+    """Write `frame` as Parquet after checking it; `meta` holds JSON values about the whole table (of a grid: the geometry of its slide)."""
     check_table(frame, table, f"(writing {path})")
     ordered = [*table.columns, *(c for c in frame.columns if c not in table.columns)]
     schema = pa.schema([(c, TYPES[table.type_of(c)]) for c in ordered])
     arrays = [pa.array(_plain(frame[c], schema.field(c).type), type=schema.field(c).type, from_pandas=True) for c in ordered]
-    stamped = {"stamp": json.dumps(get_stamp()), "table": table.name}
+    stamped = {"stamp": json.dumps(get_stamp()), "meta": json.dumps(meta or {}), "table": table.name}
     pq.write_table(pa.table(arrays, schema=schema.with_metadata(stamped)), path)
 
 

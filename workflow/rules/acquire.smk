@@ -1,5 +1,13 @@
 """Cohort tables: from the user's sheets, from a simulated cohort, and with permuted outcomes for a control."""
 
+if CONFIG.simulate.level == "slides":
+
+    ruleorder: simulate_patients > simulate_cohort
+
+else:
+
+    ruleorder: simulate_cohort > simulate_patients
+
 
 rule simulate_cohort:
     output:
@@ -24,6 +32,53 @@ rule simulate_cohort:
         "acquire: simulating cohort {wildcards.cohort}"
     script:
         "../scripts/acquire/simulate_cohort.py"
+
+
+rule simulate_patients:
+    output:
+        slides=f"{COHORT}/acquire/simulated/slides.csv",
+        rna=f"{COHORT}/acquire/simulated/rna.csv",
+        counts=directory(f"{COHORT}/acquire/simulated/rna"),
+        clinical=f"{COHORT}/acquire/simulated/clinical.csv",
+        centroids=f"{COHORT}/acquire/simulated/pam50_centroids.csv",
+        truth=f"{COHORT}/acquire/simulated/truth.parquet",
+    log:
+        f"{RESULTS}/logs/acquire/simulate_patients.{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/acquire/simulate_patients.{{cohort}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        cfg=cfg("acquire", "simulate_patients"),
+        code=code("acquire", "simulate_patients"),
+    message:
+        "acquire: simulating patients and RNA of {wildcards.cohort}"
+    script:
+        "../scripts/acquire/simulate_patients.py"
+
+
+rule simulate_slides:
+    output:
+        part=f"{COHORT}/acquire/simulated/parts/{{group}}.parquet",
+    log:
+        f"{RESULTS}/logs/acquire/simulate_slides.{{cohort}}/{{group}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/acquire/simulate_slides.{{cohort}}/{{group}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        cfg=cfg("acquire", "simulate_slides", rows=rows_of_group),
+        code=code("acquire", "simulate_slides"),
+    message:
+        "acquire: drawing slides, group {wildcards.group} of {wildcards.cohort}"
+    script:
+        "../scripts/acquire/simulate_slides.py"
 
 
 rule read_sheets:

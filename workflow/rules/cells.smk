@@ -1,4 +1,12 @@
-"""The stream of cell-type-related features."""
+"""The stream of cell-type-related features: those that came with the cohort, or nuclei of the slides found here."""
+
+if CONFIG.cells.method == "ready":
+
+    ruleorder: import_cells > index_cells
+
+else:
+
+    ruleorder: index_cells > import_cells
 
 
 rule import_cells:
@@ -25,3 +33,51 @@ rule import_cells:
         "cells: cells stream of {wildcards.cohort}"
     script:
         "../scripts/cells/import_cells.py"
+
+
+rule find_cells:
+    input:
+        tiles=f"{COHORT}/tile/{{group}}.parquet",
+        slides=slides_of_group,
+    output:
+        part=f"{COHORT}/cells/{{group}}.parquet",
+    log:
+        f"{RESULTS}/logs/cells/find_cells.{{cohort}}/{{group}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/cells/find_cells.{{cohort}}/{{group}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        cfg=cfg("cells", "find_cells", rows=rows_of_group),
+        code=code("cells", "find_cells"),
+    message:
+        "cells: group {wildcards.group} of {wildcards.cohort}"
+    script:
+        "../scripts/cells/find_cells.py"
+
+
+rule index_cells:
+    input:
+        parts=parts_of("cells"),
+        slides=f"{COHORT}/acquire/slides.parquet",
+    output:
+        index=f"{COHORT}/cells/index.parquet",
+    log:
+        f"{RESULTS}/logs/cells/index_cells.{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/cells/index_cells.{{cohort}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        cfg=cfg("cells", "index_cells"),
+        code=code("cells", "index_cells"),
+    message:
+        "cells: index of {wildcards.cohort}"
+    script:
+        "../scripts/cells/index_cells.py"

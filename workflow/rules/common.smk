@@ -1,6 +1,7 @@
 """The validated config, where things lie, and the input functions of every stage."""
 
 import os
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -8,14 +9,17 @@ from snakemake.exceptions import WorkflowError
 from confuselt.acquire.downloads import FILES
 from confuselt.acquire.sources import (
     bag_files,
+    count_files,
     check_sources,
     existing_files,
     listed_files,
+    slide_rows,
 )
 from confuselt.code_hash import code_hash
 from confuselt.config.validate import validate
 from confuselt.finetune.arms import parse_arm
 from confuselt.settings import settings
+from confuselt.tile.groups import group_of
 
 try:
     CONFIG = validate(config)
@@ -133,6 +137,59 @@ def cohort_files(*keys):
 def bags_of(stream):
     """Input function for the bag files that the slide sheet lists."""
     return lambda wildcards: bag_files(CONFIG.for_cohort(wildcards.cohort), stream)
+
+
+# --- slides: a job per group in simulate, tile, embed and cells
+
+
+@cache
+def grouped(cohort):
+    """Sheet rows of a cohort's slides by group."""
+    groups = {}
+    for row in slide_rows(CONFIG.for_cohort(cohort)):
+        groups.setdefault(group_of(row["slide_id"], CONFIG.groups), []).append(row)
+    return groups
+
+
+def rows_of_group(wildcards):
+    return grouped(wildcards.cohort)[int(wildcards.group)]
+
+
+def parts_of(folder):
+    """Input function for the index parts of all groups."""
+    return lambda wildcards: [
+        f"{RESULTS}/cohorts/{wildcards.cohort}/{folder}/{group}.parquet"
+        for group in sorted(grouped(wildcards.cohort))
+    ]
+
+
+def slides_of_group(wildcards):
+    """Slide files of a group that exist; of a simulated cohort the part that says they are drawn."""
+    config = CONFIG.for_cohort(wildcards.cohort)
+    if config.acquire.source == "simulate":
+        return f"{RESULTS}/cohorts/{wildcards.cohort}/acquire/simulated/parts/{wildcards.group}.parquet"
+    files = [
+        Path(config.data, row["file"])
+        for row in rows_of_group(wildcards)
+        if row["file"]
+    ]
+    return [str(f) for f in files if f.is_file()]
+
+
+def rna_files(wildcards):
+    """STAR count files that the RNA sheet lists and that exist, or the folder of simulated ones."""
+    config = CONFIG.for_cohort(wildcards.cohort)
+    if config.acquire.source == "simulate":
+        folder = f"{RESULTS}/cohorts/{wildcards.cohort}/acquire/simulated/rna"
+        return folder if config.simulate.level == "slides" else []
+    return count_files(config)
+
+
+def features_of(stream):
+    """Features of a ready-made stream; those made from slides lie slide by slide beside their index."""
+    made = CONFIG.from_slides if stream == "embed" else CONFIG.cells.method != "ready"
+    folder = f"embed/{CONFIG.embed.encoder}" if stream == "embed" else "cells"
+    return [] if made else [f"{COHORT}/{folder}/features.h5"]
 
 
 # --- pretrain, finetune

@@ -1,4 +1,12 @@
-"""The tile stream."""
+"""The tile stream: features that came with the cohort, or tiles of slides embedded here."""
+
+if CONFIG.from_slides:
+
+    ruleorder: index_embeddings > import_tiles
+
+else:
+
+    ruleorder: import_tiles > index_embeddings
 
 
 rule import_tiles:
@@ -25,3 +33,53 @@ rule import_tiles:
         "embed: tile stream of {wildcards.cohort}"
     script:
         "../scripts/embed/import_tiles.py"
+
+
+rule embed_tiles:
+    input:
+        tiles=f"{COHORT}/tile/{{group}}.parquet",
+        slides=slides_of_group,
+    output:
+        part=f"{COHORT}/embed/{CONFIG.embed.encoder}/{{group}}.parquet",
+    log:
+        f"{RESULTS}/logs/embed/embed_tiles.{{cohort}}/{{group}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/embed/embed_tiles.{{cohort}}/{{group}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        device=CONFIG.device,
+        gpu=gpus(),
+    params:
+        cfg=cfg("embed", "embed_tiles", rows=rows_of_group),
+        code=code("embed", "embed_tiles"),
+    message:
+        "embed: group {wildcards.group} of {wildcards.cohort}"
+    script:
+        "../scripts/embed/embed_tiles.py"
+
+
+rule index_embeddings:
+    input:
+        parts=parts_of(f"embed/{CONFIG.embed.encoder}"),
+        slides=f"{COHORT}/acquire/slides.parquet",
+    output:
+        index=f"{COHORT}/embed/{CONFIG.embed.encoder}/index.parquet",
+    log:
+        f"{RESULTS}/logs/embed/index_embeddings.{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/embed/index_embeddings.{{cohort}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        cfg=cfg("embed", "index_embeddings"),
+        code=code("embed", "index_embeddings"),
+    message:
+        "embed: index of {wildcards.cohort}"
+    script:
+        "../scripts/embed/index_embeddings.py"

@@ -4,9 +4,9 @@
 rule pack_bags:
     input:
         tile_index=f"{COHORT}/embed/{CONFIG.embed.encoder}/index.parquet",
-        tile_features=f"{COHORT}/embed/{CONFIG.embed.encoder}/features.h5",
+        tile_features=features_of("embed"),
         cells_index=f"{COHORT}/cells/index.parquet",
-        cells_features=f"{COHORT}/cells/features.h5",
+        cells_features=features_of("cells"),
     output:
         store=f"{COHORT}/pack/{CONFIG.embed.encoder}.h5",
     log:

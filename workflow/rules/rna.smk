@@ -5,6 +5,7 @@ rule gather_rna:
     input:
         unpack(cohort_files("rna")),
         samples=f"{COHORT}/acquire/rna.parquet",
+        files=rna_files,
         centroids=[p for p in [CONFIG.rna.pam50_centroids] if p],
     output:
         counts=f"{COHORT}/rna/counts.h5ad",

@@ -1,12 +1,27 @@
 """Tables that `acquire` writes."""
 
-from confuselt.tables import Table
+from confuselt.tables import INDEX_COLUMNS, Table
 
 SLIDES = Table(
     "acquire/slides",
-    {"slide_id": "string", "patient_id": "string", "status": "string", "reason": "string", "file": "string", "mpp": "float64", "tile": "string", "cells": "string"},
+    {
+        "slide_id": "string",
+        "patient_id": "string",
+        "status": "string",
+        "reason": "string",
+        "file": "string",
+        "mpp": "float64",
+        "tile": "string",
+        "cells": "string",
+    },
     key=("slide_id",),
     required=("patient_id", "status"),
+)
+DRAWN = Table(
+    "acquire/drawn",
+    {"slide_id": "string", "patient_id": "string", **INDEX_COLUMNS},
+    key=("slide_id",),
+    required=("status",),
 )
 RNA = Table(
     "acquire/rna",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from confuselt.acquire.simulate import CLASSES, PARTS, draw_loadings, draw_outcomes, draw_sites, draw_slides
+from confuselt.acquire.simulate import CLASSES, PARTS, draw_loadings, draw_outcomes, draw_sites, patient_ids, slide_sheet
 from confuselt.acquire.tissue import Section
 from confuselt.rna.genes import PAM50_GENES
 
@@ -39,17 +39,6 @@ class SlideCohort:
     sections: dict[str, tuple[Section, int]]
 
 
-def slide_sheet(cfg: dict) -> pd.DataFrame:
-    """``slide_id, patient_id, file`` of the cohort: from the config alone, so that the workflow knows its slides before any is drawn."""
-    patients = _patients(cfg)
-    drawn = draw_slides(patients, cfg, np.random.default_rng([cfg["simulate.seed"], 21]))
-    return pd.DataFrame([{"slide_id": slide, "patient_id": patients[i], "file": f"slides/{slide}.svs"} for i, slide in drawn])
-
-
-def _patients(cfg: dict) -> list[str]:
-    return [f"SIM-{cfg['simulate.seed']:03d}-{i:04d}" for i in range(cfg["simulate.patients"])]
-
-
 def simulate_sections(cfg: dict) -> SlideCohort:
     """Draw the tables of a cohort of slides.
 
@@ -60,7 +49,7 @@ def simulate_sections(cfg: dict) -> SlideCohort:
     """
     rng = np.random.default_rng([cfg["simulate.seed"], 12])
     fixed = np.random.default_rng([cfg["simulate.tile_features"], cfg["simulate.cell_features"], cfg["simulate.genes"], 13])
-    patients, n = _patients(cfg), cfg["simulate.patients"]
+    patients, n = patient_ids(cfg), cfg["simulate.patients"]
     latent = {part: rng.standard_normal((n, size)) for part, size in PARTS.items()}
     site = draw_sites(n, cfg["simulate.sites"], rng)
     outcome, truth = draw_outcomes(latent, cfg, draw_loadings(cfg, fixed), rng, least=int(0.75 * n / len(CLASSES)))

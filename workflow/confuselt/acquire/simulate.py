@@ -49,7 +49,7 @@ def simulate_features(cfg: dict) -> Cohort:
     rng = np.random.default_rng([cfg["simulate.seed"], 11])
     fixed = np.random.default_rng([cfg["simulate.tile_features"], cfg["simulate.cell_features"], cfg["simulate.genes"], 13])
     n = cfg["simulate.patients"]
-    patients = [f"SIM-{cfg['simulate.seed']:03d}-{i:04d}" for i in range(n)]
+    patients = patient_ids(cfg)
     latent = {part: rng.standard_normal((n, size)) for part, size in PARTS.items()}
     site = draw_sites(n, cfg["simulate.sites"], rng)
     loadings = draw_loadings(cfg, fixed)
@@ -60,6 +60,19 @@ def simulate_features(cfg: dict) -> Cohort:
     clinical = pd.DataFrame({"patient_id": patients, "site": [f"S{s:02d}" for s in site], **outcome})
     truth = pd.DataFrame({"patient_id": patients, **{f"latent_{p}_{k}": v[:, k] for p, v in latent.items() for k in range(v.shape[1])}, **truth})
     return Cohort(tile, cells, rna, clinical, truth)
+
+
+def patient_ids(cfg: dict) -> list[str]:
+    """Ids of the simulated patients; another seed has others."""
+    return [f"SIM-{cfg['simulate.seed']:03d}-{i:04d}" for i in range(cfg["simulate.patients"])]
+
+
+def slide_sheet(cfg: dict) -> pd.DataFrame:
+    """``slide_id, patient_id, file`` of a cohort of slides: from the config alone, so that the workflow knows its slides before any is drawn."""
+    patients = patient_ids(cfg)
+    drawn = draw_slides(patients, cfg, np.random.default_rng([cfg["simulate.seed"], 21]))
+    rows = [{"slide_id": slide, "patient_id": patients[i], "file": f"slides/{slide}.svs"} for i, slide in drawn]
+    return pd.DataFrame(rows, columns=["slide_id", "patient_id", "file"])
 
 
 def draw_sites(n: int, sites: int, rng: np.random.Generator) -> np.ndarray:

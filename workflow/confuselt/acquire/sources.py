@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from confuselt.acquire.downloads import FILES
 from confuselt.acquire.sheet import closest, columns_of, read_sheet
+from confuselt.acquire.simulate import slide_sheet
 from confuselt.config.acquire import Acquire
 from confuselt.config.root import Config
 
@@ -26,6 +30,34 @@ def bag_files(config: Config, stream: str) -> list[str]:
         return []
     listed = read_sheet(sheet, columns=[stream], ids=(stream,))[stream].dropna()
     return [str(Path(config.data) / name) for name in listed if (Path(config.data) / name).is_file()]
+
+
+def count_files(config: Config) -> list[str]:
+    """Count files that the RNA sheet lists (column ``file``) and that exist."""
+    sheet = existing_files(config).get("rna")
+    if sheet is None or "file" not in columns_of(sheet):
+        return []
+    listed = read_sheet(sheet, columns=["file"], ids=("file",))["file"].dropna()
+    return [str(Path(config.data) / name) for name in listed if (Path(config.data) / name).is_file()]
+
+
+def slide_rows(config: Config) -> list[dict]:
+    """``slide_id, patient_id, file, mpp`` of every slide of the sheet (None: not stated), by slide.
+
+    Known while the workflow is parsed: from the user's sheet, or, for a simulated cohort, from the config.
+    Rows without an id, or with one that stands twice, are left to `read_sheets`, which says so.
+    """
+    if config.acquire.source == "simulate":
+        sheet = slide_sheet({f"simulate.{k}": v for k, v in config.simulate.model_dump().items()})
+    else:
+        path, key = existing_files(config).get("slides"), config.acquire.id_column
+        if path is None:
+            return []
+        sheet = read_sheet(path, ids=("slide_id", key, "file")).rename(columns={key: "patient_id"})
+        sheet = sheet[sheet["slide_id"].notna() & ~sheet.duplicated("slide_id", keep=False)]
+    mpp = pd.to_numeric(sheet["mpp"], errors="coerce") if "mpp" in sheet else pd.Series(np.nan, sheet.index)
+    sheet = sheet.assign(mpp=mpp).reindex(columns=["slide_id", "patient_id", "file", "mpp"]).sort_values("slide_id")
+    return [{k: None if pd.isna(v) else v for k, v in row.items()} for row in sheet.to_dict("records")]
 
 
 def check_sources(config: Config, cohort: str) -> None:
@@ -64,6 +96,8 @@ def _wanted(config: Config, key: str) -> list[tuple[str, str]]:
     wanted = [(config.acquire.id_column, "acquire.id_column")]
     if key == "slides":
         wanted.append(("slide_id", "acquire.slides"))
+        if config.from_slides:
+            wanted.append(("file", f"embed.encoder {config.embed.encoder} reads slides; acquire.slides"))
     return wanted
 
 

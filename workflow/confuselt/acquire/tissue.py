@@ -88,7 +88,9 @@ class Drawn:
 def noise_field(height: int, width: int, scale: float, rng: np.random.Generator, stretch: float = 1.0, angle: float = 0.0) -> np.ndarray:
     """Smooth standard normal field (height, width) float32 with features of `scale` px, `stretch` times as long along `angle`."""
     if stretch == 1.0:
-        found = cv2.resize(rng.standard_normal((int(height / scale) + 3, int(width / scale) + 3)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+        found = cv2.resize(
+            rng.standard_normal((int(height / scale) + 3, int(width / scale) + 3)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
+        )
     else:
         side = int(np.hypot(height, width)) + 2
         coarse = rng.standard_normal((int(side / scale) + 3, int(side / scale / stretch) + 3)).astype(np.float32)
@@ -211,7 +213,9 @@ def _place(section: Section, nests: np.ndarray, stroma: np.ndarray, angle: float
     )
 
 
-def _draw_nuclei(haematoxylin: np.ndarray, eosin: np.ndarray, nuclei: pd.DataFrame, section: Section, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _draw_nuclei(
+    haematoxylin: np.ndarray, eosin: np.ndarray, nuclei: pd.DataFrame, section: Section, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Add nuclei to the stain maps; chromatin is grained, the rim a little darker."""
     layer = np.zeros_like(haematoxylin)
     shift = 4  # cv2 draws at 1/16 px

@@ -21,7 +21,10 @@ class Acquire(Block):
         description="ready-made tile stream as one table (.parquet, .csv, .tsv): a row per instance (one row = a bag of one), id columns, optional slide_id, x, y; every other column is a feature",
     )
     cells: str | None = Field("cell_features.parquet", description="the same for the stream of cell-type-related features")
-    rna: str | None = Field("rna.parquet", description="table with a row per patient and a column per gene, or a sheet with a row per sample and a column `file` with the path of a STAR count file of GDC")
+    rna: str | None = Field(
+        "rna.parquet",
+        description="table with a row per patient and a column per gene, or a sheet with a row per sample and a column `file` with the path of a STAR count file of GDC",
+    )
     clinical: str | None = Field("clinical.parquet", description="table with a row per patient: site, covariates, times, events, labels")
     site: str | None = Field("site", description="clinical column with the tissue source site; null: a single-site cohort (then set split.group: patient)")
     site_map: str | None = Field(None, description="table with columns code, institution: sites of one institution are merged")

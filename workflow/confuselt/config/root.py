@@ -35,7 +35,9 @@ class Config(Block):
     acquire: Acquire = Field(Acquire(), description="where the cohort comes from")
     simulate: Simulate = Field(Simulate(), description="a cohort with known truth")
     groups: int = Field(
-        128, ge=1, description="slides are handled in so many jobs per stage (a slide's group follows from its id); about 1 slide a group on CPU, 16 or more on a GPU"
+        128,
+        ge=1,
+        description="slides are handled in so many jobs per stage (a slide's group follows from its id); about 1 slide a group on CPU, 16 or more on a GPU",
     )
     tile: Tile = Field(Tile(), description="tissue and tiles of slides")
     embed: Embed = Field(Embed(), description="tile stream")
@@ -64,7 +66,9 @@ class Config(Block):
         if self.acquire.site is None and self.split.group == "site":
             raise ValueError("acquire.site is null (one site): set split.group: patient")
         if self.cells.method == "classical" and not self.from_slides:
-            raise ValueError(f"cells.method classical reads slides: embed.encoder must be one that does ({', '.join(SLIDE_ENCODERS)}), not '{self.embed.encoder}'")
+            raise ValueError(
+                f"cells.method classical reads slides: embed.encoder must be one that does ({', '.join(SLIDE_ENCODERS)}), not '{self.embed.encoder}'"
+            )
         if self.acquire.source == "simulate" and (self.simulate.level == "slides") != self.from_slides:
             raise ValueError(
                 f"simulate.level '{self.simulate.level}' and embed.encoder '{self.embed.encoder}' do not fit: slides go with {', '.join(SLIDE_ENCODERS)}, features with any other name"

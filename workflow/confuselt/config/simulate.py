@@ -11,7 +11,8 @@ class Simulate(Block):
     """Draws a latent vector per patient with parts seen only by the WSI, only by RNA, and by both."""
 
     level: Literal["features", "slides"] = Field(
-        "features", description="features: ready-made bags, a count matrix and a clinical table; slides: pyramidal slides, a count file per sample, a clinical table"
+        "features",
+        description="features: ready-made bags, a count matrix and a clinical table; slides: pyramidal slides, a count file per sample, a clinical table",
     )
     seed: int = Field(1, description="another seed is another cohort")
     patients: int = Field(200, ge=6, description="number of patients")

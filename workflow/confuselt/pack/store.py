@@ -15,13 +15,13 @@ log = logging.getLogger(__name__)
 STREAMS = ("tile", "cells")
 
 
-def pack(sources: dict[str, tuple[Path, Path]], trained_on: dict[str, list[str]], store: Path) -> None:
+def pack(sources: dict[str, tuple[Path, Path | None]], trained_on: dict[str, list[str]], store: Path) -> None:
     """Join the streams of a cohort, row by row, into one store.
 
     Parameters
     ----------
     sources : dict
-        Stream to (index.parquet, features.h5) of its stage.
+        Stream to (index.parquet, features.h5) of its stage; None for the latter: a file ``<slide>.h5`` per slide beside the index.
     trained_on : dict
         Stream to the cohorts that its model saw.
     store : Path
@@ -48,8 +48,11 @@ def pack(sources: dict[str, tuple[Path, Path]], trained_on: dict[str, list[str]]
         out["slide_id"] = np.array(slides, dtype=h5py.string_dtype())
         out["patient_id"] = np.array([owner[s] for s in slides], dtype=h5py.string_dtype())
         out.attrs.update(excluded=json.dumps(excluded), stamp=str(get_stamp()))
-        for stream, (_, features) in sources.items():
-            _copy_stream(out, stream, features, slides, rows[stream])
+        for stream, (index, features) in sources.items():
+            if features is None:
+                _copy_slides(out, stream, index.parent, slides, rows[stream])
+            else:
+                _copy_stream(out, stream, features, slides, rows[stream])
             out[stream].attrs["trained_on"] = json.dumps(trained_on.get(stream, []))
     log.info(
         "%d slides of %d patients; rows %s; %d slides without aligned cells",
@@ -78,3 +81,29 @@ def _copy_stream(out: h5py.File, stream: str, source: Path, slides: list[str], r
         if "columns" in file:
             file.copy("columns", group)
         group.attrs.update({k: v for k, v in file.attrs.items() if k != "stamp"})
+
+
+def _copy_slides(out: h5py.File, stream: str, folder: Path, slides: list[str], rows: dict[str, int]) -> None:
+    """Bags of their own, one per slide; their recipes must agree."""
+    group, lengths = out.create_group(stream), [rows.get(s, 0) for s in slides]
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    group["offsets"] = starts
+    recipe: dict | None = None
+    for i, slide in enumerate(progress(slides, f"packing {stream}")):
+        if not lengths[i]:
+            continue
+        with h5py.File(folder / f"{slide}.h5") as file:
+            own = {k: v for k, v in file.attrs.items() if k != "stamp"}
+            if recipe is None:
+                recipe = own
+                group.create_dataset("features", (sum(lengths), file["features"].shape[1]), file["features"].dtype)
+                group.create_dataset("coords", (sum(lengths), 2), "int32")
+            elif own != recipe:
+                raise ValueError(f"{folder / slide}.h5: made by {own}, other slides by {recipe}; delete it and run again")
+            if len(file["features"]) != lengths[i]:
+                raise ValueError(f"{folder / slide}.h5: {len(file['features'])} rows, its index says {lengths[i]}; delete it and run again")
+            group["features"][starts[i] : starts[i + 1]] = file["features"][()]
+            group["coords"][starts[i] : starts[i + 1]] = file["coords"][()]
+    if recipe is None:
+        group["features"], group["coords"] = np.zeros((0, 0), np.float32), np.zeros((0, 2), np.int32)
+    group.attrs.update(recipe or {})

@@ -1,6 +1,7 @@
 """All RNA of a cohort in one AnnData: patients x genes, counts or a ready-made matrix."""
 
 import logging
+from collections import Counter
 from pathlib import Path
 
 import anndata as ad
@@ -9,6 +10,8 @@ import pandas as pd
 
 from confuselt.acquire.sheet import read_sheet, row_number
 from confuselt.content import array_hash
+from confuselt.progress import progress
+from confuselt.rna.star import read_star
 from confuselt.unusable import Unusable
 
 log = logging.getLogger(__name__)
@@ -37,7 +40,30 @@ def check_sample(values: np.ndarray, counts: bool, genes: list[str], where: str)
         raise Unusable(f"{where}: counts are not whole numbers; set rna.matrix: normalised for a scaled matrix")
 
 
-def gather(matrix: Path | None, samples: pd.DataFrame, key: str, counts: bool) -> tuple[ad.AnnData, pd.DataFrame]:
+def read_count_files(files: pd.Series, data: Path) -> tuple[pd.DataFrame, dict[int, str]]:
+    """Counts of every listed STAR file, samples x genes in the order of the sheet, and why some could not be read.
+
+    Files of one cohort must list the same genes: one that does not is unreadable, named with how it differs.
+    """
+    columns, unreadable = {}, {}
+    for row, name in enumerate(progress(list(files), "count files")):
+        try:
+            if name is None:
+                raise Unusable("the RNA sheet names no file")
+            columns[row] = read_star(data / name)
+        except Unusable as reason:
+            unreadable[row] = str(reason)
+    lists = Counter(tuple(c.index) for c in columns.values())
+    genes = list(lists.most_common(1)[0][0]) if lists else []
+    for row in [r for r, c in columns.items() if tuple(c.index) != tuple(genes)]:
+        own = set(columns.pop(row).index)
+        unreadable[row] = (
+            f"{files.iloc[row]}: {len(own)} genes, most files have {len(genes)} ({len(own ^ set(genes))} differ); they must come from one gene model"
+        )
+    return pd.DataFrame({r: c for r, c in columns.items()}).T.reindex(index=range(len(files)), columns=genes), unreadable
+
+
+def gather(matrix: Path | None, samples: pd.DataFrame, key: str, counts: bool, data: Path) -> tuple[ad.AnnData, pd.DataFrame]:
     """Read the matrix of a cohort.
 
     Parameters
@@ -50,6 +76,8 @@ def gather(matrix: Path | None, samples: pd.DataFrame, key: str, counts: bool) -
         ``acquire.id_column``.
     counts : bool
         Whether the values are raw counts.
+    data : Path
+        Where relative paths of a sheet with a column ``file`` start.
 
     Returns
     -------
@@ -63,7 +91,13 @@ def gather(matrix: Path | None, samples: pd.DataFrame, key: str, counts: bool) -
     index.loc[lost, "reason"] = "excluded at acquire: " + index.loc[lost, "reason"].astype(str)
     if matrix is None:
         return ad.AnnData(np.zeros((0, 0), np.float32)), index
-    frame = read_sheet(matrix, ids=(key, "sample_id"))
+    frame = read_sheet(matrix, ids=(key, "sample_id", "file"))
+    if "file" in frame:
+        frame, unreadable = read_count_files(frame["file"], data)
+        for i in index.index[~lost]:
+            if reason := unreadable.get(int(samples.at[i, "row"])):
+                index.loc[i, ["status", "reason"]] = ["excluded", reason]
+        lost = index["status"] != "ok"
     genes = [c for c in frame.columns if c not in (key, "sample_id")]
     if len(set(genes)) < len(genes):
         twice = sorted({g for g in genes if genes.count(g) > 1})

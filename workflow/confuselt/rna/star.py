@@ -37,7 +37,9 @@ def read_star(path: Path) -> pd.Series:
         raise Unusable(f"{path.name}: cannot be read as a table ({error})") from None
     lost = [c for c in COLUMNS if c not in table]
     if lost:
-        raise Unusable(f"{path.name}: no column {', '.join(lost)}; wanted are STAR counts of GDC ({', '.join(COLUMNS)}), found {', '.join(map(str, table.columns[:5]))}")
+        raise Unusable(
+            f"{path.name}: no column {', '.join(lost)}; wanted are STAR counts of GDC ({', '.join(COLUMNS)}), found {', '.join(map(str, table.columns[:5]))}"
+        )
     table = table[~table["gene_id"].astype(str).str.startswith("N_")]
     numbers = pd.to_numeric(table["unstranded"], errors="coerce").to_numpy(float)
     bad = ~(np.isfinite(numbers) & (numbers >= 0) & (numbers == np.floor(numbers)))
@@ -50,7 +52,9 @@ def read_star(path: Path) -> pd.Series:
 def write_star(counts: pd.Series, path: Path) -> None:
     """Write counts by gene name in the layout of GDC (simulated samples)."""
     total = max(int(counts.sum()), 1)
-    head = pd.DataFrame({"gene_id": ["N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous"], "unstranded": [total // 20, total // 15, total // 10, total // 30]})
+    head = pd.DataFrame(
+        {"gene_id": ["N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous"], "unstranded": [total // 20, total // 15, total // 10, total // 30]}
+    )
     tpm = counts / total * 1e6
     body = pd.DataFrame(
         {

@@ -59,7 +59,9 @@ def cut(slide: Slide, cfg: dict) -> Grid:
     step = cfg["tile.size"] * cfg["tile.mpp"] / slide.mpp
     size = round(step)
     if slide.mpp > 1.2 * cfg["tile.mpp"]:
-        raise Unusable(f"{slide.path.name}: {slide.mpp:.3g} µm per pixel at best, tiles of {cfg['tile.mpp']} are wanted (tile.mpp); it would have to be enlarged")
+        raise Unusable(
+            f"{slide.path.name}: {slide.mpp:.3g} µm per pixel at best, tiles of {cfg['tile.mpp']} are wanted (tile.mpp); it would have to be enlarged"
+        )
     columns, rows = int(slide.width // step), int(slide.height // step)
     x, y = (v.ravel() for v in np.meshgrid(np.round(np.arange(columns) * step), np.round(np.arange(rows) * step)))
     x, y = x.astype(np.int32), y.astype(np.int32)

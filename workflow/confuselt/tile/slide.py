@@ -57,7 +57,9 @@ class Slide:
             raise Unusable(f"{self.path.name}: the file does not say its µm per pixel; give it in a column mpp of the slide sheet")
         x, y = (float(v) for v in stated)
         if not (LEAST_MPP <= x <= MOST_MPP) or abs(x - y) > 0.02 * x:
-            raise Unusable(f"{self.path.name}: the file says {x:g} x {y:g} µm per pixel, which cannot be; give the true value in a column mpp of the slide sheet")
+            raise Unusable(
+                f"{self.path.name}: the file says {x:g} x {y:g} µm per pixel, which cannot be; give the true value in a column mpp of the slide sheet"
+            )
         return (x + y) / 2, "file"
 
     def read(self, x: int, y: int, width: int, height: int, size: tuple[int, int]) -> np.ndarray:

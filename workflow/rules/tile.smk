@@ -1,0 +1,48 @@
+"""Tissue and tiles of slides."""
+
+
+rule cut_tiles:
+    input:
+        slides=slides_of_group,
+    output:
+        part=f"{COHORT}/tile/{{group}}.parquet",
+    log:
+        f"{RESULTS}/logs/tile/cut_tiles.{{cohort}}/{{group}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tile/cut_tiles.{{cohort}}/{{group}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        cfg=cfg("tile", "cut_tiles", rows=rows_of_group),
+        code=code("tile", "cut_tiles"),
+    message:
+        "tile: group {wildcards.group} of {wildcards.cohort}"
+    script:
+        "../scripts/tile/cut_tiles.py"
+
+
+rule index_tiles:
+    input:
+        parts=parts_of("tile"),
+        slides=f"{COHORT}/acquire/slides.parquet",
+    output:
+        index=f"{COHORT}/tile/index.parquet",
+    log:
+        f"{RESULTS}/logs/tile/index_tiles.{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tile/index_tiles.{{cohort}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        cfg=cfg("tile", "index_tiles"),
+        code=code("tile", "index_tiles"),
+    message:
+        "tile: index of {wildcards.cohort}"
+    script:
+        "../scripts/tile/index_tiles.py"

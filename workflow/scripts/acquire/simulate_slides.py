@@ -1,0 +1,24 @@
+"""Slides of a group of a simulated cohort, and what is truly on them."""
+
+from pathlib import Path
+
+from confuselt.acquire.draw_slide import draw_slide
+from confuselt.acquire.schema import DRAWN
+from confuselt.acquire.sections import simulate_sections
+from confuselt.run_step import Output, run_step
+from confuselt.tables import write_table
+from confuselt.tile.group import run_group
+
+READS = ("simulate.*", "-simulate.level")
+
+
+def main(part: Output, cfg: dict) -> None:
+    """Draw the slides that are not there yet."""
+    folder: Path = part.parent.parent
+    sections = simulate_sections({k: v for k, v in cfg.items() if k != "rows"}).sections
+    table = run_group(cfg["rows"], lambda row: draw_slide(sections[row["slide_id"]], folder / row["file"], folder / "truth"), DRAWN)
+    write_table(table, part, DRAWN)
+
+
+if __name__ == "__main__":
+    run_step(main, globals())
