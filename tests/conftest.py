@@ -62,6 +62,23 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class Recorded(dict):
+    """A cfg that remembers what was read."""
+
+    def __init__(self, *args) -> None:
+        super().__init__(*args)
+        self.read = set()
+
+    def __getitem__(self, key):
+        self.read.add(key)
+        return super().__getitem__(key)
+
+    def items(self):
+        """Iterating reads every key."""
+        self.read |= set(self)
+        return super().items()
+
+
 def must_run() -> set[str]:
     """Node ids of must_run.txt that apply on this machine."""
     found, applies = set(), False

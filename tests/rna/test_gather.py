@@ -16,7 +16,7 @@ def samples(n):
 def test_bad_samples_are_rows_and_the_rest_is_read(tmp_path):
     rows = {"P0": [1, 2, 3], "P1": [0, 0, 0], "P2": [1, np.nan, 2], "P3": [1, -2, 2], "P4": [1.5, 2, 3], "P5": [np.nan] * 3, "P6": [3, np.inf, 1]}
     pd.DataFrame(rows, index=["A", "B", "C"]).T.rename_axis("patient_id").reset_index().to_csv(tmp_path / "rna.csv", index=False)
-    adata, index = gather(tmp_path / "rna.csv", samples(7), "patient_id", counts=True)
+    adata, index = gather(tmp_path / "rna.csv", samples(7), "patient_id", counts=True, data=tmp_path)
     check_table(index, INDEX)
     assert adata.obs_names.tolist() == ["P0"] and adata.X.tolist() == [[1, 2, 3]] and adata.X.dtype == np.int32
     reasons = index.set_index("patient_id")["reason"]
@@ -34,13 +34,13 @@ def test_bad_samples_are_rows_and_the_rest_is_read(tmp_path):
 def test_values_and_order_of_patients(tmp_path):
     pd.DataFrame({"patient_id": ["P1", "P0"], "A": [0.5, -1.0]}).to_parquet(tmp_path / "rna.parquet")
     table = samples(2).assign(row=[1, 0])
-    adata, _ = gather(tmp_path / "rna.parquet", table, "patient_id", counts=False)
+    adata, _ = gather(tmp_path / "rna.parquet", table, "patient_id", counts=False, data=tmp_path)
     assert adata.obs_names.tolist() == ["P0", "P1"] and adata.X[:, 0].tolist() == [-1.0, 0.5]
 
 
 def test_repeated_genes_are_refused(tmp_path):
     (tmp_path / "rna.tsv").write_text("patient_id\tA\tB\nP0\t1\t2\n")
-    adata, index = gather(None, samples(1), "patient_id", counts=True)
+    adata, index = gather(None, samples(1), "patient_id", counts=True, data=tmp_path)
     assert adata.shape == (0, 0) and len(index) == 1
     with pytest.raises(ValueError, match="no column"):
         from confuselt.acquire.sheet import read_sheet

@@ -10,7 +10,7 @@ from confuselt.config.root import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / "workflow"
-STAGES = ("acquire", "embed", "cells", "rna", "split", "pack", "pretrain", "finetune", "evaluate", "predict")
+STAGES = ("acquire", "tile", "embed", "cells", "rna", "split", "pack", "pretrain", "finetune", "evaluate", "predict")
 SCRIPTS = sorted((WORKFLOW / "scripts").glob("*/*.py"))
 
 

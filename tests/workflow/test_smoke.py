@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT, TINY, snakemake
+from conftest import ROOT, TINY, Recorded, snakemake
 
 from confuselt.config.generate import TABLES
 from confuselt.content import content_hash
@@ -20,6 +20,8 @@ from confuselt.tables import read_table
 
 pytestmark = pytest.mark.xdist_group("tiny")
 BY_NAME = {t.name: t for t in TABLES}
+# Written where a cohort has slides (test_slides.py).
+OF_SLIDES = {"acquire/drawn", "tile/grid", "tile/index", "cells/nuclei"}
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def test_every_table_keeps_its_schema_and_is_stamped(tiny):
         stamp = json.loads(meta[b"stamp"])
         assert len(stamp["code"]) == 16 and stamp["stage"] in path.parts and stamp["torch"], path
         seen.add(name)
-    assert seen == set(BY_NAME) - {"predict/predictions"}
+    assert seen == set(BY_NAME) - {"predict/predictions", *OF_SLIDES}
 
 
 def test_nothing_partial_is_left(tiny):
@@ -115,18 +117,6 @@ def test_every_job_logged_and_benchmarked(tiny):
     assert len(jobs) >= 25
     for path in jobs:
         assert json.loads(path.read_text().splitlines()[0])["s"] > 0
-
-
-class Recorded(dict):
-    """A cfg that remembers what was read."""
-
-    def __init__(self, *args):
-        super().__init__(*args)
-        self.read = set()
-
-    def __getitem__(self, key):
-        self.read.add(key)
-        return super().__getitem__(key)
 
 
 def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_path):

@@ -25,10 +25,14 @@ LEVELS = frozenset({"debug", "info", "warning", "error", "exception", "critical"
 
 # A new version of one of these may change numbers, so it is part of the hash of the scripts that import it.
 DECISIVE = {
+    "cv2": "opencv-python",
     "lifelines": "lifelines",
+    "openslide": "openslide-python",
     "pydeseq2": "pydeseq2",
     "scanpy": "scanpy",
+    "skimage": "scikit-image",
     "sklearn": "scikit-learn",
+    "timm": "timm",
     "torch": "torch",
     "torchsurv": "torchsurv",
 }

@@ -71,6 +71,7 @@ rule write_report:
         patients=f"{OURS}/acquire/patients.parquet",
         downloads=f"{OURS}/acquire/downloads.parquet",
         slides=f"{OURS}/acquire/slides.parquet",
+        grids=[f"{OURS}/tile/index.parquet"] if CONFIG.from_slides else [],
         tile_index=f"{OURS}/embed/{CONFIG.embed.encoder}/index.parquet",
         cells_index=f"{OURS}/cells/index.parquet",
         rna_index=f"{OURS}/rna/index.parquet",

@@ -70,7 +70,7 @@ def patient_ids(cfg: dict) -> list[str]:
 def slide_sheet(cfg: dict) -> pd.DataFrame:
     """``slide_id, patient_id, file`` of a cohort of slides: from the config alone, so that the workflow knows its slides before any is drawn."""
     patients = patient_ids(cfg)
-    drawn = draw_slides(patients, cfg, np.random.default_rng([cfg["simulate.seed"], 21]))
+    drawn = draw_slides(patients, cfg, np.random.default_rng([cfg["simulate.seed"], 23]))
     rows = [{"slide_id": slide, "patient_id": patients[i], "file": f"slides/{slide}.svs"} for i, slide in drawn]
     return pd.DataFrame(rows, columns=["slide_id", "patient_id", "file"])
 

@@ -72,7 +72,7 @@ class Drawn:
     image : (height, width, 3) uint8
         Level 0, RGB.
     tissue : (height, width) bool
-        Tissue proper: fat counts, lumina and glass do not.
+        Stained tissue: fat, lumina and glass do not count.
     artefact : (height, width) bool
         Pen, fold or out-of-focus part.
     nuclei : DataFrame
@@ -143,7 +143,7 @@ def draw(section: Section, rng: np.random.Generator) -> Drawn:
         image[stroke] = np.array([(40, 70, 160), (30, 110, 60), (35, 35, 40)][rng.integers(3)]) + 0.15 * image[stroke]
         artefact |= stroke
     kept = nuclei.drop(columns=["angle", "stain"]).reset_index(drop=True)
-    return Drawn(np.clip(image, 0, 255).astype(np.uint8), tissue, artefact, kept)
+    return Drawn(np.clip(image, 0, 255).astype(np.uint8), tissue & ~fat, artefact, kept)
 
 
 def _outline(h: int, w: int, rng: np.random.Generator) -> np.ndarray:

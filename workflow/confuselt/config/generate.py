@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from confuselt.acquire.schema import CLINICAL, DOWNLOADS, PATIENTS, RNA, SLIDES
+from confuselt.acquire.schema import CLINICAL, DOWNLOADS, DRAWN, PATIENTS, RNA, SLIDES
+from confuselt.cells.schema import NUCLEI
 from confuselt.config.root import Config
 from confuselt.embed.schema import STREAM_INDEX
 from confuselt.evaluate.schema import COMPARISONS, CURVES, METRICS, RETRIEVAL
@@ -21,15 +22,20 @@ from confuselt.predict.schema import PREDICTIONS as PREDICTED
 from confuselt.pretrain.schema import HISTORY
 from confuselt.rna.schema import INDEX, PAM50
 from confuselt.split.schema import FOLDS
+from confuselt.tile.schema import GRID, TILE_INDEX
 
 ROOT = Path(__file__).resolve().parents[3]
 TABLES = (
+    DRAWN,
     SLIDES,
     RNA,
     CLINICAL,
     PATIENTS,
     DOWNLOADS,
+    GRID,
+    TILE_INDEX,
     STREAM_INDEX,
+    NUCLEI,
     INDEX,
     PAM50,
     FOLDS,

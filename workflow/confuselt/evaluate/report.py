@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from confuselt.evaluate.answers import answers, cannot_answer
 from confuselt.evaluate.figures import embedding, forest, kaplan_meier, pretraining_figure, retrieval_figure
+from confuselt.evaluate.slides import attention, heatmaps, tile_facts
 from confuselt.model.checkpoint import load_checkpoint
 from confuselt.pretrain.pairs import embed_pairs
 
@@ -42,6 +43,7 @@ class Sources:
     rna_index: Path
     arm_models: list[Path]
     checkpoint: Path | None
+    grids: Path | None
 
 
 def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
@@ -65,6 +67,9 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
             cuts = {(0, f): facts["median"].get(inputs, {}).get(cfg["evaluate.primary"], np.nan) for f, facts in enumerate(models[arm]["folds"])}
             figures |= _named(f"km-{arm}", kaplan_meier(tables["predictions"], tables["clinical"], arm, inputs, cfg["evaluate.primary"], cuts))
     figures |= _named("embedding", _embedding(sources, tables, cfg))
+    if sources.grids is not None and "wsi-pretrained-cells" in models:
+        looked = attention("wsi-pretrained-cells", models["wsi-pretrained-cells"], 0, sources.store, _first_test(tables))
+        figures |= _named("attention", heatmaps(looked, sources.grids.parent))
     context = {
         "cfg": cfg,
         "primary": cfg["evaluate.primary"] if survives else None,
@@ -79,6 +84,7 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         "comparisons": tables["comparisons"].to_dict("records"),
         "retrieval": retrieval_summary(tables["retrieval"]),
         "bags": widest,
+        "slides": tile_facts(pd.read_parquet(sources.grids)) if sources.grids is not None else None,
     }
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATE.parent), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
@@ -228,6 +234,12 @@ def retrieval_summary(retrieval: pd.DataFrame) -> list[dict]:
     return rows
 
 
+def _first_test(tables: dict[str, pd.DataFrame]) -> list[str]:
+    """Test patients of the first fold."""
+    folds = tables["folds"]
+    return list(folds.loc[(folds["repeat"] == 0) & (folds["fold"] == 0) & (folds["role"] == "test"), "patient_id"])
+
+
 def _embedding(sources: Sources, tables: dict[str, pd.DataFrame], cfg: dict) -> Figure | None:
     """Test pairs of the first fold under the widest pretrained model."""
     if sources.checkpoint is None or not cfg["tasks.labels"]:
@@ -235,9 +247,7 @@ def _embedding(sources: Sources, tables: dict[str, pd.DataFrame], cfg: dict) -> 
     content = load_checkpoint(sources.checkpoint)
     if content["status"] != "ok":
         return None
-    folds = tables["folds"]
-    test = list(folds.loc[(folds["repeat"] == 0) & (folds["fold"] == 0) & (folds["role"] == "test"), "patient_id"])
-    patients, wsi, rna = embed_pairs(content, sources.store, sources.rna, test)
+    patients, wsi, rna = embed_pairs(content, sources.store, sources.rna, _first_test(tables))
     if len(patients) < 3:
         return None
     label = tables["clinical"].set_index("patient_id")[f"label_{cfg['tasks.labels'][0]['name']}"]

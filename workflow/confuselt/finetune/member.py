@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from confuselt.finetune.arms import Arm
 from confuselt.finetune.cox import survival_at
 from confuselt.finetune.inputs import Inputs, masks
 from confuselt.finetune.network import ArmNetwork
@@ -62,6 +63,26 @@ class Member:
             every = outputs_of(network, inputs, patients, pattern, budget)
             found |= {t: v for t, v in every.items() if t == group or (group == "survival" and t not in self.networks)}
         return found
+
+
+def load_member(arm: Arm, model: dict, facts: dict, member: dict) -> Member:
+    """One trained network from the saved facts of its fold.
+
+    Parameters
+    ----------
+    arm : Arm
+    model : dict
+        Content of the arm's checkpoint: ``model, classes, horizons``.
+    facts : dict
+        One of its ``folds``.
+    member : dict
+        One of their ``members``.
+    """
+    heads = {**dict.fromkeys(model["horizons"], 1), **{t: len(c) for t, c in model["classes"].items()}}
+    heads = {t: n for t, n in heads.items() if t not in facts["not_learnable"]}
+    width = sum(facts["scaler"]["widths"].values()) if arm.modality != "rna" else None
+    network = ArmNetwork(arm, width, len(facts["genes"]) if arm.modality != "wsi" else None, heads, model["model"])
+    return Member(network, member["parts"])
 
 
 @torch.no_grad()

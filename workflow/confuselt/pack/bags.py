@@ -53,7 +53,7 @@ class Bags:
     """
 
     def __init__(self, store: Path, streams: str) -> None:
-        self.streams = STREAM_SETS[streams]
+        self.streams, self._store = STREAM_SETS[streams], store
         self.missing: str | None = None
         self._data: dict[str, np.memmap | np.ndarray] = {}
         self._offsets: dict[str, np.ndarray] = {}
@@ -120,6 +120,12 @@ class Bags:
         rows = np.concatenate(parts) if parts else np.zeros((0, sum(self.widths.values())), np.float32)
         rows = self._scaler(rows) if self._scaler else rows
         return Packed(rows, np.repeat(np.arange(len(bags)), sizes), len(bags))
+
+    def coords(self, slide: int) -> np.ndarray:
+        """Top left of a slide's instances, (n, 2) int32, level-0 pixels, in the order of its rows."""
+        start, stop = self._offsets[self.streams[0]][self._at[slide] : self._at[slide] + 2]
+        with h5py.File(self._store) as file:
+            return file[self.streams[0]]["coords"][start:stop]
 
     def sample_rows(self, slides: list[int], most: int, rng: np.random.Generator) -> np.ndarray:
         """Rows of some slides for fitting a scaler: an equal share of each, at most `most` in all."""

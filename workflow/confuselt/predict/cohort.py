@@ -10,8 +10,7 @@ import pandas as pd
 
 from confuselt.finetune.arms import Arm
 from confuselt.finetune.inputs import Inputs
-from confuselt.finetune.member import Member, average_members
-from confuselt.finetune.network import ArmNetwork
+from confuselt.finetune.member import average_members, load_member
 from confuselt.model.checkpoint import hashed_ids
 from confuselt.model.encoders import StreamScaler
 from confuselt.pack.bags import Bags
@@ -83,7 +82,7 @@ def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, r
     for fold in progress(folds, "predicting"):
         bags, inputs = _inputs(arm, model, fold, store, rna)
         trained = set(fold.facts["trained_on"])
-        members = [(_network(arm, model, fold, bags, m), m["baseline"]) for m in fold.facts["members"]]
+        members = [(load_member(arm, model, fold.facts, m), m["baseline"]) for m in fold.facts["members"]]
         everyone_here = sorted({*inputs.slides, *inputs.profiles} & usable)
         classes, horizons = ({t: v for t, v in model[k].items() if t not in fold.facts["not_learnable"]} for k in ("classes", "horizons"))
         shared = _embedding(fold, bags, inputs)
@@ -118,14 +117,6 @@ def _inputs(arm: Arm, model: dict, fold: FoldModel, store: Path, rna: ad.AnnData
         usable = rna[~rna.obs_names.isin(list(lost))]
         profiles = dict(zip(usable.obs_names, fold.normaliser.transform(usable), strict=True)) if usable.n_obs else {}
     return bags, Inputs(bags if slides else None, slides, profiles)
-
-
-def _network(arm: Arm, model: dict, fold: FoldModel, bags: Bags | None, member: dict) -> Member:
-    heads = {**dict.fromkeys(model["horizons"], 1), **{t: len(c) for t, c in model["classes"].items()}}
-    heads = {t: n for t, n in heads.items() if t not in fold.facts["not_learnable"]}
-    width = sum(fold.facts["scaler"]["widths"].values()) if arm.modality != "rna" else None
-    network = ArmNetwork(arm, width, len(fold.facts["genes"]) if arm.modality != "wsi" else None, heads, model["model"])
-    return Member(network, member["parts"])
 
 
 def _embedding(fold: FoldModel, bags: Bags | None, inputs: Inputs) -> dict[str, dict[str, np.ndarray]]:

@@ -60,7 +60,7 @@ def read_count_files(files: pd.Series, data: Path) -> tuple[pd.DataFrame, dict[i
         unreadable[row] = (
             f"{files.iloc[row]}: {len(own)} genes, most files have {len(genes)} ({len(own ^ set(genes))} differ); they must come from one gene model"
         )
-    return pd.DataFrame({r: c for r, c in columns.items()}).T.reindex(index=range(len(files)), columns=genes), unreadable
+    return pd.DataFrame(columns).T.reindex(index=range(len(files)), columns=genes), unreadable
 
 
 def gather(matrix: Path | None, samples: pd.DataFrame, key: str, counts: bool, data: Path) -> tuple[ad.AnnData, pd.DataFrame]:

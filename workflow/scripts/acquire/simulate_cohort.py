@@ -3,7 +3,7 @@
 from confuselt.acquire.simulate import simulate_features
 from confuselt.run_step import Output, run_step
 
-READS = ("simulate.*", "-simulate.level")
+READS = ("simulate.*", "-simulate.level", "-simulate.slide_mm")
 
 
 def main(tile: Output, cells: Output, rna: Output, clinical: Output, truth: Output, cfg: dict) -> None:

@@ -9,7 +9,7 @@ from confuselt.run_step import Output, run_step
 from confuselt.tables import write_table
 from confuselt.tile.group import run_group
 
-READS = ("simulate.*", "-simulate.level")
+READS = ("simulate.*", "-simulate.level", "-simulate.tiles")
 
 
 def main(part: Output, cfg: dict) -> None:

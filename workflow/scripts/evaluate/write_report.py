@@ -49,6 +49,7 @@ def main(
     retrieval_figure: Output,
     cfg: dict,
     checkpoint: Path | None = None,
+    grids: Path | None = None,
 ) -> None:
     """Render tables, figures and the answers in words."""
     sources = Sources(
@@ -69,6 +70,7 @@ def main(
         rna_index,
         arm_models,
         checkpoint,
+        grids,
     )
     html, figures = build_report(sources, cfg)
     Path(report).write_text(html, encoding="utf-8")

@@ -1,0 +1,109 @@
+"""Nuclei against drawn truth and against NuCLS; features of a tile against counts made by hand."""
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import shared
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial import cKDTree
+from tile.slides import CFG, drawn_slide
+
+from confuselt.acquire.tissue import Section, draw
+from confuselt.cells.classical import CLASSES, classify, find_nuclei, outlined
+from confuselt.cells.features import HALO_UM, NAMES, tile_features
+from confuselt.cells.group import slide_features, slide_nuclei
+from confuselt.tile.grid import cut
+from confuselt.tile.slide import Slide
+
+
+@pytest.mark.parametrize("mpp", [0.5, 0.25])
+def test_drawn_nuclei_are_found(mpp):
+    drawn = draw(Section(round(450 / mpp), round(340 / mpp), mpp), np.random.default_rng(3))
+    found = find_nuclei(drawn.image, mpp).table
+    there, _ = cKDTree(found[["x", "y"]]).query(drawn.nuclei[["x", "y"]])
+    true, _ = cKDTree(drawn.nuclei[["x", "y"]]).query(found[["x", "y"]])
+    assert (there * mpp < 3).mean() > 0.8 and (true * mpp < 3).mean() > 0.8
+
+
+def test_shape_classes_follow_the_drawn_types():
+    drawn = draw(Section(1200, 900, 0.5), np.random.default_rng(4))
+    found = find_nuclei(drawn.image, 0.5).table
+    distance, at = cKDTree(found[["x", "y"]]).query(drawn.nuclei[["x", "y"]])
+    hit = distance < 5
+    share = pd.crosstab(drawn.nuclei["type"][hit].to_numpy(), found["class"].to_numpy()[at[hit]], normalize="index")
+    assert share.loc["connective", "spindle"] > 0.6
+    assert share.loc["neoplastic", "large"] > 3 * share.loc["inflammatory", "large"]
+    assert share.loc["inflammatory", ["small", "medium"]].sum() > 0.8
+
+
+def test_classes_are_fixed_rules():
+    base = {"area_um2": 45.0, "long_um": 8.0, "short_um": 7.0, "stain": 0.1}
+    rows = [base, {**base, "area_um2": 80}, {**base, "area_um2": 25}, {**base, "long_um": 20}, {**base, "area_um2": 15, "stain": 0.3}]
+    assert classify(pd.DataFrame(rows)).tolist() == ["medium", "large", "small", "spindle", "dense"]
+    assert len(classify(pd.DataFrame(rows[:0]))) == 0
+
+
+def test_nothing_on_glass():
+    found = find_nuclei(np.full((300, 300, 3), 243, np.uint8), 0.5)
+    assert len(found.table) == 0 and not found.label.any() and outlined(np.zeros((300, 300, 3), np.uint8), found).shape == (300, 300, 3)
+
+
+def test_real_nuclei_of_nucls():
+    """Ten crops with nuclei outlined by pathologists: centres within 3 µm. Measured 2026-11: F1 .84."""
+    folder = shared("nuclei", "train")
+    hits = found = true = 0
+    for path in sorted((folder / "images").glob("*.png")):
+        image = np.ascontiguousarray(cv2.imread(str(path))[..., ::-1])
+        instances = np.load(folder / f"labels/{path.stem}.npy", allow_pickle=True).item()["inst_map"].astype(int)
+        theirs = np.array([np.argwhere(instances == i).mean(0) for i in np.unique(instances) if i])
+        ours = find_nuclei(image, 0.25).table[["y", "x"]].to_numpy()
+        distance = np.hypot(*(theirs[:, None] - ours[None]).transpose(2, 0, 1))
+        a, b = linear_sum_assignment(np.where(distance > 12, 1e6, distance))
+        hits, found, true = hits + int((distance[a, b] <= 12).sum()), found + len(ours), true + len(theirs)
+    assert 2 * hits / (found + true) > 0.80
+
+
+def nuclei(**columns):
+    n = len(columns["x_um"])
+    base = {
+        "class": ["large"] * n,
+        "area_um2": [80.0] * n,
+        "long_um": [11.0] * n,
+        "short_um": [9.0] * n,
+        "solidity": [0.95] * n,
+        "perimeter_um": [32.0] * n,
+        "stain": [0.1] * n,
+    }
+    return pd.DataFrame({**base, **columns})
+
+
+def test_a_tile_is_described_by_what_lies_in_it():
+    some = nuclei(x_um=[10.0, 20.0, 100.0, 130.0], y_um=[10.0, 10.0, 100.0, 10.0], **{"class": ["large", "small", "large", "small"]})
+    f = dict(zip(NAMES, tile_features(some, 0, 0, 112, 1.0), strict=True))
+    assert np.expm1(f["log_count"]) == pytest.approx(3, rel=1e-5), "the fourth lies in the halo"
+    assert np.expm1(f["log_density_large"]) == pytest.approx(2 / (112**2 / 1e6), rel=1e-4)
+    assert f["share_large"] == pytest.approx(2.5 / 5.5) and f["large_area_mean"] == 80
+    # The second large nucleus has no small one within 80 µm but the one in the halo, 95 µm away: capped.
+    assert f["large_to_small"] == pytest.approx((10 + HALO_UM) / 2, rel=1e-5) and f["large_near_small"] == 0.5
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.floats(-80, 192), st.floats(-80, 192), st.sampled_from(CLASSES)), max_size=30), st.floats(0, 1))
+def test_features_are_finite_whatever_lies_there(places, tissue):
+    some = nuclei(x_um=[p[0] for p in places], y_um=[p[1] for p in places], **{"class": [p[2] for p in places]})
+    values = tile_features(some, 0, 0, 112, tissue)
+    assert values.shape == (len(NAMES),) and values.dtype == np.float32 and np.isfinite(values).all()
+
+
+def test_counts_add_up_over_tiles(tmp_path):
+    """A nucleus belongs to exactly one tile, however tiles are read."""
+    drawn_slide(tmp_path / "a.svs", width_um=500)
+    slide = Slide(tmp_path / "a.svs")
+    tiles = cut(slide, CFG).tiles
+    found = slide_nuclei(slide, tiles, 224)
+    assert not found.duplicated(["x", "y"]).any()
+    values = slide_features(found, tiles, 112.0, slide.mpp)
+    assert np.expm1(values[:, NAMES.index("log_count")]).sum() == pytest.approx(len(found), rel=1e-4)

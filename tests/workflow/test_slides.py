@@ -1,0 +1,201 @@
+"""From pixels: a small cohort of drawn slides through every stage, and slides that cannot be used among a user's own."""
+
+import importlib.util
+import json
+import shutil
+
+import h5py
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from conftest import ROOT, Recorded, snakemake
+from test_smoke import OF_SLIDES
+from tile.slides import drawn_slide
+
+from confuselt.config.generate import TABLES
+from confuselt.settings import load_config, settings
+from confuselt.tables import read_table
+from confuselt.tile.groups import group_of
+
+pytestmark = pytest.mark.xdist_group("slides")
+BY_NAME = {t.name: t for t in TABLES}
+CONFIG = {
+    "cohort": "drawn",
+    "experiment": "drawn",
+    "groups": 3,
+    "tasks": {"survival": [{"name": "os"}], "labels": [{"name": "pam50", "classes": ["Basal", "Her2", "LumA", "LumB"], "from_rna": True}]},
+    "acquire": {"source": "simulate"},
+    "simulate": {"level": "slides", "patients": 20, "sites": 6, "slide_mm": 0.5, "without_slide": 0.1},
+    "embed": {"encoder": "efficientnet-lite0"},
+    "cells": {"method": "classical"},
+    "split": {"folds": 2, "min_events": 1},
+    "pretrain": {"epochs": 2, "model": {"hidden": 16, "attention": 8, "dim": 16}},
+    "finetune": {"epochs": 2, "arms": ["wsi-pretrained-cells"]},
+    "evaluate": {"primary": "os", "min_events": 5, "draws": 100, "baselines": [], "controls": {"kinds": []}},
+}
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawn")
+    snakemake(folder, config=CONFIG)
+    return folder
+
+
+@pytest.fixture
+def cohort(drawn):
+    return drawn / "results/cohorts/drawn"
+
+
+def test_every_slide_has_tiles_features_and_cells_row_by_row(cohort):
+    slides = pd.read_parquet(cohort / "acquire/slides.parquet")
+    tiles = pd.read_parquet(cohort / "tile/index.parquet").set_index("slide_id")
+    embedded = pd.read_parquet(cohort / "embed/efficientnet-lite0/index.parquet").set_index("slide_id")
+    cells = pd.read_parquet(cohort / "cells/index.parquet").set_index("slide_id")
+    assert set(slides["slide_id"]) == set(tiles.index) == set(embedded.index) == set(cells.index)
+    ok = tiles[tiles["status"] == "ok"]
+    assert len(ok) > 0.8 * len(tiles) and (embedded.loc[ok.index, "n"] == ok["n"]).all() and (cells.loc[ok.index, "n"] == ok["n"]).all()
+    assert set(ok["mpp"]) == {0.25, 0.5}, "some sites scan finer"
+    with h5py.File(cohort / "pack/efficientnet-lite0.h5") as store:
+        assert store["tile"]["features"].shape == (ok["n"].sum(), 1280) and store["cells"]["features"].shape == (ok["n"].sum(), 42)
+        np.testing.assert_array_equal(store["tile"]["coords"][()], store["cells"]["coords"][()])
+        first = store["slide_id"].asstr()[0]
+        grid = pd.read_parquet(cohort / f"tile/{first}.parquet")
+        np.testing.assert_array_equal(store["tile"]["coords"][: len(grid)], grid[["x", "y"]])
+        assert store["tile"]["features"].dtype == np.float16 and store["tile"]["features"].chunks is None
+
+
+def test_tables_of_slides_keep_their_schema(cohort):
+    seen = set()
+    for path in cohort.rglob("*.parquet"):
+        table = pq.read_schema(path).metadata.get(b"table")
+        if table:
+            read_table(path, BY_NAME[table.decode()])
+            seen.add(table.decode())
+    assert seen >= OF_SLIDES
+    assert not [p for p in cohort.rglob("*") if ".partial" in p.name and not p.name.endswith(".json")]
+
+
+def test_the_report_shows_slides_and_attention(drawn):
+    text = (drawn / "results/experiments/drawn/evaluate/report.html").read_text()
+    assert "<h2>Slides</h2>" in text and 'alt="attention"' in text and "pam50 is defined on RNA" in text
+
+
+def test_nothing_to_be_done_and_a_new_patient_computes_one_slide(drawn, cohort):
+    assert "Nothing to be done" in (done := snakemake(drawn, "-n", config=CONFIG)).stdout + done.stderr
+    more = json.loads(json.dumps(CONFIG))
+    more["simulate"]["patients"] = 21
+    before = {
+        p: p.stat().st_mtime_ns
+        for p in [*cohort.glob("tile/*.png"), *cohort.glob("embed/*/*.h5"), *cohort.glob("cells/*.h5"), *cohort.glob("acquire/simulated/slides/*.svs")]
+    }
+    copy = drawn.parent / "more"
+    shutil.copytree(drawn, copy, copy_function=shutil.copy2)
+    target = "results/cohorts/drawn/pack/efficientnet-lite0.h5"
+    snakemake(copy, target, config=more)
+    after = {p: (copy / p.relative_to(drawn)).stat().st_mtime_ns for p in before}
+    assert after == before, "slides that were there are kept as they are"
+    ids = {p.stem for p in copy.glob("results/cohorts/drawn/embed/*/*.h5")} - {p.stem for p in cohort.glob("embed/*/*.h5")}
+    assert len(ids) <= 2 and all(i.startswith("SIM-001-0020") for i in ids)
+    shutil.rmtree(copy)
+
+
+def test_the_plan_of_a_pixel_key_is_the_contract(drawn):
+    config = json.loads(json.dumps(CONFIG)) | {"tile": {"max_pen": 0.2}}
+    done = snakemake(drawn, "-n", config=config)
+    text = done.stdout + done.stderr
+    assert all(rule in text for rule in ("cut_tiles", "embed_tiles", "find_cells", "pack_bags")) and "simulate_slides" not in text and "gather_rna" not in text
+
+
+def test_slide_scripts_read_every_key_that_they_state(drawn, cohort, tmp_path):
+    config = load_config(ROOT / "config/config.yaml", drawn / "config.json")
+    rows = [
+        {"slide_id": s, "patient_id": s[:12], "file": f"slides/{s}.svs", "mpp": None}
+        for s in sorted(p.stem for p in cohort.glob("acquire/simulated/slides/*.svs"))[:1]
+    ]
+    group = group_of(rows[0]["slide_id"], 3)
+    slides, part = cohort / "acquire/slides.parquet", cohort / f"tile/{group}.parquet"
+    copies = {"tile": tmp_path / "tile", "embed": tmp_path / "embed", "cells": tmp_path / "cells"}
+    for folder in copies.values():
+        folder.mkdir()
+    shutil.copytree(cohort / "tile", copies["tile"], dirs_exist_ok=True)
+    simulated = tmp_path / "simulated"
+    calls = {
+        "acquire/simulate_patients": {k: simulated / k for k in ("slides", "rna", "counts", "clinical", "centroids", "truth")},
+        "acquire/simulate_slides": {"part": simulated / "parts/0.parquet"},
+        "tile/cut_tiles": {"part": tmp_path / "cut/0.parquet"},
+        "tile/index_tiles": {"parts": [part], "slides": slides, "index": tmp_path / "i.parquet"},
+        "embed/embed_tiles": {"tiles": part, "part": copies["embed"] / "0.parquet"},
+        "embed/index_embeddings": {"parts": [cohort / f"embed/efficientnet-lite0/{group}.parquet"], "slides": slides, "index": tmp_path / "e.parquet"},
+        "cells/find_cells": {"tiles": part, "part": copies["cells"] / "0.parquet"},
+        "cells/index_cells": {"parts": [cohort / f"cells/{group}.parquet"], "slides": slides, "index": tmp_path / "c.parquet"},
+    }
+    for name, arguments in calls.items():
+        script = ROOT / f"workflow/scripts/{name}.py"
+        spec = importlib.util.spec_from_file_location(script.stem, script)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        cfg = Recorded({**settings(script, config), "data": str(cohort / "acquire/simulated"), "rows": rows})
+        for value in arguments.values():
+            if not isinstance(value, list):
+                value.parent.mkdir(parents=True, exist_ok=True)
+        module.main(**arguments, cfg=cfg)
+        unread = set(settings(script, config)) - cfg.read
+        assert not unread, f"{name} states keys that it never reads: {unread}"
+
+
+def test_slides_of_ones_own_with_faults_are_rows_and_the_rest_goes_on(tmp_path):
+    """A sheet with good slides, and one each that is absent, empty, text, cut off, glass, without mpp."""
+    from confuselt.acquire.svs import write_svs
+
+    data = tmp_path / "data"
+    data.mkdir()
+    for k in range(3):
+        drawn_slide(data / f"good{k}.svs", seed=k, width_um=400)
+    drawn_slide(data / "silent.svs", seed=9, stated=None, width_um=400)
+    drawn_slide(data / "told.svs", seed=10, stated=None, width_um=400)
+    (data / "empty.svs").touch()
+    (data / "text.svs").write_text("these are not the pixels you are looking for")
+    (data / "cut.svs").write_bytes((data / "good0.svs").read_bytes()[:4000])
+    write_svs(data / "glass.svs", np.full((700, 900, 3), 243, np.uint8), 0.5)
+    names = ["good0", "good1", "good2", "silent", "told", "empty", "text", "cut", "glass", "absent"]
+    lines = [f"{n},P{i},{n}.svs,{0.5 if n == 'told' else ''}" for i, n in enumerate(names)]
+    (data / "slides.csv").write_text("slide_id,patient_id,file,mpp\n" + "\n".join(lines) + "\n")
+    people = "".join(f"P{i},S{i % 2},{100 + i},{i % 2},{'LumA' if i % 2 else 'Basal'}\n" for i in range(len(names)))
+    (data / "clinical.csv").write_text("patient_id,site,os_days,os_event,pam50\n" + people)
+    config = {
+        **{k: v for k, v in CONFIG.items() if k != "simulate"},
+        "cohort": "own",
+        "data": str(data),
+        "max_excluded": 0.8,
+        "acquire": {"source": "local", "slides": "slides.csv", "tile": None, "cells": None, "rna": None, "clinical": "clinical.csv", "covariates": []},
+    }
+    target = "results/cohorts/own/pack/efficientnet-lite0.h5"
+    snakemake(tmp_path, target, "results/cohorts/own/tile/index.parquet", config=config)
+    cohort = tmp_path / "results/cohorts/own"
+    reasons = pd.read_parquet(cohort / "tile/index.parquet").set_index("slide_id")["reason"]
+    assert reasons[["good0", "good1", "good2", "told"]].isna().all()
+    words = {
+        "silent": "does not say its µm per pixel",
+        "empty": "the file is empty",
+        "text": "cannot be opened as a slide",
+        "cut": "cannot be",
+        "glass": "no tissue found",
+        "absent": "listed but absent",
+    }
+    for slide, said in words.items():
+        assert said in reasons[slide] and slide in reasons[slide]
+    copied = pd.read_parquet(cohort / "embed/efficientnet-lite0/index.parquet").set_index("slide_id")["reason"]
+    assert copied["glass"] == "excluded at tile: " + reasons["glass"]
+    with h5py.File(cohort / "pack/efficientnet-lite0.h5") as store:
+        assert store["slide_id"].asstr()[()].tolist() == ["good0", "good1", "good2", "told"]
+    # Too many: an error that lists them, before anything is trained.
+    done = snakemake(tmp_path, target, config={**config, "max_excluded": 0.2}, check=False)
+    logs = "".join(p.read_text() for p in (tmp_path / "results/logs/embed").rglob("index_embeddings*.log"))
+    assert done.returncode and "6 of 10 slides are excluded, more than max_excluded (20%)" in logs and "text.svs" in logs
+    # The absent slide appears: only its group runs again, and only that slide is read.
+    kept = (cohort / "embed/efficientnet-lite0/good1.h5").stat().st_mtime_ns
+    drawn_slide(data / "absent.svs", seed=12, width_um=400)
+    snakemake(tmp_path, target, config=config)
+    assert (cohort / "embed/efficientnet-lite0/good1.h5").stat().st_mtime_ns == kept and (cohort / "embed/efficientnet-lite0/absent.h5").exists()

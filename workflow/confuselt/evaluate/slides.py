@@ -1,0 +1,101 @@
+"""What the report shows of slides: how they were tiled, and where a model looks."""
+
+import json
+from pathlib import Path
+
+import cv2
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import torch
+from matplotlib.figure import Figure
+
+from confuselt.finetune.arms import parse_arm
+from confuselt.finetune.member import load_member
+from confuselt.model.encoders import StreamScaler
+from confuselt.pack.bags import Bags
+
+SHOWN = 4
+
+
+def tile_facts(index: pd.DataFrame) -> dict[str, object]:
+    """Counts for the table of slides."""
+    used = index[index["status"] == "ok"]
+    return {
+        "slides": len(used),
+        "excluded": len(index) - len(used),
+        "tiles": int(used["n"].sum()),
+        "fewest": int(used["n"].min()) if len(used) else 0,
+        "most": int(used["n"].max()) if len(used) else 0,
+        "under pen": int(used["under_pen"].sum()),
+        "out of focus": int(used["out_of_focus"].sum()),
+        "mpp": ", ".join(f"{m:g}" for m in sorted(used["mpp"].round(3).unique())),
+    }
+
+
+@torch.no_grad()
+def attention(arm: str, model: dict, fold: int, store: Path, patients: list[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Attention of a fold's model on the slides of some patients.
+
+    Parameters
+    ----------
+    arm : str
+        With a WSI tower.
+    model : dict
+        Content of its checkpoint.
+    fold : int
+    store : Path
+    patients : list of str
+        Test patients of the fold.
+
+    Returns
+    -------
+    dict
+        Slide id to ``coords`` (n, 2) int32 and attention times n, (n,) float64: 1 is what every tile would get from a mean.
+    """
+    facts, what = model["folds"][fold], parse_arm(arm)
+    bags = Bags(store, what.streams)
+    bags.scale(StreamScaler.from_state(facts["scaler"]))
+    networks = load_member(what, model, facts, facts["members"][0]).networks
+    network = networks.get("survival") or next(iter(networks.values()))
+    found = {}
+    for slides in bags.of_patients(patients).values():
+        for at in slides:
+            packed = bags.pack([[at]])
+            weights = network.wsi(torch.from_numpy(packed.rows), torch.from_numpy(packed.bag), 1)[1].numpy().astype(float)
+            found[bags.slide_ids[at]] = bags.coords(at), weights * len(weights)
+    return found
+
+
+def heatmaps(found: dict[str, tuple[np.ndarray, np.ndarray]], grids: Path) -> Figure | None:
+    """Overviews of `tile` beside the same with attention, a row per slide; the slides whose attention varies most.
+
+    Parameters
+    ----------
+    found : dict
+        From `attention`.
+    grids : Path
+        Folder of ``<slide>.png`` and ``<slide>.parquet``.
+    """
+    chosen = sorted((s for s, (c, _) in found.items() if len(c) > 1 and (grids / f"{s}.png").is_file()), key=lambda s: -found[s][1].std())[:SHOWN]
+    if not chosen:
+        return None
+    figure, axes = plt.subplots(2, len(chosen), figsize=(2.9 * len(chosen) + 1, 4.6), squeeze=False, layout="constrained")
+    for column, slide in enumerate(chosen):
+        coords, weights = found[slide]
+        picture = cv2.imread(str(grids / f"{slide}.png"))[..., ::-1]
+        geometry = json.loads(pq.read_schema(grids / f"{slide}.parquet").metadata[b"meta"])
+        factor = picture.shape[1] / geometry["width"]
+        heat = np.full(picture.shape[:2], np.nan)
+        for (x, y), weight in zip(coords, weights, strict=True):
+            left, top, side = round(x * factor), round(y * factor), round(geometry["tile_px"] * factor)
+            heat[top : top + side, left : left + side] = weight
+        axes[0, column].imshow(picture)
+        axes[0, column].set_title(slide, fontsize=7)
+        axes[1, column].imshow(picture)
+        shown = axes[1, column].imshow(np.log2(heat), cmap="coolwarm", alpha=0.6, vmin=-2, vmax=2)
+        for axis in axes[:, column]:
+            axis.set_axis_off()
+    figure.colorbar(shown, ax=axes, shrink=0.5, label="attention, log2 of times the mean")
+    return figure
