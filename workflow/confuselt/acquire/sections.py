@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from confuselt.acquire.simulate import CLASSES, PARTS, draw_loadings, draw_outcomes, draw_sites, patient_ids, slide_sheet
+from confuselt.acquire.simulate import CLASSES, PARTS, draw_loadings, draw_outcomes, patient_ids, slide_sheet
 from confuselt.acquire.tissue import Section
 from confuselt.rna.genes import PAM50_GENES
 
@@ -47,27 +47,38 @@ def simulate_sections(cfg: dict) -> SlideCohort:
     cfg : dict
         ``simulate.*`` keys.
     """
-    rng = np.random.default_rng([cfg["simulate.seed"], 12])
+    seed = cfg["simulate.seed"]
+    # A generator per patient, site and slide: one more patient leaves the slides of the others as they are.
+    own = [np.random.default_rng([seed, 12, i]) for i in range(cfg["simulate.patients"])]
     fixed = np.random.default_rng([cfg["simulate.tile_features"], cfg["simulate.cell_features"], cfg["simulate.genes"], 13])
     patients, n = patient_ids(cfg), cfg["simulate.patients"]
-    latent = {part: rng.standard_normal((n, size)) for part, size in PARTS.items()}
-    site = draw_sites(n, cfg["simulate.sites"], rng)
+    latent = {part: np.stack([rng.standard_normal(size) for rng in own]) for part, size in PARTS.items()}
+    site = _sites(own, cfg)
+    rng = np.random.default_rng([seed, 13])
     outcome, truth = draw_outcomes(latent, cfg, draw_loadings(cfg, fixed), rng, least=int(0.75 * n / len(CLASSES)))
     slides = slide_sheet(cfg)
-    colour = np.exp(0.16 * cfg["simulate.site_effect"] * rng.standard_normal((site.max() + 1, 2, 3)))
     at = {p: i for i, p in enumerate(patients)}
     sections = {}
     for slide, patient in zip(slides["slide_id"], slides["patient_id"], strict=True):
-        i = at[patient]
-        sections[slide] = (_section({k: v[i] for k, v in latent.items()}, int(site[i]), colour[site[i]], cfg, rng), int(rng.integers(2**31)))
+        i, number = at[patient], int(slide[-1])
+        drawn_by = np.random.default_rng([seed, 15, i, number])
+        sections[slide] = (_section({k: v[i] for k, v in latent.items()}, int(site[i]), cfg, drawn_by), int(drawn_by.integers(2**31)))
     counts = _counts(patients, latent, outcome["pam50"], site, cfg, rng)
     clinical = pd.DataFrame({"patient_id": patients, "site": [f"S{s:02d}" for s in site], **outcome})
     latents = {f"latent_{p}_{k}": v[:, k] for p, v in latent.items() for k in range(v.shape[1])}
     return SlideCohort(slides, clinical, pd.DataFrame({"patient_id": patients, **latents, **truth}), counts, sections)
 
 
-def _section(latent: dict[str, np.ndarray], site: int, colour: np.ndarray, cfg: dict, rng: np.random.Generator) -> Section:
+def _sites(own: list[np.random.Generator], cfg: dict) -> np.ndarray:
+    """Site of each patient; sites are of unequal size, and the first patients see to it that each has one."""
+    count = cfg["simulate.sites"]
+    weight = np.random.default_rng([cfg["simulate.seed"], 16]).dirichlet(np.full(count, 2.0))
+    return np.array([i if i < count else rng.choice(count, p=weight) for i, rng in enumerate(own)])
+
+
+def _section(latent: dict[str, np.ndarray], site: int, cfg: dict, rng: np.random.Generator) -> Section:
     """What the latent vector of a patient looks like."""
+    colour = np.exp(0.16 * cfg["simulate.site_effect"] * np.random.default_rng([cfg["simulate.seed"], 14, site]).standard_normal((2, 3)))
     both, tile, cells = latent["both"], latent["tile"], latent["cells"]
     shares = np.log([0.50, 0.15, 0.20, 0.03, 0.12])
     shares = shares + np.array([0.25 * both[0], 0.8 * both[1], 0.6 * cells[0], 0.9 * cells[1], -0.5 * both[0]])
