@@ -18,8 +18,9 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	touch $@
 
 demo: env
-	$(RUN) snakemake --cores $(CORES) --configfile config/demo.yaml
+	$(RUN) snakemake all predict --cores $(CORES) --configfile config/demo.yaml
 	@echo "report: results/experiments/demo/evaluate/report.html"
+	@echo "predictions for patients with slides only: results/experiments/demo/predict/demo-slides-only/predictions.parquet"
 
 test: env
 	$(RUN) python -m pytest -n $(CORES) --dist loadgroup -m "not full"

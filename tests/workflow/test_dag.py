@@ -23,14 +23,14 @@ def from_checkout(*arguments, check=True):
 
 def test_demo_dry_run(tmp_path):
     text = from_checkout("-n", "--cores", "2", "--configfile", "config/demo.yaml", "--config", f"results={tmp_path}")
-    assert "write_report" in text and "simulate_cohort" in text
+    assert all(rule in text for rule in ("simulate_slides", "cut_tiles", "embed_tiles", "find_cells", "write_report")) and "simulate_cohort" not in text
 
 
 def test_slurm_profile_from_the_checkout_asks_for_gpus(tmp_path):
     text = from_checkout("--profile", "slurm", "-n", "--configfile", "config/demo.yaml", "--config", f"results={tmp_path}")
     assert "write_report" in text
     wanted = yaml.safe_load((ROOT / "slurm/profile.yaml").read_text())["set-resources"]
-    assert {rule: r["gpu"] for rule, r in wanted.items()} == {"pretrain_towers": 1, "finetune_arm": 1}
+    assert {rule: r["gpu"] for rule, r in wanted.items()} == {"embed_tiles": 1, "pretrain_towers": 1, "finetune_arm": 1}
     rules = "".join(p.read_text() for p in (ROOT / "workflow/rules").glob("*.smk"))
     for rule in wanted:
         assert "gpu=gpus()" in rules.split(f"rule {rule}:")[1].split("rule ")[0]
@@ -84,7 +84,7 @@ def test_missing_column_and_missing_folds_stop_before_any_job(tmp_path):
 
 
 def test_predict_without_a_name_says_how(tmp_path):
-    text = from_checkout("predict", "-n", "--cores", "1", "--configfile", "config/demo.yaml", "--config", f"results={tmp_path}", check=False)
+    text = from_checkout("predict", "-n", "--cores", "1", "--configfile", "config/demo.yaml", "--config", f"results={tmp_path}", "predict={name: null}", check=False)
     assert "predict={name: NAME, data: FOLDER}" in text
 
 
