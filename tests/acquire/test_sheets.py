@@ -11,6 +11,7 @@ CFG = {
     "acquire.tile": "tile.csv",
     "acquire.cells": None,
     "acquire.site": "site",
+    "acquire.limit": None,
     "acquire.covariates": ["age"],
     "tasks.survival": [{"name": "os", "time": None, "event": None, "unit": "days", "factor": 1.0}],
     "tasks.labels": [{"name": "pam50", "column": None, "classes": ["A", "B"], "aliases": {}}],
@@ -63,3 +64,11 @@ def test_outcomes_do_not_reach_slides_and_rna(tmp_path):
     for name in ("slides", "rna"):
         pd.testing.assert_frame_equal(before[name], after[name])
     assert after["clinical"]["os_days"].isna().all()
+
+
+def test_a_limit_takes_the_first_patients_and_calls_nobody_excluded(tmp_path):
+    clinical = pd.DataFrame({"patient_id": ["P1", "P2", "P3"], "site": "S", "os_days": 5, "os_event": 1, "pam50": "A"})
+    tables = acquire(tmp_path, clinical, **{"acquire.limit": 2})
+    assert tables["patients"]["patient_id"].tolist() == ["P1", "P2"] == tables["clinical"]["patient_id"].tolist()
+    assert tables["slides"]["patient_id"].tolist() == ["P1"] and tables["rna"]["patient_id"].tolist() == ["P2"]
+    assert all((t["status"] == "ok").all() for t in tables.values())

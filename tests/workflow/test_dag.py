@@ -84,7 +84,9 @@ def test_missing_column_and_missing_folds_stop_before_any_job(tmp_path):
 
 
 def test_predict_without_a_name_says_how(tmp_path):
-    text = from_checkout("predict", "-n", "--cores", "1", "--configfile", "config/demo.yaml", "--config", f"results={tmp_path}", "predict={name: null}", check=False)
+    text = from_checkout(
+        "predict", "-n", "--cores", "1", "--configfile", "config/demo.yaml", "--config", f"results={tmp_path}", "predict={name: null}", check=False
+    )
     assert "predict={name: NAME, data: FOLDER}" in text
 
 

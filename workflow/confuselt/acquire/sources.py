@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from confuselt.acquire.downloads import FILES
+from confuselt.acquire.limit import first_patients
 from confuselt.acquire.sheet import closest, columns_of, read_sheet
 from confuselt.acquire.simulate import slide_sheet
 from confuselt.config.acquire import Acquire
@@ -55,9 +56,16 @@ def slide_rows(config: Config) -> list[dict]:
             return []
         sheet = read_sheet(path, ids=("slide_id", key, "file")).rename(columns={key: "patient_id"})
         sheet = sheet[sheet["slide_id"].notna() & ~sheet.duplicated("slide_id", keep=False)]
+    chosen = first_patients(_clinical_ids(config), sheet["patient_id"], config.acquire.limit)
+    sheet = sheet if chosen is None else sheet[sheet["patient_id"].isin(chosen)]
     mpp = pd.to_numeric(sheet["mpp"], errors="coerce") if "mpp" in sheet else pd.Series(np.nan, sheet.index)
     sheet = sheet.assign(mpp=mpp).reindex(columns=["slide_id", "patient_id", "file", "mpp"]).sort_values("slide_id")
     return [{k: None if pd.isna(v) else v for k, v in row.items()} for row in sheet.to_dict("records")]
+
+
+def _clinical_ids(config: Config) -> list[str]:
+    path, key = existing_files(config).get("clinical"), config.acquire.id_column
+    return [] if path is None or config.acquire.limit is None else list(read_sheet(path, columns=[key], ids=(key,))[key].dropna())
 
 
 def check_sources(config: Config, cohort: str) -> None:

@@ -28,4 +28,7 @@ class Acquire(Block):
     clinical: str | None = Field("clinical.parquet", description="table with a row per patient: site, covariates, times, events, labels")
     site: str | None = Field("site", description="clinical column with the tissue source site; null: a single-site cohort (then set split.group: patient)")
     site_map: str | None = Field(None, description="table with columns code, institution: sites of one institution are merged")
+    limit: int | None = Field(
+        None, ge=1, description="take only so many patients, the first by id: to try the whole chain on a few before the cluster runs for days"
+    )
     covariates: list[str] = Field(["age", "stage"], description="clinical columns for the `clinical` baseline")

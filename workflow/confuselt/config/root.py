@@ -73,6 +73,8 @@ class Config(Block):
             raise ValueError(
                 f"simulate.level '{self.simulate.level}' and embed.encoder '{self.embed.encoder}' do not fit: slides go with {', '.join(SLIDE_ENCODERS)}, features with any other name"
             )
+        if self.acquire.source == "simulate" and self.acquire.limit is not None:
+            raise ValueError("acquire.limit is for cohorts of one's own; a simulated one has simulate.patients")
         self.for_cohort(self.predict.name or self.cohort)
         if not survival and self.evaluate.primary not in labels:
             return self.model_copy(update={"evaluate": self.evaluate.model_copy(update={"primary": labels[0]})})

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from confuselt.acquire.cohort import exclude_unmatched, read_rna_ids, read_streams
 from confuselt.acquire.excluded import check_all_excluded, log_excluded
+from confuselt.acquire.limit import first_patients
 from confuselt.acquire.schema import RNA, SLIDES
 from confuselt.acquire.sheet import read_sheet
 from confuselt.run_step import Output, run_step
 from confuselt.tables import empty_table, write_table
 
-READS = ("acquire.id_column", "acquire.tile", "acquire.cells", "max_excluded")
+READS = ("acquire.id_column", "acquire.tile", "acquire.cells", "acquire.limit", "max_excluded")
 
 
 def main(
@@ -26,9 +27,11 @@ def main(
     streams = {k: v for k, v in (("slides", slide_sheet), ("tile", tile_table), ("cells", cells_table)) if v}
     slide_rows = read_streams(streams, cfg)
     rna_rows = read_rna_ids(rna_matrix, cfg) if rna_matrix else empty_table(RNA)
+    key = cfg["acquire.id_column"]
+    known = set(read_sheet(clinical_table, columns=[key], ids=(key,))[key].dropna()) if clinical_table else set()
+    if (chosen := first_patients(known, [*slide_rows["patient_id"], *rna_rows["patient_id"]], cfg["acquire.limit"])) is not None:
+        slide_rows, rna_rows = (f[f["patient_id"].isin(chosen)].reset_index(drop=True) for f in (slide_rows, rna_rows))
     if clinical_table:
-        key = cfg["acquire.id_column"]
-        known = set(read_sheet(clinical_table, columns=[key], ids=(key,))[key].dropna())
         slide_rows = exclude_unmatched(slide_rows, known, clinical_table.name, "slides")
         rna_rows = exclude_unmatched(rna_rows, known, clinical_table.name, rna_matrix.name if rna_matrix else "")
     tables = [(slide_rows, "slides", "slide_id"), (rna_rows, "RNA samples", "sample_id")]
