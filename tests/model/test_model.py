@@ -104,3 +104,18 @@ def test_second_slide_is_a_positive():
     # A perfect pair of slides can do no better than to share the probability.
     assert right.item() == pytest.approx(math.log(2) / 3 / 2, abs=1e-3)
     assert contrastive_loss(a, b, torch.tensor([1, 0, 1, 2]), torch.tensor(20.0)) > right + 1
+
+
+def test_the_learning_rate_has_a_peak_in_runs_of_any_length():
+    """Ten steps made PyTorch's one cycle divide by zero (three epochs of three steps: a small cohort)."""
+    from confuselt.model.schedule import one_cycle
+
+    for steps in (1, 2, 3, 5, 9, 10, 19, 20, 21, 200):
+        optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+        schedule, rates = one_cycle(optimiser, [0.1], steps), []
+        for _ in range(steps):
+            rates.append(optimiser.param_groups[0]["lr"])
+            optimiser.step()
+            schedule.step()
+        assert all(np.isfinite(rates)) and min(rates) > 0
+        assert steps < 3 or max(rates) == pytest.approx(0.1, rel=0.35)

@@ -92,7 +92,7 @@ def test_nothing_to_be_done_and_a_new_patient_computes_one_slide(drawn, cohort):
     }
     copy = drawn.parent / "more"
     shutil.copytree(drawn, copy, copy_function=shutil.copy2)
-    target = "results/cohorts/drawn/pack/efficientnet-lite0.h5"
+    target = f"{copy}/results/cohorts/drawn/pack/efficientnet-lite0.h5"
     snakemake(copy, target, config=more)
     after = {p: (copy / p.relative_to(drawn)).stat().st_mtime_ns for p in before}
     assert after == before, "slides that were there are kept as they are"
@@ -122,7 +122,7 @@ def test_slide_scripts_read_every_key_that_they_state(drawn, cohort, tmp_path):
     shutil.copytree(cohort / "tile", copies["tile"], dirs_exist_ok=True)
     simulated = tmp_path / "simulated"
     calls = {
-        "acquire/simulate_patients": {k: simulated / k for k in ("slides", "rna", "counts", "clinical", "centroids", "truth")},
+        "acquire/simulate_patients": {k: simulated / f"{k}.out" for k in ("slides", "rna", "counts", "clinical", "centroids", "truth")},
         "acquire/simulate_slides": {"part": simulated / "parts/0.parquet"},
         "tile/cut_tiles": {"part": tmp_path / "cut/0.parquet"},
         "tile/index_tiles": {"parts": [part], "slides": slides, "index": tmp_path / "i.parquet"},
@@ -171,9 +171,9 @@ def test_slides_of_ones_own_with_faults_are_rows_and_the_rest_goes_on(tmp_path):
         "max_excluded": 0.8,
         "acquire": {"source": "local", "slides": "slides.csv", "tile": None, "cells": None, "rna": None, "clinical": "clinical.csv", "covariates": []},
     }
-    target = "results/cohorts/own/pack/efficientnet-lite0.h5"
-    snakemake(tmp_path, target, "results/cohorts/own/tile/index.parquet", config=config)
     cohort = tmp_path / "results/cohorts/own"
+    target = f"{cohort}/pack/efficientnet-lite0.h5"
+    snakemake(tmp_path, target, f"{cohort}/tile/index.parquet", config=config)
     reasons = pd.read_parquet(cohort / "tile/index.parquet").set_index("slide_id")["reason"]
     assert reasons[["good0", "good1", "good2", "told"]].isna().all()
     words = {

@@ -15,6 +15,7 @@ from confuselt.finetune.network import ArmNetwork
 from confuselt.finetune.targets import Targets
 from confuselt.model.checkpoint import hashed_ids, seed_of
 from confuselt.model.encoders import StreamScaler, fit_scaler
+from confuselt.model.schedule import one_cycle
 from confuselt.progress import progress
 from confuselt.unusable import NotAvailable
 
@@ -154,7 +155,7 @@ def _fit_member(
     optimiser = torch.optim.AdamW(rates, weight_decay=cfg["finetune.weight_decay"])
     size = min(cfg["finetune.batch_size"], len(train))
     steps = max(1, len(train) // size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, [g["lr"] or 1e-12 for g in rates], total_steps=cfg["finetune.epochs"] * steps + 1, pct_start=0.1)
+    schedule = one_cycle(optimiser, [g["lr"] for g in rates], cfg["finetune.epochs"] * steps)
     groups = groups_of(targets)
     best = {group: Best() for group in groups}
     for epoch in progress(range(1, cfg["finetune.epochs"] + 1), f"{arm.name} fold {seed[-2]}"):

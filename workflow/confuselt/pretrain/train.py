@@ -8,6 +8,7 @@ import torch
 
 from confuselt.model.checkpoint import hashed_ids, seed_of
 from confuselt.model.encoders import Encoders, fit_scaler
+from confuselt.model.schedule import one_cycle
 from confuselt.pack.bags import Bags
 from confuselt.pretrain.loss import contrastive_loss
 from confuselt.pretrain.retrieval import embed_patients, embed_profiles, ranks
@@ -99,7 +100,7 @@ def _fit(
         [{"params": weights, "weight_decay": cfg["pretrain.weight_decay"]}, {"params": [model.log_scale], "weight_decay": 0.0}],
         lr=cfg["pretrain.learning_rate"],
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, cfg["pretrain.learning_rate"], total_steps=cfg["pretrain.epochs"] * steps + 1, pct_start=0.1)
+    schedule = one_cycle(optimiser, [cfg["pretrain.learning_rate"]] * 2, cfg["pretrain.epochs"] * steps)
     rows = []
     for epoch in progress(range(1, cfg["pretrain.epochs"] + 1), "pretraining"):
         model.train()
