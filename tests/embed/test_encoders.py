@@ -47,7 +47,7 @@ def test_a_bag_has_the_rows_of_its_grid(tmp_path):
     row = {"slide_id": "a", "patient_id": "P", "file": "a.svs", "mpp": None}
     facts = tile_slide(row, tmp_path, tmp_path / "tile", CFG)
     encoder = load_encoder("efficientnet-lite0", CPU)
-    done = embed_slide({**row, **facts, "mpp_given": None}, tmp_path, tmp_path / "tile", tmp_path / "embed", encoder)
+    done = embed_slide({**row, **facts, "mpp_given": None}, tmp_path, tmp_path / "tile", tmp_path / "embed", encoder, 0.5)
     with h5py.File(tmp_path / "embed/a.h5") as file:
         assert file["features"].shape == (facts["n"], 1280) and file["features"].dtype == np.float16 and file["features"].chunks is None
         assert file.attrs["name"] == "efficientnet-lite0" and file.attrs["weights"] == encoder.weights and file.attrs["mpp"] == 0.5

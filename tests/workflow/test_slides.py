@@ -151,8 +151,9 @@ def test_slides_of_ones_own_with_faults_are_rows_and_the_rest_goes_on(tmp_path):
 
     data = tmp_path / "data"
     data.mkdir()
-    for k in range(3):
-        drawn_slide(data / f"good{k}.svs", seed=k, width_um=400)
+    # Scanners differ: 0.499 and 0.2525 are not a whole number of pixels per tile, and go into one store all the same.
+    for k, (mpp, stated) in enumerate(((0.5, 0.5), (0.5, 0.499), (0.25, 0.2525))):
+        drawn_slide(data / f"good{k}.svs", seed=k, width_um=400, mpp=mpp, stated=stated)
     drawn_slide(data / "silent.svs", seed=9, stated=None, width_um=400)
     drawn_slide(data / "told.svs", seed=10, stated=None, width_um=400)
     (data / "empty.svs").touch()
@@ -197,5 +198,9 @@ def test_slides_of_ones_own_with_faults_are_rows_and_the_rest_goes_on(tmp_path):
     # The absent slide appears: only its group runs again, and only that slide is read.
     kept = (cohort / "embed/efficientnet-lite0/good1.h5").stat().st_mtime_ns
     drawn_slide(data / "absent.svs", seed=12, width_um=400)
+    embedded = cohort / "embed/efficientnet-lite0/told.h5"
+    told = embedded.stat().st_mtime_ns
+    drawn_slide(data / "told.svs", seed=10, stated=None, width_um=400, density=9000.0)  # the same outline, other nuclei
     snakemake(tmp_path, target, config=config)
+    assert embedded.stat().st_mtime_ns != told
     assert (cohort / "embed/efficientnet-lite0/good1.h5").stat().st_mtime_ns == kept and (cohort / "embed/efficientnet-lite0/absent.h5").exists()

@@ -13,7 +13,7 @@ from confuselt.content import array_hash
 from confuselt.embed.group import write_bag
 from confuselt.progress import progress
 from confuselt.tables import read_table, write_table
-from confuselt.tile.kept import fit_key, keep_or_make
+from confuselt.tile.kept import keep_or_make, slide_key
 from confuselt.tile.schema import GRID
 from confuselt.tile.slide import Slide
 
@@ -48,7 +48,7 @@ def type_slide(row: dict, data: Path, grids: Path, folder: Path) -> dict:
         written.replace(folder / f"{row['slide_id']}.nuclei.parquet")
         return {"n": len(tiles), "sha": array_hash(features, coords)}
 
-    return keep_or_make(folder / f"{row['slide_id']}.h5", fit_key(row["slide_id"], row["sha"]), make)
+    return keep_or_make(folder / f"{row['slide_id']}.h5", slide_key(row, data), make)
 
 
 def slide_nuclei(slide: Slide, tiles: pd.DataFrame, size: int) -> pd.DataFrame:

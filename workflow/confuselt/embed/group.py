@@ -11,7 +11,7 @@ from confuselt.embed.encoders import Encoder
 from confuselt.progress import progress
 from confuselt.stamp import get_stamp
 from confuselt.tables import read_table
-from confuselt.tile.kept import fit_key, keep_or_make
+from confuselt.tile.kept import keep_or_make, slide_key
 from confuselt.tile.schema import GRID
 from confuselt.tile.slide import Slide
 from confuselt.unusable import Unusable
@@ -19,7 +19,7 @@ from confuselt.unusable import Unusable
 BATCH = 32
 
 
-def embed_slide(row: dict, data: Path, grids: Path, folder: Path, encoder: Encoder) -> dict:
+def embed_slide(row: dict, data: Path, grids: Path, folder: Path, encoder: Encoder, mpp: float) -> dict:
     """``n`` and ``sha`` of one slide's bag, ``<slide>.h5`` in `folder`, made anew unless it still fits.
 
     Parameters
@@ -29,6 +29,8 @@ def embed_slide(row: dict, data: Path, grids: Path, folder: Path, encoder: Encod
     data, grids, folder : Path
         Where slides, grids, and bags lie.
     encoder : Encoder
+    mpp : float
+        ``tile.mpp``, for the recipe: what a slide's tiles truly have (a whole number of its pixels) is in ``tile/index``.
 
     Raises
     ------
@@ -48,10 +50,10 @@ def embed_slide(row: dict, data: Path, grids: Path, folder: Path, encoder: Encod
         if not np.isfinite(features).all():
             raise Unusable(f"{int((~np.isfinite(features)).any(1).sum())} tiles have features that are not finite in float16")
         coords = tiles[["x", "y"]].to_numpy(np.int32)
-        write_bag(partial, features, coords, recipe_of(encoder, float(row["tile_mpp"])))
+        write_bag(partial, features, coords, recipe_of(encoder, mpp))
         return {"n": len(tiles), "sha": array_hash(features, coords)}
 
-    return keep_or_make(folder / f"{row['slide_id']}.h5", fit_key(row["slide_id"], row["sha"], encoder.name, encoder.weights), make)
+    return keep_or_make(folder / f"{row['slide_id']}.h5", slide_key(row, data, encoder.name, encoder.weights, mpp), make)
 
 
 def recipe_of(encoder: Encoder, mpp: float) -> dict:
@@ -63,7 +65,7 @@ def recipe_of(encoder: Encoder, mpp: float) -> dict:
         "d": encoder.dim,
         "dtype": "float16",
         "tile_px": encoder.size,
-        "mpp": round(mpp, 3),
+        "mpp": mpp,
     }
 
 

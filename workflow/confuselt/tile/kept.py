@@ -13,6 +13,23 @@ def fit_key(*facts: object) -> str:
     return config_hash([get_stamp().get("code", ""), *facts])
 
 
+def slide_key(row: dict, data: Path, *facts: object) -> str:
+    """`fit_key` of what is made from the tiles of a slide: its grid, how it is read, and the state of the file itself.
+
+    Parameters
+    ----------
+    row : dict
+        Sheet row with the columns of ``tile/index``; ``mpp_given`` is the sheet's own.
+    data : Path
+        Where relative paths start.
+    facts : object
+        Whatever else the file depends on.
+    """
+    path = data / row["file"]
+    state = file_state(path) if path.is_file() else None
+    return fit_key(row["slide_id"], row["file"], row["mpp_given"], row["tile_px"], row["sha"], state, *facts)
+
+
 def keep_or_make(path: Path, key: str, make: Callable[[Path], dict]) -> dict:
     """Facts of a per-slide file, from the record beside it where that fits, else by making the file.
 

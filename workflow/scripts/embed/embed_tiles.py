@@ -12,14 +12,14 @@ from confuselt.run_step import Output, run_step
 from confuselt.tables import write_table
 from confuselt.tile.group import after, run_group
 
-READS = ("data", "embed.encoder")
+READS = ("data", "embed.encoder", "tile.mpp")
 
 
 def main(tiles: Path, part: Output, cfg: dict, device: str = "auto") -> None:
     """A bag per slide, and the group's part of the index."""
     encoder = load_encoder(cfg["embed.encoder"], pick_device(device))
     rows = after(pd.read_parquet(tiles), "tile", [{**r, "mpp_given": r["mpp"]} for r in cfg["rows"]])
-    table = run_group(rows, lambda row: embed_slide(row, Path(cfg["data"]), tiles.parent, part.parent, encoder), STREAM_INDEX)
+    table = run_group(rows, lambda row: embed_slide(row, Path(cfg["data"]), tiles.parent, part.parent, encoder, cfg["tile.mpp"]), STREAM_INDEX)
     write_table(table, part, STREAM_INDEX)
 
 
