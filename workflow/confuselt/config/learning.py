@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from confuselt.config.block import Block
 from confuselt.evaluate.names import BASELINES
@@ -66,6 +66,40 @@ class Controls(Block):
     draws: int = Field(1, ge=1, description="draws per control")
 
 
+class Planned(Block):
+    """A primary contrast."""
+
+    arm: str = Field(description="the arm that should be better")
+    against: list[str] = Field(min_length=1, description="the other side; of several, the one that is better on inner data")
+
+    @model_validator(mode="after")
+    def _known(self) -> "Planned":
+        unknown = [a for a in (self.arm, *self.against) if a not in ARMS]
+        if unknown:
+            raise ValueError(f"unknown arms {unknown}; known: {list(ARMS)}")
+        return self
+
+
+class Plan(Block):
+    """What will be concluded from what: written and hashed into the results before any model runs."""
+
+    contrasts: dict[Literal["modality", "pretraining", "cells"], Planned] = Field(
+        {
+            "modality": Planned(arm="both-scratch-cells", against=["wsi-scratch-cells", "rna-scratch"]),
+            "pretraining": Planned(arm="wsi-pretrained-cells", against=["wsi-scratch-cells"]),
+            "cells": Planned(arm="wsi-pretrained-cells", against=["wsi-pretrained-nocells"]),
+        },
+        description="the three primary contrasts of a task; Holm adjusts over them, everything else is exploratory",
+    )
+    k: int = Field(10, ge=1, description="recall@k that is compared between models of pretraining")
+    alpha: float = Field(0.05, gt=0, lt=0.5, description="level of a yes (after Holm)")
+    delta_c: float = Field(0.02, gt=0, description="equivalence margin of C: a difference inside is a no")
+    delta_auc: float = Field(0.01, gt=0, description="equivalence margin of macro AUC")
+    delta_recall: float = Field(0.03, gt=0, description="equivalence margin of recall@k")
+    margin_c: float = Field(0.02, gt=0, description="by how much C of the joint model with one input may lie under the single-modality arm and still be non-inferior")
+    margin_auc: float = Field(0.01, gt=0, description="the same for macro AUC")
+
+
 class Evaluate(Block):
     """Metrics, comparisons, figures, report."""
 
@@ -76,8 +110,7 @@ class Evaluate(Block):
     k: list[int] = Field([1, 5, 10, 50], description="recall@k")
     min_events: int = Field(50, ge=1, description="events in total under which an endpoint is described, not compared")
     min_fold_events: int = Field(10, ge=1, description="events under which a test fold gets no value of its own")
-    delta_c: float = Field(0.02, gt=0, description="equivalence margin of C")
-    delta_auc: float = Field(0.01, gt=0, description="equivalence margin of macro AUC")
+    plan: Plan = Field(Plan(), description="analysis plan")
 
 
 class Predict(Block):

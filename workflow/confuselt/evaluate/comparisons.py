@@ -1,158 +1,230 @@
 """Rows of ``evaluate/comparisons``: what a second modality, pretraining and cells add, with verdicts."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from confuselt.evaluate.inner import InnerPredictions, inner_choice
+from confuselt.evaluate.retrieval import Gallery, common_galleries, recall_block
 from confuselt.evaluate.schema import COMPARISONS
-from confuselt.evaluate.scores import Bootstrap, interval, score_label, score_survival, wide
-from confuselt.finetune.targets import Targets
+from confuselt.evaluate.scores import Block, Scorer
+from confuselt.evaluate.verdicts import events_needed, holm, non_inferior, verdict
 
-DETECTABLE = 3.24  # SE for 80 % power at the first Holm step of three
-METHOD = "patient bootstrap within fold"
 WANTED_C = 0.03  # difference of C for which the number of events is stated
-# The three primary questions; the single arm that modality is compared with is chosen on inner data.
-PRIMARY = {
-    "modality": ("both-scratch-cells", ("wsi-scratch-cells", "rna-scratch")),
-    "pretraining": ("wsi-pretrained-cells", ("wsi-scratch-cells",)),
-    "cells": ("wsi-pretrained-cells", ("wsi-pretrained-nocells",)),
-}
-BESIDE = (
-    ("modality", "both-pretrained-cells", ("wsi-pretrained-cells", "rna-pretrained")),
-    ("modality", "both-scratch-nocells", ("wsi-scratch-nocells", "rna-scratch")),
-    ("modality", "both-pretrained-nocells", ("wsi-pretrained-nocells", "rna-pretrained")),
-    ("pretraining", "wsi-pretrained-nocells", ("wsi-scratch-nocells",)),
-    ("pretraining", "both-pretrained-cells", ("both-scratch-cells",)),
-    ("pretraining", "both-pretrained-nocells", ("both-scratch-nocells",)),
-    ("pretraining", "rna-pretrained", ("rna-scratch",)),
-    ("cells", "wsi-scratch-cells", ("wsi-scratch-nocells",)),
-    ("cells", "both-pretrained-cells", ("both-pretrained-nocells",)),
-    ("cells", "both-scratch-cells", ("both-scratch-nocells",)),
-)
-SINGLE = (("both-pretrained-cells", "wsi", "wsi-pretrained-cells"), ("both-pretrained-cells", "rna", "rna-pretrained"))
+PRIMARY, BESIDE, MARGIN = "primary", "exploratory", "non-inferiority"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One question put to two arms.
+
+    Attributes
+    ----------
+    question, family : str
+    arm : str
+    inputs : str
+        What `arm` is tested with.
+    against : tuple of str
+        The other side; where there are several, the one that is better on inner data.
+    """
+
+    question: str
+    family: str
+    arm: str
+    inputs: str
+    against: tuple[str, ...]
 
 
 def natural_inputs(arm: str) -> str:
     """Input pattern that an arm was made for."""
-    return arm.split("-")[0]
+    if arm == "clinical":
+        return arm
+    first = arm.removeprefix("clinical+").split("-")[0]
+    return {"shuffled": "wsi", "late": "both", "mispaired": "both"}.get(first, first)
 
 
-def holm(p: list[float]) -> list[float]:
-    """Holm's adjusted p-values; NaN (a planned contrast that could not be made) stays NaN and still counts."""
-    adjusted, running = [np.nan] * len(p), 0.0
-    order = sorted((i for i, v in enumerate(p) if np.isfinite(v)), key=lambda i: p[i])
-    for rank, i in enumerate(order):
-        running = max(running, min(1.0, (len(p) - rank) * p[i]))
-        adjusted[i] = running
-    return adjusted
+def planned(plan: dict) -> list[Contrast]:
+    """The three primary contrasts of the analysis plan (``evaluate.plan``)."""
+    return [Contrast(q, PRIMARY, c["arm"], natural_inputs(c["arm"]), tuple(c["against"])) for q, c in plan["contrasts"].items()]
 
 
-def verdict(low: float, high: float, p_holm: float, delta: float) -> str:
-    """yes: interval above 0 and p_holm at most .05; no: interval within ± delta; else cannot tell."""
-    if low > 0 and p_holm <= 0.05:
-        return "yes"
-    if -delta < low and high < delta:
-        return "no"
-    return "cannot tell"
+def beside(arms: list[str]) -> list[Contrast]:
+    """The same questions for other arms, controls and baselines (exploratory), and the joint model with one input (non-inferiority).
+
+    Parameters
+    ----------
+    arms : list of str
+        Everything that was asked for: contrasts with baselines and controls follow from it.
+    """
+    questions = [
+        ("modality", "both-pretrained-cells", ("wsi-pretrained-cells", "rna-pretrained")),
+        ("modality", "both-scratch-nocells", ("wsi-scratch-nocells", "rna-scratch")),
+        ("modality", "both-pretrained-nocells", ("wsi-pretrained-nocells", "rna-pretrained")),
+        ("pretraining", "wsi-pretrained-nocells", ("wsi-scratch-nocells",)),
+        ("pretraining", "both-pretrained-cells", ("both-scratch-cells",)),
+        ("pretraining", "both-pretrained-nocells", ("both-scratch-nocells",)),
+        ("pretraining", "rna-pretrained", ("rna-scratch",)),
+        ("cells", "wsi-scratch-cells", ("wsi-scratch-nocells",)),
+        ("cells", "both-pretrained-cells", ("both-pretrained-nocells",)),
+        ("cells", "both-scratch-cells", ("both-scratch-nocells",)),
+    ]
+    if "late-fusion" in arms:
+        questions += [("modality", "late-fusion", ("wsi-scratch-cells", "rna-scratch")), ("modality", "both-scratch-cells", ("late-fusion",))]
+    if "shuffled-cells" in arms:
+        questions.append(("cells", "wsi-pretrained-cells", ("shuffled-cells",)))
+    if "mispaired" in arms:
+        questions.append(("pretraining", "both-pretrained-cells", ("mispaired",)))
+    questions += [("clinical", arm, ("clinical",)) for arm in arms if arm.startswith("clinical+")]
+    found = [Contrast(q, BESIDE, a, natural_inputs(a), b) for q, a, b in questions]
+    single = (("wsi", "wsi-pretrained-cells"), ("rna", "rna-pretrained"))
+    return found + [Contrast("single-input", MARGIN, "both-pretrained-cells", inputs, (arm,)) for inputs, arm in single]
 
 
-def compare(predictions: pd.DataFrame, targets: Targets, inner: InnerPredictions, reasons: dict[str, str], bootstrap: Bootstrap, cfg: dict) -> pd.DataFrame:
+def compare(scorer: Scorer, inner: InnerPredictions, reasons: dict[str, str], arms: list[str], cfg: dict) -> list[dict]:
     """All contrasts of all tasks.
 
     Parameters
     ----------
-    predictions : DataFrame
-        Draw 0 of the arms.
+    scorer : Scorer
+        The main run, with the controls that share its folds and outcomes.
     inner : dict
         Arm to its predictions of the inner patients per (repeat, fold).
     reasons : dict
         Arm to why it is not available.
+    arms : list of str
+        Arms, baselines and controls that were asked for.
     cfg : dict
-        ``evaluate.min_events``, ``evaluate.delta_c``, ``evaluate.delta_auc``.
+        ``evaluate.min_events``, ``evaluate.plan``.
     """
+    plan, rows = cfg["evaluate.plan"], []
+    for task in (*scorer.targets.survival, *scorer.targets.labels):
+        survives = task in scorer.targets.survival
+        metric, delta, margin = ("harrell_c", plan["delta_c"], plan["margin_c"]) if survives else ("auc_macro", plan["delta_auc"], plan["margin_auc"])
+        found = [(c, _contrast(c, scorer, task, inner, reasons, cfg)) for c in (*planned(plan), *beside(arms))]
+        rows += [{**r, "task": task, "metric": metric} for r in judge(found, delta, margin, plan["alpha"])]
+    return rows
+
+
+def judge(found: list[tuple[Contrast, dict]], delta: float, margin: float, alpha: float) -> list[dict]:
+    """Rows with Holm's p over the primary contrasts and verdicts; exploratory ones get neither."""
+    adjusted = iter(holm([row["p"] for c, row in found if c.family == PRIMARY]))
     rows = []
-    for task in (*targets.survival, *targets.labels):
-        metric, delta = ("harrell_c", cfg["evaluate.delta_c"]) if task in targets.survival else ("auc_macro", cfg["evaluate.delta_auc"])
-        primary = []
-        for question, (arm, against) in PRIMARY.items():
-            primary.append(_contrast(question, arm, natural_inputs(arm), against, predictions, targets, task, inner, reasons, bootstrap, cfg))
-        for row, adjusted in zip(primary, holm([r["p"] for r in primary]), strict=True):
-            told = row["status"] == "ok"
-            rows.append(
-                {
-                    **row,
-                    "metric": metric,
-                    "family": "primary",
-                    "p_holm": adjusted,
-                    "verdict": verdict(row["low"], row["high"], adjusted, delta) if told else "cannot tell",
-                }
-            )
-        beside = [_contrast(q, a, natural_inputs(a), b, predictions, targets, task, inner, reasons, bootstrap, cfg) for q, a, b in BESIDE]
-        beside += [_contrast("single-input", a, i, (b,), predictions, targets, task, inner, reasons, bootstrap, cfg) for a, i, b in SINGLE]
-        rows += [{**r, "metric": metric, "family": "exploratory", "p": np.nan, "p_holm": np.nan, "verdict": None} for r in beside]
-    return pd.DataFrame(rows, columns=list(COMPARISONS.columns))
+    for contrast, row in found:
+        told = row["status"] == "ok"
+        said: dict = {"family": contrast.family, "p": np.nan, "p_holm": np.nan, "verdict": None}
+        if contrast.family == PRIMARY:
+            p = next(adjusted)
+            said |= {"p": row["p"], "p_holm": p, "verdict": verdict(row["low"], row["high"], p, delta, alpha) if told else "cannot tell"}
+        elif contrast.family == MARGIN:
+            said["verdict"] = non_inferior(row["low"], row["high"], margin) if told else "cannot tell"
+        rows.append({**row, **said})
+    return rows
 
 
-def _contrast(
-    question: str,
-    arm: str,
-    inputs: str,
-    against: tuple[str, ...],
-    predictions: pd.DataFrame,
-    targets: Targets,
-    task: str,
-    inner: InnerPredictions,
-    reasons: dict[str, str],
-    bootstrap: Bootstrap,
-    cfg: dict,
-) -> dict:
-    other = inner_choice(against, task, inner, targets)
-    row = {
-        "question": question,
-        "arm_a": arm,
-        "arm_b": other or " or ".join(against),
-        "inputs_a": inputs,
-        "inputs_b": natural_inputs(other or against[0]),
-        "task": task,
-        "method": METHOD,
-    }
-    row |= dict.fromkeys(("difference", "low", "high", "p", "share_won", "detectable", "events_needed"), np.nan) | {"status": "not available"}
-    lost = [f"{a}: {reasons[a]}" for a in (arm, *against) if a in reasons and (a == arm or other is None)]
-    lost += [f"{a} is not among finetune.arms" for a in (arm, *against) if a not in reasons and a not in inner and (a == arm or other is None)]
-    if lost:
-        return {**row, "reason": "; ".join(lost)}
-    sides = [predictions[(predictions["arm"] == a) & (predictions["inputs"] == i)] for a, i in ((arm, inputs), (other, row["inputs_b"]))]
-    both = set(sides[0]["patient_id"]) & set(sides[1]["patient_id"])
-    tables = [wide(side, task) for side in sides]
-    common, every = tables[0].keys() & tables[1].keys(), tables[0].keys() | tables[1].keys()
-    if not common:
-        return {**row, "reason": f"no fold in which both sides could learn {task}"}
-    score = score_survival if task in targets.survival else score_label
-    a, b = (score({k: table[k] for k in common}, targets, task, bootstrap, both) for table in tables)
-    row |= {"n": a.n, "events": a.events}
-    if task in targets.survival and a.events < cfg["evaluate.min_events"]:
-        return {**row, "reason": f"described, not compared: {a.events} events, {cfg['evaluate.min_events']} needed (evaluate.min_events)"}
-    difference, draws = a.value - b.value, a.draws - b.draws
-    if not np.isfinite(difference):
-        return {**row, "reason": "no comparable pair of patients"}
-    low, high = interval(draws)
-    error = float(np.nanstd(draws))
-    p = float(2 * norm.sf(abs(difference) / error)) if error > 0 else 1.0
+def difference(a: Block, b: Block) -> dict:
+    """Numbers of a row: paired difference, widest of three intervals, p, share of repeats won, detectable difference."""
+    gap = a.minus(b)
+    wide = gap.interval()
     repeats: dict[int, list[float]] = {}
-    for x, y in zip(a.folds, b.folds, strict=True):
-        repeats.setdefault(x["repeat"], []).append(x["value"] - y["value"])
+    for fold in gap.folds:
+        repeats.setdefault(fold["repeat"], []).append(fold["value"])
     won = [np.nanmean(d) > 0 for d in repeats.values() if np.isfinite(d).any()]
-    needed = a.events * (DETECTABLE * error / WANTED_C) ** 2 if task in targets.survival else np.nan
     return {
-        **row,
-        "difference": difference,
-        "low": low,
-        "high": high,
-        "p": p,
-        "share_won": float(np.mean(won)),
-        "detectable": DETECTABLE * error,
-        "events_needed": needed,
-        "status": "ok",
-        "reason": f"over the {len(common)} of {len(every)} folds that both sides have" if len(common) < len(every) else None,
+        "difference": gap.value,
+        "low": wide.low,
+        "high": wide.high,
+        "method": wide.method,
+        "p": wide.p,
+        "share_won": float(np.mean(won)) if won else np.nan,
+        "detectable": wide.detectable,
+        "events_needed": events_needed(a.events, wide.detectable, WANTED_C) if a.events else np.nan,
+        "n": a.n,
+        "events": a.events,
     }
+
+
+def _contrast(contrast: Contrast, scorer: Scorer, task: str, inner: InnerPredictions, reasons: dict[str, str], cfg: dict) -> dict:
+    arm, against = contrast.arm, contrast.against
+    other = against[0] if len(against) == 1 else inner_choice(against, task, inner, scorer.targets)
+    row = _empty_row(contrast, other)
+    missing = [a for a in (arm, *(against if other is None else (other,))) if a in reasons or not _made(scorer, a)]
+    if missing:
+        return row | {"reason": "; ".join(f"{a}: {reasons[a]}" if a in reasons else f"{a} is not among the arms of this run" for a in missing)}
+    sides = [(arm, contrast.inputs), (other, row["inputs_b"])]
+    tables = [_draws_of(scorer, a, i, task) for a, i in sides]
+    if not all(tables):
+        return row | {"reason": f"no fold in which both sides could learn {task}"}
+    folds = [set(scorer.tables(a, d[0], i, task)) for (a, i), d in zip(sides, tables, strict=True)]
+    common, every = folds[0] & folds[1], folds[0] | folds[1]
+    if not common:
+        return row | {"reason": f"no fold in which both sides could learn {task}"}
+    both = frozenset.intersection(*(scorer.patients(a, d[0], i, task) for (a, i), d in zip(sides, tables, strict=True)))
+    a, b = (average([scorer.block(arm, d, i, task, both, common) for d in draws]) for (arm, i), draws in zip(sides, tables, strict=True))
+    row |= {"n": a.n, "events": a.events}
+    if task in scorer.targets.survival and a.events < cfg["evaluate.min_events"]:
+        return row | {"reason": f"described, not compared: {a.events} events, {cfg['evaluate.min_events']} needed (evaluate.min_events)"}
+    if not np.isfinite(a.value - b.value):
+        return row | {"reason": "no comparable pair of patients"}
+    partly = f"over the {len(common)} of {len(every)} folds that both sides have" if len(common) < len(every) else None
+    return row | difference(a, b) | {"status": "ok", "reason": partly}
+
+
+def _empty_row(contrast: Contrast, other: str | None) -> dict:
+    names = {
+        "question": contrast.question,
+        "arm_a": contrast.arm,
+        "arm_b": other or " or ".join(contrast.against),
+        "inputs_a": contrast.inputs,
+        "inputs_b": natural_inputs(other or contrast.against[0]),
+    }
+    return names | dict.fromkeys(("difference", "low", "high", "p", "share_won", "detectable", "events_needed"), np.nan) | {"status": "not available"}
+
+
+def _made(scorer: Scorer, arm: str) -> bool:
+    return any(a == arm for a, *_ in scorer.keys())
+
+
+def _draws_of(scorer: Scorer, arm: str, inputs: str, task: str) -> list[int]:
+    """Draws of a control, [0] of an arm."""
+    return [d for a, d, i, t in scorer.keys() if (a, i, t) == (arm, inputs, task)]
+
+
+def average(blocks: list[Block]) -> Block:
+    """Mean over the draws of a control."""
+    if len(blocks) == 1:
+        return blocks[0]
+    first = blocks[0]
+    folds = [{**f, "value": float(np.mean([b.folds[i]["value"] for b in blocks]))} for i, f in enumerate(first.folds)]
+    sites = None if first.sites is None else np.mean([b.sites for b in blocks], 0)
+    return Block(float(np.mean([b.value for b in blocks])), np.mean([b.patients for b in blocks], 0), sites, folds, first.n, first.events)
+
+
+def compare_retrieval(galleries: list[Gallery], lost: list[dict], scorer: Scorer, cfg: dict) -> list[dict]:
+    """Recall@k of models of pretraining: do cells help (primary), is it more than CCA or mispaired pairs (exploratory)."""
+    plan = cfg["evaluate.plan"]
+    by_model: dict[str, list[Gallery]] = {}
+    for gallery in galleries:
+        if gallery.draw <= 1:
+            by_model.setdefault(gallery.model, []).append(gallery)
+    reasons = {r["model"]: r["reason"] for r in lost}
+    questions = [("cells", PRIMARY, "tile"), ("pretraining", BESIDE, "cca"), ("pretraining", BESIDE, "mispaired")]
+    found = []
+    for question, family, other in questions:
+        contrast = Contrast(question, family, "tile-cells", "both", (other,))
+        row = _empty_row(contrast, other) | {"inputs_b": "both"}
+        absent = [m for m in ("tile-cells", other) if m not in by_model]
+        if absent:
+            row["reason"] = "; ".join(f"{m}: {reasons.get(m, 'not among the models of this run')}" for m in absent)
+        else:
+            a, b = (recall_block(g, plan["k"], scorer.resampling) for g in common_galleries(by_model["tile-cells"], by_model[other]))
+            told = np.isfinite(a.value) and np.isfinite(b.value)
+            row |= difference(a, b) | {"status": "ok"} if told else {"reason": "no fold in which both models have two test pairs"}
+        found.append((contrast, row))
+    judged = judge(found, plan["delta_recall"], np.nan, plan["alpha"])
+    return [{**r, "task": "retrieval", "metric": "recall", "k": plan["k"]} for r in judged]
+
+
+def comparisons_table(rows: list[dict]) -> pd.DataFrame:
+    """Columns of ``evaluate/comparisons``."""
+    return pd.DataFrame(rows, columns=list(COMPARISONS.columns))

@@ -1,12 +1,14 @@
 """One experiment (or one control of it) as `evaluate` sees it: predictions, folds, outcomes, what was not available."""
 
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
 from confuselt.evaluate.retrieval import Gallery
 from confuselt.evaluate.schema import CURVES, PREDICTIONS
-from confuselt.evaluate.scores import Bootstrap
+from confuselt.evaluate.resample import Resampling
+from confuselt.evaluate.scores import Scorer
 from confuselt.finetune.targets import read_targets
 from confuselt.model.checkpoint import load_checkpoint
 from confuselt.pretrain.pairs import embed_pairs
@@ -31,9 +33,12 @@ class Experiment:
     Attributes
     ----------
     predictions : DataFrame
+    scorer : Scorer
     targets : Targets
     roles : dict
         (repeat, fold) to role to patients.
+    site : dict of str to str
+        Site of each patient that has one.
     train : dict
         (repeat, fold) to training and inner patients.
     inner : dict of str to dict of (int, int) to dict
@@ -50,10 +55,12 @@ class Experiment:
         filled = [t for t in tables if len(t)]
         self.predictions = pd.concat(filled, ignore_index=True) if filled else empty_table(PREDICTIONS)
         self.targets = read_targets(pd.read_parquet(clinical), cfg)
+        self._files = (folds, clinical)
         table = read_table(folds, FOLDS)
         self.roles = {key: read_roles(table, *key) for key in sorted(set(zip(table["repeat"], table["fold"], strict=True)))}
         self.train = {key: [*r["train"], *r["inner"]] for key, r in self.roles.items()}
-        self.bootstrap = Bootstrap(_bootstrap_folds(self.roles), cfg["evaluate.draws"], cfg["seed"])
+        known = table[["patient_id", "site"]].dropna().drop_duplicates("patient_id")
+        self.site = dict(zip(known["patient_id"], known["site"], strict=True))
         self.inner, self.reasons, self.not_learnable = {}, {}, []
         for path in models:
             content, repeat = load_checkpoint(path), int(path.stem[1:])
@@ -67,6 +74,20 @@ class Experiment:
                 self.not_learnable += [{"arm": arm, "draw": int(draw), "task": t, "repeat": repeat, "fold": fold, "reason": r} for t, r in lost.items()]
         if name:
             self.predictions = self.predictions.assign(arm=name, draw=int(draw))
+        self.resampling = Resampling(_bootstrap_folds(self.roles), self.site, cfg["evaluate.draws"], cfg["seed"])
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """Blocks of every arm, made when they are first asked for."""
+        return Scorer(self.predictions, self.targets, self.resampling)
+
+    def shares(self, other: "Experiment") -> bool:
+        """Whether both have the same folds and outcomes."""
+        return self._files == other._files
+
+    def join(self, control: "Experiment") -> None:
+        """Take in the predictions of a control that shares folds and outcomes, so that it can be compared with the arms."""
+        self.predictions = pd.concat([self.predictions, control.predictions], ignore_index=True)
 
 
 def _bootstrap_folds(roles: dict[tuple[int, int], dict[str, list[str]]]) -> list[list[str]]:

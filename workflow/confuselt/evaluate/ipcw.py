@@ -1,73 +1,109 @@
-"""Censoring-weighted metrics of one fold, by torchsurv; the censoring distribution comes from training patients."""
+"""Censoring-weighted statistics of one fold; the censoring distribution comes from training patients."""
 
-import warnings
+from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torchsurv.metrics.auc import Auc
-from torchsurv.metrics.brier_score import BrierScore
-from torchsurv.metrics.cindex import ConcordanceIndex
-from torchsurv.stats.kaplan_meier import KaplanMeierEstimator
 
-TAU_LEFT = 0.2  # Uno's C stops where less than this share of the training patients is uncensored
+from confuselt.evaluate.pairs import survival_pairs
+
+LEAST_LEFT = 0.2  # nothing is weighted where less than this share of the training patients is still uncensored
 
 
-def censoring_weights(train_days: np.ndarray, train_event: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, float]:
-    """Inverse probability of being uncensored, and the last time at which that probability is at least 0.2.
+@dataclass(frozen=True)
+class Steps:
+    """A right-continuous step function from 1: Kaplan-Meier's estimate.
 
-    Parameters
+    Attributes
     ----------
-    train_days, train_event : (m,) float64
-        Training patients.
-    at : (n,) float64
-        Times at which the weight is wanted.
+    times, values : (m,) float64
+        Value from each time on.
     """
-    estimate = KaplanMeierEstimator()
-    estimate(torch.from_numpy(train_event == 1), torch.from_numpy(train_days), censoring_dist=True)
-    grid, left = estimate.time.numpy().astype(float), estimate.km_est.numpy().astype(float)
-    below = np.flatnonzero(left < TAU_LEFT)
-    tau = float(grid[below[0] - 1]) if len(below) and below[0] > 0 else float(grid[-1])
-    place = np.searchsorted(grid, at, side="right") - 1
-    share = np.where(place >= 0, left[np.maximum(place, 0)], 1.0)
-    return 1 / np.maximum(share, TAU_LEFT), tau
+
+    times: np.ndarray
+    values: np.ndarray
+
+    def at(self, days: np.ndarray) -> np.ndarray:
+        """Value at each of `days`."""
+        place = np.searchsorted(self.times, days, side="right") - 1
+        return np.where(place >= 0, self.values[np.maximum(place, 0)], 1.0)
 
 
-def ipcw_metrics(
-    risk: np.ndarray, survival: dict[int, np.ndarray], days: np.ndarray, event: np.ndarray, train: tuple[np.ndarray, np.ndarray]
-) -> dict[tuple[str, int | None], float]:
-    """Uno's C, time-dependent AUC and Brier score of a fold.
+def kaplan_meier(days: np.ndarray, event: np.ndarray, censoring: bool = False) -> Steps:
+    """Kaplan-Meier's estimate of survival, or of being uncensored (events of a time then come before its censorings).
 
     Parameters
     ----------
-    risk : (n,) float64
-    survival : dict of int to (n,) float64
-        Predicted survival probability at each horizon in days.
     days, event : (n,) float64
-    train : ((m,), (m,)) float64
-        Days and event of the training patients.
+    censoring : bool
+    """
+    times, at = np.unique(days, return_inverse=True)
+    events = np.bincount(at, weights=event == 1, minlength=len(times))
+    leaving = np.bincount(at, minlength=len(times))
+    risk = leaving[::-1].cumsum()[::-1].astype(float)
+    lost = leaving - events if censoring else events
+    risk = risk - events if censoring else risk
+    return Steps(times, np.cumprod(1 - np.divide(lost, risk, out=np.zeros(len(times)), where=risk > 0)))
+
+
+class Censoring:
+    """Weights by the training patients of a fold.
+
+    Parameters
+    ----------
+    days, event : (m,) float64
+        Training patients, known ones only.
+
+    Attributes
+    ----------
+    tau : float
+        Last training time at which at least 0.2 are still uncensored: nothing later is weighted.
+    """
+
+    def __init__(self, days: np.ndarray, event: np.ndarray) -> None:
+        self.uncensored, self.survival = kaplan_meier(days, event, censoring=True), kaplan_meier(days, event)
+        kept = self.uncensored.times[self.uncensored.values >= LEAST_LEFT]
+        self.tau = float(kept.max()) if len(kept) else 0.0
+
+
+def uno_pairs(risk: np.ndarray, days: np.ndarray, event: np.ndarray, censoring: Censoring) -> tuple[float, float]:
+    """Won and comparable pairs of Uno's C (Uno et al. 2011): pairs weigh 1 / G² of the first, up to tau."""
+    early = (event == 1) & (days < censoring.tau)
+    weight = np.where(early, 1 / np.maximum(censoring.uncensored.at(days), LEAST_LEFT) ** 2, 0)
+    pairs = survival_pairs(risk, days, event, weight)
+    return float(pairs.won.sum(dtype=np.float64)), float(pairs.comparable.sum(dtype=np.float64))
+
+
+def auc_pairs(risk: np.ndarray, days: np.ndarray, event: np.ndarray, horizon: float, censoring: Censoring) -> tuple[float, float]:
+    """Won and comparable pairs of the cumulative/dynamic AUC at a horizon: events by then, weighted by 1 / G, against later times."""
+    case, control = (event == 1) & (days <= horizon), days > horizon
+    weight = 1 / np.maximum(censoring.uncensored.at(days[case]), LEAST_LEFT)
+    won = (risk[case][:, None] > risk[control][None]) + 0.5 * (risk[case][:, None] == risk[control][None])
+    return float((won * weight[:, None]).sum()), float(weight.sum() * control.sum())
+
+
+def brier_terms(survival: np.ndarray, days: np.ndarray, event: np.ndarray, at: np.ndarray, censoring: Censoring) -> np.ndarray:
+    """Weighted squared errors of survival probabilities (Graf et al. 1999).
+
+    Parameters
+    ----------
+    survival : (n, t) float64
+        Predicted survival probability at each of `at`.
+    days, event : (n,) float64
+    at : (t,) float64
+        Days, none beyond ``censoring.tau``.
 
     Returns
     -------
-    dict
-        ``(metric, horizon)`` to value; a metric that these patients cannot inform is left out.
+    (n, t) float64
+        Their mean over patients is the Brier score; the early censored weigh 0 and are made up for by the others.
     """
-    weight, tau = censoring_weights(*train, days)
-    found: dict[tuple[str, int | None], float] = {}
-    happened, time = torch.from_numpy(event == 1), torch.from_numpy(days).double()
-    hazard, inverse = torch.from_numpy(risk).double(), torch.from_numpy(weight).double()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if ((event == 1) & (days < tau)).any():
-            found["uno_c", None] = float(ConcordanceIndex()(hazard, happened, time, weight=inverse, tmax=torch.tensor(tau, dtype=torch.float64)))
-        for horizon, probability in survival.items():
-            early, late = ((event == 1) & (days <= horizon)).any(), (days > horizon).any()
-            if not early or not late:
-                continue
-            at, _ = censoring_weights(*train, np.array([float(horizon)]))
-            new = torch.tensor([float(horizon)], dtype=torch.float64)
-            at_horizon = torch.from_numpy(at).double()
-            found["auc_time", horizon] = float(Auc()(hazard, happened, time, new_time=new, weight=inverse, weight_new_time=at_horizon))
-            found["brier", horizon] = float(
-                BrierScore()(torch.from_numpy(probability).double()[:, None], happened, time, new_time=new, weight=inverse, weight_new_time=at_horizon)
-            )
-    return found
+    died = (days[:, None] <= at[None]) & (event[:, None] == 1)
+    lived = days[:, None] > at[None]
+    own, then = (1 / np.maximum(censoring.uncensored.at(d), LEAST_LEFT) for d in (days, at))
+    return survival**2 * died * own[:, None] + (1 - survival) ** 2 * lived * then[None]
+
+
+def integrate(terms: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Trapezoid over time from day 0, where the error is 0, per patient: (n, t) to (n,), per day."""
+    grid = np.concatenate([[0.0], at])
+    return np.trapezoid(np.column_stack([np.zeros(len(terms)), terms]), grid, axis=1) / grid[-1]

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from confuselt.evaluate.pairs import ratio
+from confuselt.evaluate.resample import Resampling
 from confuselt.evaluate.schema import RETRIEVAL
-from confuselt.evaluate.scores import Bootstrap, interval
+from confuselt.evaluate.scores import Block
 from confuselt.pretrain.retrieval import ranks
 
 DIRECTIONS = ("wsi-to-rna", "rna-to-wsi")
+STRATA = ("all", "within-site", "within-class")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,41 @@ class Gallery:
     rna: np.ndarray
 
 
+@dataclass(frozen=True)
+class Found:
+    """Where each query's own partner stands in one fold.
+
+    Attributes
+    ----------
+    repeat, fold : int
+    patients : list of str
+        Queries with a rival.
+    at : (n,) float64
+        Rank of the partner, from 0; ties count half a place.
+    size : (n,) int64
+        Gallery entries that compete.
+    """
+
+    repeat: int
+    fold: int
+    patients: list[str]
+    at: np.ndarray
+    size: np.ndarray
+
+    @property
+    def percentile(self) -> np.ndarray:
+        """1 = first, 0 = last, .5 by chance."""
+        return 1 - self.at / (self.size - 1)
+
+    def hit(self, k: int) -> np.ndarray:
+        """1 where the partner is among the first k."""
+        return (self.at < k).astype(float)
+
+    def chance(self, k: int) -> np.ndarray:
+        """Probability of a hit by chance."""
+        return np.minimum(k / self.size, 1)
+
+
 def strata(patients: list[str], site: dict[str, object], label: dict[str, object]) -> dict[str, np.ndarray]:
     """Which gallery entries compete for each query: all, those of the same site, those of the same class."""
     found = {"all": np.ones((len(patients), len(patients)), bool)}
@@ -43,70 +81,105 @@ def strata(patients: list[str], site: dict[str, object], label: dict[str, object
     return found
 
 
-def retrieval_rows(galleries: list[Gallery], site: dict, label: dict, ks: list[int], bootstrap: Bootstrap) -> list[dict]:
-    """Per fold, and over the folds of all repeats (patients weighted alike, patient bootstrap within fold)."""
+def find(gallery: Gallery, direction: str, allowed: np.ndarray) -> Found | None:
+    """Ranks of the queries that have a rival; None where none has."""
+    rivals = allowed.sum(1) - 1
+    use = rivals > 0
+    if not use.any():
+        return None
+    at = ranks(*((gallery.wsi, gallery.rna) if direction == DIRECTIONS[0] else (gallery.rna, gallery.wsi)), allowed)[use]
+    return Found(gallery.repeat, gallery.fold, [p for p, u in zip(gallery.patients, use, strict=True) if u], at, rivals[use] + 1)
+
+
+def mean_block(folds: list[tuple[int, int, list[str], np.ndarray]], resampling: Resampling) -> Block:
+    """Mean of a value per patient over the folds of a repeat, repeats averaged, under every draw.
+
+    Parameters
+    ----------
+    folds : list of (repeat, fold, patients, (n,) float64)
+    resampling : Resampling
+    """
+    if not folds:
+        empty = np.full(resampling.draws, np.nan)
+        return Block(np.nan, empty, empty if resampling.sites else None, [], 0, 0)
+    sums: dict[int, np.ndarray] = {}
+    rows, n = [], 0
+    for repeat, fold, patients, values in folds:
+        weights = resampling.patients(patients)
+        parts = [np.stack([weights @ values, weights.sum(1)])]
+        if resampling.sites:
+            group, by_site = resampling.of_sites(patients)
+            each = np.stack([np.bincount(group, v, by_site.shape[1]) for v in (values, np.ones(len(values)))])
+            parts.append(each @ by_site[1:].T)
+        sums[repeat] = sums.get(repeat, 0) + np.concatenate(parts, 1)
+        rows.append({"repeat": repeat, "fold": fold, "value": float(values.mean()), "n": len(values), "events": 0})
+        n += len(values) if repeat == folds[0][0] else 0
+    whole = np.mean([ratio(*s) for s in sums.values()], 0)
+    draws = resampling.draws
+    return Block(float(whole[0]), whole[1 : 1 + draws], whole[1 + draws :] if resampling.sites else None, rows, n, 0)
+
+
+def only(gallery: Gallery, patients: set[str]) -> Gallery:
+    """The gallery of some patients."""
+    use = np.array([p in patients for p in gallery.patients], bool)
+    kept = [p for p, u in zip(gallery.patients, use, strict=True) if u]
+    return Gallery(gallery.model, gallery.draw, gallery.repeat, gallery.fold, kept, gallery.wsi[use], gallery.rna[use])
+
+
+def common_galleries(a: list[Gallery], b: list[Gallery]) -> tuple[list[Gallery], list[Gallery]]:
+    """Folds and patients that both models have: recall depends on the size of the gallery."""
+    theirs, sides = {(g.repeat, g.fold): g for g in b}, ([], [])
+    for mine in a:
+        other = theirs.get((mine.repeat, mine.fold))
+        both = set(mine.patients) & set(other.patients) if other is not None else set()
+        if len(both) > 1:
+            for side, gallery in zip(sides, (mine, other), strict=True):
+                side.append(only(gallery, both))
+    return sides
+
+
+def recall_block(galleries: list[Gallery], k: int, resampling: Resampling) -> Block:
+    """Recall@k over all test pairs, the mean of both directions: what contrasts of retrieval compare."""
+    folds = []
+    for gallery in galleries:
+        allowed = np.ones((len(gallery.patients),) * 2, bool)
+        found = [find(gallery, d, allowed) for d in DIRECTIONS]
+        if None not in found:
+            folds.append((gallery.repeat, gallery.fold, gallery.patients, np.mean([f.hit(k) for f in found], 0)))
+    return mean_block(folds, resampling)
+
+
+def retrieval_rows(galleries: list[Gallery], site: dict, label: dict, ks: list[int], resampling: Resampling) -> list[dict]:
+    """Per fold, and over folds with the widest of three intervals."""
     rows = []
     for model, draw in sorted({(g.model, g.draw) for g in galleries}):
-        own = [g for g in galleries if (g.model, g.draw) == (model, draw)]
+        own = [(g, strata(g.patients, site, label)) for g in galleries if (g.model, g.draw) == (model, draw)]
         for direction in DIRECTIONS:
-            for stratum in ("all", "within-site", "within-class"):
-                rows += _stratum_rows(own, model, draw, direction, stratum, site, label, ks, bootstrap)
+            for stratum in STRATA:
+                key = {"model": model, "draw": draw, "direction": direction, "stratum": stratum}
+                rows += [{**key, **r} for r in _stratum_rows([(g, s[stratum]) for g, s in own], direction, stratum, ks, resampling)]
     return rows
 
 
-def _stratum_rows(
-    galleries: list[Gallery], model: str, draw: int, direction: str, stratum: str, site: dict, label: dict, ks: list[int], bootstrap: Bootstrap
-) -> list[dict]:
-    key = {"model": model, "draw": draw, "direction": direction, "stratum": stratum}
-    rows, parts = [], []
-    for g in galleries:
-        allowed = strata(g.patients, site, label)[stratum]
-        rivals = allowed.sum(1) - 1
-        use = rivals > 0
-        if not use.any():
-            rows.append(
-                {
-                    **key,
-                    "repeat": g.repeat,
-                    "fold": g.fold,
-                    "n": 0,
-                    "status": "not available",
-                    "reason": f"no two test pairs share a {'site' if stratum == 'within-site' else 'class'}",
-                }
-            )
+def _stratum_rows(galleries: list[tuple[Gallery, np.ndarray]], direction: str, stratum: str, ks: list[int], resampling: Resampling) -> list[dict]:
+    rows, found = [], []
+    for gallery, allowed in galleries:
+        one = find(gallery, direction, allowed)
+        if one is None:
+            reason = f"no two test pairs share a {'site' if stratum == 'within-site' else 'class'}"
+            rows.append({"repeat": gallery.repeat, "fold": gallery.fold, "n": 0, "status": "not available", "reason": reason})
             continue
-        at = ranks(*((g.wsi, g.rna) if direction == "wsi-to-rna" else (g.rna, g.wsi)), allowed)[use]
-        size = rivals[use] + 1
-        weights = bootstrap.weights([p for p, u in zip(g.patients, use, strict=True) if u])
-        percentile = 1 - at / (size - 1)
-        for k in ks:
-            # Half a place for ties: a query tied with its rivals at the border counts by its mean rank.
-            hit, chance = (at < k).astype(float), np.minimum(k / size, 1)
-            rows.append(
-                {
-                    **key,
-                    "repeat": g.repeat,
-                    "fold": g.fold,
-                    "k": k,
-                    "recall": hit.mean(),
-                    "percentile_rank": percentile.mean(),
-                    "chance": chance.mean(),
-                    "n": len(at),
-                    "status": "ok",
-                }
-            )
-            parts.append((k, weights, hit, percentile, chance, g.repeat))
+        found.append(one)
+        each = {"repeat": one.repeat, "fold": one.fold, "percentile_rank": one.percentile.mean(), "n": len(one.at), "status": "ok"}
+        rows += [{**each, "k": k, "recall": one.hit(k).mean(), "chance": one.chance(k).mean()} for k in ks]
     for k in ks:
-        mine = [p for p in parts if p[0] == k]
-        if not mine:
-            rows.append({**key, "repeat": -1, "fold": -1, "k": k, "n": 0, "status": "not available", "reason": "no test fold has pairs to compare"})
+        if not found:
+            rows.append({"repeat": -1, "fold": -1, "k": k, "n": 0, "status": "not available", "reason": "no test fold has pairs to compare"})
             continue
-        total = sum(w.sum(1) for _, w, *_ in mine)
-        recall = sum(w @ hit for _, w, hit, *_ in mine) / total
-        low, high = interval(recall[1:])
-        n = sum(len(hit) for _, _, hit, *_, repeat in mine if repeat == mine[0][-1])
-        mean = {name: np.concatenate([v[i] for v in mine]).mean() for name, i in (("percentile_rank", 3), ("chance", 4))}
-        rows.append({**key, "repeat": -1, "fold": -1, "k": k, "recall": recall[0], "low": low, "high": high, "n": n, "status": "ok", **mean})
+        block = mean_block([(f.repeat, f.fold, f.patients, f.hit(k)) for f in found], resampling)
+        wide = block.interval()
+        mean = {"percentile_rank": np.concatenate([f.percentile for f in found]).mean(), "chance": np.concatenate([f.chance(k) for f in found]).mean()}
+        rows.append({"repeat": -1, "fold": -1, "k": k, "recall": block.value, "low": wide.low, "high": wide.high, "n": block.n, "status": "ok", **mean})
     return rows
 
 

@@ -1,12 +1,18 @@
-"""What is scored: one block per arm, inputs, task, metric, as per-fold pair statistics over bootstrap draws."""
+"""Pair statistics of an arm over folds, under every bootstrap draw."""
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from confuselt.evaluate.pairs import class_pairs, ratio, survival_pairs
+from confuselt.evaluate.intervals import Interval, corrected_t, from_draws, widest
+from confuselt.evaluate.pairs import Pairs, class_pairs, ratio, survival_pairs
+from confuselt.evaluate.resample import Resampling
 from confuselt.finetune.targets import Targets
+
+# (repeat, fold) to patients x outputs.
+FoldTables = dict[tuple[int, int], pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -17,8 +23,10 @@ class Block:
     ----------
     value : float
         Over folds (pairs summed within folds, repeats averaged); NaN where nothing is comparable.
-    draws : (draws,) float64
-        The same under each bootstrap draw.
+    patients : (draws,) float64
+        The same under each draw of patients.
+    sites : (draws,) float64 or None
+        The same under each draw of sites; None where sites cannot be drawn.
     folds : list of dict
         ``repeat, fold, value, n, events`` per fold.
     n, events : int
@@ -26,117 +34,185 @@ class Block:
     """
 
     value: float
-    draws: np.ndarray
+    patients: np.ndarray
+    sites: np.ndarray | None
     folds: list[dict]
     n: int
     events: int
 
+    def interval(self) -> Interval:
+        """Widest of the three intervals."""
+        return widest(intervals_of(self.value, self.patients, self.sites, [f["value"] for f in self.folds], folds_per_repeat(self.folds)))
 
-class Bootstrap:
-    """Paired patient bootstrap within fold.
+    def minus(self, other: "Block") -> "Block":
+        """The paired difference, draw by draw and fold by fold; folds that one side lacks are left out."""
+        theirs = {(f["repeat"], f["fold"]): f["value"] for f in other.folds}
+        folds = [{**f, "value": f["value"] - theirs[f["repeat"], f["fold"]]} for f in self.folds if (f["repeat"], f["fold"]) in theirs]
+        sites = self.sites - other.sites if self.sites is not None and other.sites is not None else None
+        return Block(self.value - other.value, self.patients - other.patients, sites, folds, self.n, self.events)
 
-    A patient has one weight per draw, for every arm and every repeat: repeats split the same patients again and
-    bring no new ones. Draws are within the test folds of the first repeat.
+
+def folds_per_repeat(folds: list[dict]) -> int:
+    """Folds of the largest repeat."""
+    repeats = [f["repeat"] for f in folds]
+    return max((repeats.count(r) for r in set(repeats)), default=0)
+
+
+def intervals_of(value: float, patients: np.ndarray, sites: np.ndarray | None, folds: list[float], count: int) -> list[Interval | None]:
+    """Patient bootstrap, site bootstrap, corrected resampled t."""
+    by_site = from_draws("site bootstrap", value, sites) if sites is not None else None
+    return [from_draws("patient bootstrap", value, patients), by_site, corrected_t(value, np.array(folds, float), count)]
+
+
+def fold_tables(rows: pd.DataFrame) -> FoldTables:
+    """Predictions of one arm, input pattern and task, fold by fold."""
+    wide = rows.set_index(["repeat", "fold", "patient_id", "output"])["value"].unstack("output")
+    return {key: part.droplevel([0, 1]) for key, part in wide.groupby(level=["repeat", "fold"])}
+
+
+class Scorer:
+    """Blocks of a run's arms, each made once.
 
     Parameters
     ----------
-    folds : list of list of str
-        Test patients of each fold of the first repeat.
-    draws : int
-    seed : int
+    predictions : DataFrame
+        ``evaluate/predictions``.
+    targets : Targets
+        Outcomes of that run (permuted for a permuted control).
+    resampling : Resampling
     """
 
-    def __init__(self, folds: list[list[str]], draws: int, seed: int) -> None:
-        self.draws = draws
-        rng, drawn = np.random.default_rng([seed, 17]), [np.zeros((draws, 0))]
-        drawn += [rng.multinomial(len(f), np.full(len(f), 1 / len(f)), size=draws) for f in folds if f]
-        self._at = {p: i for i, p in enumerate(p for f in folds for p in f)}
-        # Row 0 is the sample itself.
-        self._drawn = np.vstack([np.ones(len(self._at)), np.hstack(drawn)]).astype(np.float32)
+    def __init__(self, predictions: pd.DataFrame, targets: Targets, resampling: Resampling) -> None:
+        self.targets, self.resampling = targets, resampling
+        self._rows = dict(list(predictions.groupby(["arm", "draw", "inputs", "task"], observed=True, sort=True)))
+        self._tables: dict[tuple, FoldTables] = {}
+        self._blocks: dict[tuple, Block] = {}
+        self._comparable: dict[tuple, tuple] = {}
 
-    def weights(self, patients: list[str]) -> np.ndarray:
-        """Weights of some patients, (1 + draws, len(patients))."""
-        return self._drawn[:, [self._at[p] for p in patients]]
+    def keys(self) -> list[tuple[str, int, str, str]]:
+        """(arm, draw, inputs, task) of all that was predicted."""
+        return list(self._rows)
+
+    def tables(self, arm: str, draw: int, inputs: str, task: str) -> FoldTables:
+        """Predictions fold by fold; empty where there are none."""
+        key = (arm, draw, inputs, task)
+        if key not in self._tables:
+            self._tables[key] = fold_tables(self._rows[key]) if key in self._rows else {}
+        return self._tables[key]
+
+    def patients(self, arm: str, draw: int, inputs: str, task: str) -> frozenset[str]:
+        """Patients with a prediction in any fold."""
+        rows = self._rows.get((arm, draw, inputs, task))
+        return frozenset(rows["patient_id"]) if rows is not None else frozenset()
+
+    def block(
+        self,
+        arm: str,
+        draw: int,
+        inputs: str,
+        task: str,
+        only: Collection[str] | None = None,
+        folds: Collection[tuple[int, int]] | None = None,
+        group: dict[str, str] | None = None,
+    ) -> Block:
+        """Harrell's C of an endpoint, macro AUC of a label.
+
+        Parameters
+        ----------
+        arm, draw, inputs, task
+        only : collection of str, optional
+            Patients that count: in a comparison, those that both sides can score.
+        folds : collection of (int, int), optional
+            Folds that count.
+        group : dict of str to str, optional
+            Only pairs within the same group count (survival).
+        """
+        have = self.patients(arm, draw, inputs, task)
+        only = None if only is None or have <= set(only) else frozenset(only)
+        tables = self.tables(arm, draw, inputs, task)
+        folds = None if folds is None or set(tables) <= set(folds) else frozenset(folds)
+        key = (arm, draw, inputs, task, only, folds, group is not None)
+        if key not in self._blocks:
+            chosen = {k: v for k, v in tables.items() if folds is None or k in folds}
+            fold = self.survival_fold(task, only, group) if task in self.targets.survival else self._label(task, only)
+            shared = (task, only, group is not None)
+            self._blocks[key] = score_folds(chosen, fold, self.resampling, self._comparable, shared)
+        return self._blocks[key]
+
+    def survival_fold(self, task: str, only: frozenset | None = None, group: dict[str, str] | None = None) -> Callable:
+        """Function from the table of a fold to (patients, pairs, events) of an endpoint."""
+        def fold(table: pd.DataFrame) -> tuple[list[str], list[Pairs], int]:
+            known = self.targets.take([p for p in table.index if only is None or p in only])
+            days, event = known.survival[task]
+            use = np.isfinite(days)
+            patients = [p for p, u in zip(known.patients, use, strict=True) if u]
+            risk = table["risk"].reindex(patients).to_numpy()
+            codes = np.unique([group[p] for p in patients], return_inverse=True)[1] if group is not None and patients else None
+            return patients, [survival_pairs(risk, days[use], event[use], group=codes)], int(event[use].sum())
+
+        return fold
+
+    def _label(self, task: str, only: frozenset | None) -> Callable:
+        classes = self.targets.classes[task]
+
+        def fold(table: pd.DataFrame) -> tuple[list[str], list[Pairs], int]:
+            known = self.targets.take([p for p in table.index if only is None or p in only])
+            use = known.labels[task] >= 0
+            patients = [p for p, u in zip(known.patients, use, strict=True) if u]
+            label, shares = known.labels[task][use], table.reindex(patients)
+            return patients, [class_pairs(shares[f"p_{c}"].to_numpy(), label == k) for k, c in enumerate(classes)], 0
+
+        return fold
 
 
-def wide(predictions: pd.DataFrame, task: str) -> dict[tuple[int, int], pd.DataFrame]:
-    """Predictions of one arm and input pattern for a task: (repeat, fold) to patients x outputs."""
-    rows = predictions[predictions["task"] == task]
-    return {key: part.pivot(index="patient_id", columns="output", values="value") for key, part in rows.groupby(["repeat", "fold"])}
-
-
-def score_survival(tables: dict[tuple[int, int], pd.DataFrame], targets: Targets, task: str, bootstrap: Bootstrap, only: set[str] | None = None) -> Block:
-    """Harrell's C of a task.
+def score_folds(tables: FoldTables, fold_of: Callable, resampling: Resampling, comparable: dict, shared: tuple) -> Block:
+    """Sum won and comparable pairs within the folds of a repeat, average parts (classes) and repeats.
 
     Parameters
     ----------
     tables : dict
-        From `wide`, with column ``risk``.
-    only : set of str, optional
-        Patients that count: in a comparison, those that both sides can score.
+    fold_of : callable
+        Table of a fold to (patients, list of Pairs, events).
+    resampling : Resampling
+    comparable : dict
+        Weighted comparable pairs by `shared`, fold and patients: they are the same for every arm.
+    shared : tuple
     """
-
-    def fold(table: pd.DataFrame) -> tuple[list[str], list, int]:
-        known = targets.take([p for p in table.index if only is None or p in only])
-        days, event = known.survival[task]
-        use = np.isfinite(days)
-        patients = [p for p, u in zip(known.patients, use, strict=True) if u]
-        pairs = [survival_pairs(table.loc[patients, "risk"].to_numpy(), days[use], event[use])]
-        return patients, pairs, int(event[use].sum())
-
-    return _score(tables, fold, bootstrap)
-
-
-def score_label(tables: dict[tuple[int, int], pd.DataFrame], targets: Targets, task: str, bootstrap: Bootstrap, only: set[str] | None = None) -> Block:
-    """Macro AUC, one class against the rest; a class without members over all folds is left out."""
-    classes = targets.classes[task]
-
-    def fold(table: pd.DataFrame) -> tuple[list[str], list, int]:
-        known = targets.take([p for p in table.index if only is None or p in only])
-        use = known.labels[task] >= 0
-        patients = [p for p, u in zip(known.patients, use, strict=True) if u]
-        label = known.labels[task][use]
-        return patients, [class_pairs(table.loc[patients, f"p_{c}"].to_numpy(), label == k) for k, c in enumerate(classes)], 0
-
-    return _score(tables, fold, bootstrap)
-
-
-def _score(tables: dict, fold_of, bootstrap: Bootstrap) -> Block:  # noqa: ANN001
-    """Sum won and comparable pairs within the folds of a repeat, average parts (classes) and repeats."""
-    sums: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+    sums: dict[int, np.ndarray] = {}
     rows, n, events = [], 0, 0
     for (repeat, fold), table in sorted(tables.items()):
         patients, pairs, happened = fold_of(table)
-        totals = [p.total(bootstrap.weights(patients)) for p in pairs]
-        with np.errstate(invalid="ignore"):
-            single = np.array([ratio(*t)[0] for t in totals])
-        rows.append(
-            {
-                "repeat": repeat,
-                "fold": fold,
-                "value": float(np.nanmean(single)) if np.isfinite(single).any() else np.nan,
-                "n": len(patients),
-                "events": happened,
-            }
-        )
-        old = sums.get(repeat)
-        sums[repeat] = totals if old is None else [(a + c, b + d) for (a, b), (c, d) in zip(old, totals, strict=True)]
+        key = (shared, repeat, fold, tuple(patients))
+        if key not in comparable:
+            comparable[key] = _totals(pairs, patients, resampling, "comparable")
+        totals = np.stack([_totals(pairs, patients, resampling, "won"), comparable[key]])
+        single = ratio(*totals[:, :, 0])
+        rows.append({"repeat": repeat, "fold": fold, "value": _mean(single), "n": len(patients), "events": happened})
+        sums[repeat] = sums.get(repeat, 0) + totals
         if repeat == min(sums):
             n, events = n + len(patients), events + happened
     if not sums:
-        return Block(np.nan, np.full(bootstrap.draws, np.nan), [], 0, 0)
-    parts = np.array([[ratio(*t) for t in totals] for totals in sums.values()])
-    seen = np.isfinite(parts).any(2)
-    weight = np.where(seen, 1.0, 0.0)[..., None]
-    whole = (np.nan_to_num(parts) * weight).sum((0, 1)) / np.maximum((weight * np.isfinite(parts)).sum((0, 1)), 1e-12)
-    whole = np.where((weight * np.isfinite(parts)).sum((0, 1)) > 0, whole, np.nan)
-    return Block(float(whole[0]), whole[1:], rows, n, events)
+        empty = np.full(resampling.draws, np.nan)
+        return Block(np.nan, empty, empty if resampling.sites else None, [], 0, 0)
+    parts = np.array([ratio(*totals) for totals in sums.values()])
+    seen = np.isfinite(parts)
+    with np.errstate(invalid="ignore"):
+        whole = np.where(seen, parts, 0).sum((0, 1)) / seen.sum((0, 1))
+    draws = resampling.draws
+    return Block(float(whole[0]), whole[1 : 1 + draws], whole[1 + draws :] if resampling.sites else None, rows, n, events)
 
 
-def interval(draws: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval; NaN where there is no finite draw."""
-    finite = draws[np.isfinite(draws)]
-    if len(finite) < 10:
-        return np.nan, np.nan
-    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+def _totals(pairs: list[Pairs], patients: list[str], resampling: Resampling, of: str) -> np.ndarray:
+    """Sums of each part (class) under the sample, the patient draws, then the site draws, (parts, 1 + draws (+ draws))."""
+    weights = resampling.patients(patients)
+    found = [[p.total(weights, of)] for p in pairs]
+    if resampling.sites:
+        group, by_site = resampling.of_sites(patients)
+        for part, p in zip(found, pairs, strict=True):
+            part.append(p.by_group(group, by_site.shape[1]).total(by_site[1:], of))
+    return np.array([np.concatenate(part) for part in found])
+
+
+def _mean(values: np.ndarray) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else np.nan

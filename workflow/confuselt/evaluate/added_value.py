@@ -1,0 +1,133 @@
+"""What an arm adds to clinical covariates: likelihood ratio, Brier score, decision curve."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from lifelines import CoxPHFitter
+from lifelines.exceptions import ConvergenceError
+
+from confuselt.evaluate.calibration import net_benefit
+from confuselt.evaluate.comparisons import Contrast, difference, natural_inputs
+from confuselt.evaluate.ipcw import Censoring, brier_terms
+from confuselt.evaluate.metrics import competing_events
+from confuselt.evaluate.retrieval import mean_block
+from confuselt.evaluate.scores import FoldTables, Scorer
+
+THRESHOLDS = np.round(np.arange(0.05, 0.65, 0.05), 2)
+
+
+def likelihood_ratio(clinical: np.ndarray, arm: np.ndarray, days: np.ndarray, event: np.ndarray, strata: np.ndarray) -> float:
+    """Twice the gain in partial log likelihood by an arm's score beside the clinical score, both out of fold, stratified by fold.
+
+    Parameters
+    ----------
+    clinical, arm : (n,) float64
+        Risks of test patients.
+    days, event, strata : (n,)
+
+    Returns
+    -------
+    float
+        Chi-squared with 1 degree of freedom where the arm adds nothing (3.84 is its 95 % point); NaN where it cannot be fitted.
+    """
+    frame = pd.DataFrame({"clinical": clinical, "arm": arm, "days": days, "event": event, "fold": strata})
+    fits = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # lifelines warns of strata without events
+        for columns in (["clinical"], ["clinical", "arm"]):
+            try:
+                fits.append(CoxPHFitter().fit(frame[[*columns, "days", "event", "fold"]], "days", "event", strata=["fold"]).log_likelihood_)
+            except ConvergenceError:
+                return np.nan
+    return float(2 * (fits[1] - fits[0]))
+
+
+def _joined(a: FoldTables, b: FoldTables, repeat: int) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
+    """Predictions of both sides for the patients that both have in the folds of a repeat, and their folds."""
+    keys = sorted(k for k in a.keys() & b.keys() if k[0] == repeat)
+    shared = [a[k].index.intersection(b[k].index) for k in keys]
+    strata = np.repeat([k[1] for k in keys], [len(s) for s in shared])
+    left, right = (pd.concat([t[k].loc[s] for k, s in zip(keys, shared, strict=True)]) if keys else pd.DataFrame() for t in (a, b))
+    return left, right, strata
+
+
+def added_value_curves(scorer: Scorer, arms: list[str], competing: dict[str, str]) -> list[dict]:
+    """Rows of ``evaluate/curves``: ``likelihood-ratio`` (value: chi-squared) and ``net-benefit`` (x: threshold) of the first repeat.
+
+    Net benefit is at the longest stated horizon, of ``clinical``, ``clinical+<arm>`` and of treating all.
+    """
+    rows = []
+    for task, horizons in scorer.targets.horizons.items():
+        for name in (a for a in arms if a.startswith("clinical+")):
+            arm, inputs = name.removeprefix("clinical+"), natural_inputs(name)
+            tables = [scorer.tables("clinical", 0, "clinical", task), scorer.tables(arm, 0, inputs, task), scorer.tables(name, 0, inputs, task)]
+            if not all(tables):
+                continue
+            key = {"task": task, "draw": 0, "repeat": 0, "fold": -1, "inputs": inputs}
+            clinical, other, strata = _joined(tables[0], tables[1], 0)
+            days, event, use = _known(scorer, clinical, task)
+            value = likelihood_ratio(*(t["risk"].to_numpy()[use] for t in (clinical, other)), days[use], event[use], strata[use])
+            rows.append({"curve": "likelihood-ratio", "arm": name, "metric": "chi2", "x": 1.0, "value": value, **key})
+            clinical, joint, _ = _joined(tables[0], tables[2], 0)
+            horizon = max(horizons)
+            if f"surv_{horizon}" not in clinical or f"surv_{horizon}" not in joint:
+                continue
+            days, event, use = _known(scorer, clinical, task)
+            known = scorer.targets.take(list(clinical.index))
+            rival = competing_events(known, task, competing[task])[use] if competing.get(task) else None
+            shown = {"clinical": clinical[f"surv_{horizon}"], name: joint[f"surv_{horizon}"], "treat all": pd.Series(0.0, index=clinical.index)}
+            for label, survival in shown.items():
+                benefit = net_benefit(survival.to_numpy()[use], days[use], event[use], horizon, THRESHOLDS, rival)
+                rows += [
+                    {"curve": "net-benefit", "arm": label, "metric": "net_benefit", "x": float(x), "value": float(v), **key}
+                    for x, v in zip(THRESHOLDS, benefit, strict=True)
+                ]
+    return rows
+
+
+def _known(scorer: Scorer, table: pd.DataFrame, task: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    days, event = scorer.targets.take(list(table.index)).survival[task]
+    return days, event, np.isfinite(days)
+
+
+def compare_brier(scorer: Scorer, arms: list[str], censoring: dict[tuple, Censoring | None], cfg: dict) -> list[dict]:
+    """Brier score with the arm minus without, at each horizon (below 0 is better): rows of ``evaluate/comparisons``, exploratory."""
+    rows = []
+    for task, horizons in scorer.targets.horizons.items():
+        for name in (a for a in arms if a.startswith("clinical+")):
+            contrast = Contrast("clinical", "exploratory", name, natural_inputs(name), ("clinical",))
+            a, b = scorer.tables(name, 0, contrast.inputs, task), scorer.tables("clinical", 0, "clinical", task)
+            for horizon in horizons:
+                folds = _brier_folds(scorer, a, b, task, horizon, censoring)
+                key = {"question": "clinical", "arm_a": name, "arm_b": "clinical", "inputs_a": contrast.inputs, "inputs_b": "clinical", "task": task}
+                key |= {"metric": "brier", "horizon_days": horizon, "family": "exploratory", "status": "not available"}
+                if not folds:
+                    rows.append(key | {"reason": "no fold in which both sides predict survival there and censoring leaves 20 % of the training patients"})
+                    continue
+                left, right = (mean_block([(*f[:3], f[side]) for f in folds], scorer.resampling) for side in (3, 4))
+                events = sum(f[5] for f in folds if f[0] == folds[0][0])
+                if events < cfg["evaluate.min_events"]:
+                    rows.append(key | {"n": left.n, "events": events, "reason": f"described, not compared: {events} events by day {horizon}"})
+                    continue
+                told = {k: v for k, v in difference(left, right).items() if k not in ("p", "events", "events_needed")}
+                rows.append(key | told | {"events": events, "status": "ok"})
+    return rows
+
+
+def _brier_folds(scorer: Scorer, a: FoldTables, b: FoldTables, task: str, horizon: int, censoring: dict) -> list[tuple]:
+    """(repeat, fold, patients, terms of a, terms of b, events by the horizon) of the folds that can be weighted."""
+    folds = []
+    for key in sorted(a.keys() & b.keys()):
+        weights = censoring.get((task, key))
+        shared = a[key].index.intersection(b[key].index)
+        known = scorer.targets.take(list(shared))
+        days, event = known.survival[task]
+        use = np.isfinite(days)
+        column = f"surv_{horizon}"
+        if weights is None or horizon > weights.tau or not use.any() or column not in a[key] or column not in b[key]:
+            continue
+        terms = [brier_terms(t[key].loc[shared, [column]].to_numpy()[use], days[use], event[use], np.array([float(horizon)]), weights)[:, 0] for t in (a, b)]
+        patients = [p for p, u in zip(shared, use, strict=True) if u]
+        folds.append((*key, patients, *terms, int(((event[use] == 1) & (days[use] <= horizon)).sum())))
+    return folds

@@ -1,0 +1,82 @@
+"""Everything that is said of an experiment and its controls, as tables."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from confuselt.evaluate.added_value import added_value_curves, compare_brier
+from confuselt.evaluate.comparisons import compare, compare_retrieval, comparisons_table
+from confuselt.evaluate.curves import curves_table, reliability_curves
+from confuselt.evaluate.experiment import Experiment
+from confuselt.evaluate.ipcw import Censoring
+from confuselt.evaluate.metrics import metric_rows, metrics_table, unavailable_rows
+from confuselt.evaluate.retrieval import Gallery, retrieval_rows, retrieval_table
+from confuselt.evaluate.sites import site_curves, site_probe
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Tables of ``evaluate``.
+
+    Attributes
+    ----------
+    predictions, metrics, comparisons, retrieval : DataFrame
+    rows : list of dict
+        Rows of curves.
+    """
+
+    predictions: pd.DataFrame
+    metrics: pd.DataFrame
+    comparisons: pd.DataFrame
+    retrieval: pd.DataFrame
+    rows: list[dict]
+
+    def curves(self, *more: pd.DataFrame) -> pd.DataFrame:
+        """Curves made here and by earlier stages."""
+        return curves_table(self.rows, *more)
+
+
+def score(ours: Experiment, controls: list[Experiment], found: list[Gallery], lost: list[dict], clinical: pd.DataFrame, cfg: dict) -> Scored:
+    """Score the main run, then each control against its own folds and outcomes.
+
+    Parameters
+    ----------
+    ours : Experiment
+    controls : list of Experiment
+        Those that share folds and outcomes with the main run are compared with its arms.
+    found, lost : list
+        Galleries of the models of pretraining, and which of them were not available.
+    clinical : DataFrame
+        ``acquire/clinical``.
+    cfg : dict
+        ``evaluate.*`` keys of the script, ``tasks.*``.
+    """
+    reasons, not_learnable, apart = dict(ours.reasons), list(ours.not_learnable), []
+    for control in controls:
+        reasons |= control.reasons
+        not_learnable += control.not_learnable
+        if control.shares(ours):
+            ours.join(control)
+        else:
+            apart.append(control)
+    competing = {t["name"]: t["competing"] for t in cfg["tasks.survival"] if t.get("competing")}
+    censoring: dict[tuple, Censoring | None] = {}
+    rows = metric_rows(ours.scorer, ours.train, competing, censoring, cfg)
+    for control in apart:
+        rows += metric_rows(control.scorer, control.train, competing, {}, cfg)
+    predictions = pd.concat([e.predictions for e in (ours, *apart)], ignore_index=True)
+    rows += unavailable_rows(reasons, not_learnable, predictions, [*ours.targets.survival, *ours.targets.labels])
+    arms = sorted({*ours.predictions["arm"], *(a for a, draw in reasons if draw == 0)})
+    main_reasons = {arm: reason for (arm, draw), reason in ours.reasons.items() if draw == 0}
+    compared = compare(ours.scorer, ours.inner, main_reasons, arms, cfg)
+    compared += compare_brier(ours.scorer, arms, censoring, cfg)
+    compared += compare_retrieval(found, lost, ours.scorer, cfg)
+    facts = clinical.set_index("patient_id")
+    label = facts[f"label_{cfg['tasks.labels'][0]['name']}"].to_dict() if cfg["tasks.labels"] else {}
+    single = [a for a in arms if any(k[0] == a and k[1] == 0 for k in ours.scorer.keys())]
+    curves = site_curves(ours.scorer, ours.site, single)
+    curves += site_probe([g for g in found if g.repeat == 0], ours.site)
+    curves += added_value_curves(ours.scorer, single, competing)
+    curves += reliability_curves(ours.scorer, single, competing)
+    table = retrieval_table(retrieval_rows(found, facts["site"].to_dict(), label, cfg["evaluate.k"], ours.resampling), lost)
+    return Scored(predictions, metrics_table(rows), comparisons_table(compared), table, curves)
