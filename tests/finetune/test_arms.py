@@ -10,7 +10,7 @@ from confuselt.config.learning import ARMS, Finetune, Pretrain
 from confuselt.finetune.arms import parse_arm
 from confuselt.finetune.folds import run_folds
 from confuselt.finetune.inputs import Inputs, drop_modality
-from confuselt.finetune.targets import read_targets
+from confuselt.finetune.targets import curve_days, read_targets
 from confuselt.finetune.train import train_fold
 from confuselt.pack.bags import Bags
 from confuselt.unusable import NotAvailable
@@ -78,6 +78,11 @@ def test_arms_are_ten_and_mean_what_they_say():
     assert parse_arm("mean-pool").uniform and not parse_arm("wsi-scratch-cells").uniform
 
 
+def test_curves_are_kept_at_the_horizons_and_at_fifths_of_the_longest():
+    assert curve_days([1095, 1825]) == [365, 730, 1095, 1460, 1825]
+    assert curve_days([100]) == [20, 40, 60, 80, 100] and curve_days([300, 100]) == [60, 100, 120, 180, 240, 300]
+
+
 def test_both_arm_serves_every_pattern_and_learns(world):
     _, profiles, clinical, roles = world
     facts, table = train(world, "both-scratch-nocells")
@@ -94,8 +99,22 @@ def test_both_arm_serves_every_pattern_and_learns(world):
     shares = table[table["output"].isin(["p_a", "p_b"])].groupby(["patient_id", "inputs"])["value"].sum()
     np.testing.assert_allclose(shares, 1, atol=1e-9)
     curves = table[table["output"].str.startswith("surv_")].pivot(index=["patient_id", "inputs"], columns="output", values="value")
-    assert (curves["surv_300"] <= curves["surv_100"]).all() and curves.to_numpy().min() >= 0 and curves.to_numpy().max() <= 1
+    assert set(curves) == {f"surv_{d}" for d in (60, 100, 120, 180, 240, 300)}
+    assert (
+        (curves[[f"surv_{d}" for d in (60, 100, 120, 180, 240, 300)]].diff(axis=1).iloc[:, 1:] <= 0).all(axis=None)
+        and curves.to_numpy().min() >= 0
+        and curves.to_numpy().max() <= 1
+    )
     assert len(facts["trained_on"]) == 110 and set(facts["inner"]) == {"os", "kind"}
+    assert set(facts["spread"]) == set(facts["median"]) == {"both", "wsi", "rna"} and set(facts["spread"]["rna"]) == {"os"}
+
+
+def test_spread_is_that_of_the_training_patients_risk(world):
+    """A fold whose test patients are its training patients shows them."""
+    store, profiles, clinical, roles = world
+    facts, table = train((store, profiles, clinical, {**roles, "test": roles["train"]}), "wsi-scratch-nocells", **{"finetune.epochs": 3})
+    risk = table[table["output"] == "risk"]["value"]
+    assert facts["spread"]["wsi"]["os"] == pytest.approx([risk.mean(), risk.std(ddof=0)]) and facts["median"]["wsi"]["os"] == pytest.approx(risk.median())
 
 
 def test_test_patients_never_change_what_is_learned(world):

@@ -1,5 +1,7 @@
 """Config: generated files in step, unknown keys refused, command-line text read leniently."""
 
+import re
+
 import pytest
 import yaml
 
@@ -40,17 +42,23 @@ def test_shipped_configs_are_valid(path):
         ({"tasks": {"survival": [], "labels": []}}, "tasks.survival and tasks.labels are both empty"),
         ({"tasks": {"survival": []}, "evaluate": {"primary": "os"}}, "evaluate.primary 'os' is no label of tasks.labels"),
         ({"tasks": {"survival": [{"name": "pfi", "horizons": []}]}}, "tasks.survival.0.horizons"),
+        ({"tasks": {"survival": [{"name": "pfi", "competing": "os"}]}}, "tasks.survival pfi: competing 'os' is no other endpoint; others: []"),
+        ({"tasks": {"survival": [{"name": "os"}, {"name": "pfi", "competing": "pfi"}]}}, "competing 'pfi' is no other endpoint; others: ['os']"),
         ({"predict": {"name": "tcga-brca"}}, "is the training cohort"),
     ],
 )
 def test_faults_name_the_key_and_what_to_do(raw, said):
-    with pytest.raises(ConfigFault, match=said.replace("(", r"\(").replace(".", r"\.")):
+    with pytest.raises(ConfigFault, match=re.escape(said)):
         validate(raw)
 
 
 def test_labels_alone_are_enough_and_the_first_is_primary():
     assert validate({"tasks": {"survival": []}}).evaluate.primary == "pam50"
     assert validate({"tasks": {"survival": []}, "evaluate": {"primary": "pam50"}}).evaluate.primary == "pam50"
+
+
+def test_deaths_of_other_causes_compete_in_the_preset_alone():
+    assert {t.name: t.competing for t in Config().tasks.survival} == {"os": None, "dss": "os", "dfi": None, "pfi": None}
 
 
 def test_all_faults_are_told_at_once():

@@ -4,6 +4,10 @@ Every patient has a latent vector in four parts: seen by both modalities, by the
 stream only, by the cells stream only, by RNA only. Hazard and subtype depend on all four
 parts alike (times `effect`), so a second modality and the cells stream each have
 something to add. Sites have batch shifts that carry no outcome.
+
+Nulls beside ``effect: 0``: ``modalities: redundant`` (slides and RNA show the same vector),
+``cells: redundant`` (the cells stream is the tile stream in other coordinates) and
+``shared: irrelevant`` (what both show, and contrastive learning finds, carries no outcome).
 """
 
 from dataclasses import dataclass
@@ -51,8 +55,11 @@ def simulate_features(cfg: dict) -> Cohort:
     n = cfg["simulate.patients"]
     patients = patient_ids(cfg)
     latent = {part: rng.standard_normal((n, size)) for part, size in PARTS.items()}
+    if cfg["simulate.modalities"] == "redundant":  # drawn and dropped: the shared part, sites and slides are those of the other cohort
+        latent = {part: values * (part == "both") for part, values in latent.items()}
     site = draw_sites(n, cfg["simulate.sites"], rng)
     loadings = draw_loadings(cfg, fixed)
+    loadings |= {name: outcome_weights(loadings[name], cfg) for name in ("hazard", "classes")}
     outcome, truth = draw_outcomes(latent, cfg, loadings, rng)
     slides = draw_slides(patients, cfg, rng)
     tile, cells = _streams(slides, patients, latent, site, loadings, cfg, rng)
@@ -105,6 +112,17 @@ def _unit(vector: np.ndarray) -> np.ndarray:
         parts.append(part / np.linalg.norm(part))
         start += size
     return np.concatenate(parts) / np.sqrt(len(PARTS))
+
+
+def outcome_weights(loading: np.ndarray, cfg: dict) -> np.ndarray:
+    """Weights of the latent vector (size,) or (size, classes) on an outcome, under the nulls that concern it.
+
+    Where only the shared part informs, it does so with the strength of all four.
+    """
+    shared = (np.arange(len(loading)) < PARTS["both"]).reshape(-1, *[1] * (loading.ndim - 1))
+    if cfg["simulate.modalities"] == "redundant":
+        return np.where(shared, loading * np.sqrt(len(PARTS)), 0.0)
+    return np.where(shared, 0.0, loading) if cfg["simulate.shared"] == "irrelevant" else loading
 
 
 def draw_outcomes(latent: dict[str, np.ndarray], cfg: dict, loadings: dict[str, np.ndarray], rng: np.random.Generator, least: int = 0) -> tuple[dict, dict]:
@@ -174,9 +192,17 @@ def _streams(
         batch = shift * rng.standard_normal((site.max() + 1, width))
         stroma = loadings["stroma"][:width] * 1.5
         values = np.where(informative[:, None], signal[owner], stroma) + batch[site[owner]] + rng.standard_normal((rows, width))
+        if stream == "cells" and cfg["simulate.cells"] == "redundant":
+            values = tables[0].filter(like="tile_").to_numpy() @ _projection(cfg)
         names = [f"{stream}_{k:03d}" for k in range(width)]
         tables.append(pd.DataFrame({**ids, **{name: values[:, k].astype(np.float32) for k, name in enumerate(names)}}))
     return tables[0], tables[1]
+
+
+def _projection(cfg: dict) -> np.ndarray:
+    """Fixed random map of tile features to as many columns as the cells stream has, of about their variance."""
+    shape = (cfg["simulate.tile_features"], cfg["simulate.cell_features"])
+    return np.random.default_rng([*shape, 19]).standard_normal(shape) / np.sqrt(shape[0])
 
 
 def _counts(patients: list[str], latent: dict, site: np.ndarray, loadings: dict, cfg: dict, rng: np.random.Generator) -> pd.DataFrame:

@@ -15,6 +15,9 @@ class Survival(Block):
     event: str | None = Field(None, description="column with 1 = event, 0 = censored; default <name>_event")
     unit: Literal["days", "weeks", "months", "years"] = Field("days", description="unit of the time column")
     factor: float = Field(1.0, gt=0, description="times are multiplied by this before the unit is converted")
+    competing: str | None = Field(
+        None, description="another endpoint whose event, without one here, ends the time at risk: dss competes with os (death of another cause)"
+    )
     horizons: list[int] = Field([1095, 1825], min_length=1, description="days at which survival is predicted and scored")
 
     @property
@@ -46,7 +49,9 @@ class Label(Block):
 class Tasks(Block):
     """Everything that is predicted."""
 
-    survival: list[Survival] = Field([Survival(name=n) for n in ("os", "dss", "dfi", "pfi")], description="right-censored endpoints")
+    survival: list[Survival] = Field(
+        [Survival(name="os"), Survival(name="dss", competing="os"), Survival(name="dfi"), Survival(name="pfi")], description="right-censored endpoints"
+    )
     labels: list[Label] = Field(
         [
             Label(
@@ -66,4 +71,8 @@ class Tasks(Block):
             raise ValueError(f"two tasks share a name: {sorted(names)}")
         if not names:
             raise ValueError("tasks.survival and tasks.labels are both empty: name at least one endpoint or label")
+        for endpoint in self.survival:
+            others = [t.name for t in self.survival if t is not endpoint]
+            if endpoint.competing is not None and endpoint.competing not in others:
+                raise ValueError(f"tasks.survival {endpoint.name}: competing '{endpoint.competing}' is no other endpoint; others: {others}")
         return self

@@ -19,7 +19,7 @@ from sklearn.metrics import log_loss
 
 from confuselt.finetune.cox import cox_loss
 from confuselt.finetune.inputs import Inputs
-from confuselt.finetune.targets import Targets
+from confuselt.finetune.targets import Targets, curve_days
 from confuselt.pretrain.retrieval import ranks
 from confuselt.unusable import NotAvailable
 
@@ -72,9 +72,9 @@ def linear_predictions(rows: dict[str, np.ndarray], targets: dict[str, Targets],
             continue
         model, test = best[1], shown[best[2]]["test"]
         found.append((task, "risk", model.predict_log_partial_hazard(pd.DataFrame(test)).to_numpy()))
-        horizons = targets["train"].horizons[task]
-        curves = model.predict_survival_function(pd.DataFrame(test), times=horizons)
-        found += [(task, f"surv_{d}", curves.loc[d].to_numpy()) for d in horizons]
+        days = curve_days(targets["train"].horizons[task])
+        curves = model.predict_survival_function(pd.DataFrame(test), times=days)
+        found += [(task, f"surv_{d}", curves.loc[d].to_numpy()) for d in days]
     for task, label in targets["train"].labels.items():
         known = label >= 0
         if len(np.unique(label[known])) < 2:

@@ -12,7 +12,7 @@ from confuselt.finetune.cox import breslow, cox_loss
 from confuselt.finetune.inputs import Inputs, drop_modality, masks
 from confuselt.finetune.member import Best, Member, average_members, groups_of, outputs_of
 from confuselt.finetune.network import ArmNetwork
-from confuselt.finetune.targets import Targets
+from confuselt.finetune.targets import Targets, curve_days
 from confuselt.model.checkpoint import hashed_ids, seed_of
 from confuselt.model.encoders import StreamScaler, fit_scaler
 from confuselt.model.schedule import one_cycle
@@ -70,7 +70,7 @@ def train_fold(
     -------
     fold : dict
         Weights and baseline hazards of the members, scaler, hashed training ids, inner losses, predictions of the
-        inner patients, and ``not_learnable``: tasks that the training patients cannot teach, with the reason.
+        inner patients, ``median`` and ``spread`` (mean, SD) of the training patients' risk per input pattern and endpoint, and ``not_learnable``: tasks that the training patients cannot teach, with the reason.
     predictions : DataFrame
         ``patient_id, inputs, task, output, value`` of the test patients, for every other task.
 
@@ -100,10 +100,12 @@ def train_fold(
     members = [_fit_member(arm, inputs, genes, targets, train, inner, heads, checkpoint, cfg, (*seed, m), device) for m in range(cfg["finetune.members"])]
     test = {i: inputs.has(roles["test"], i) for i in arm.inputs}
     rows = [_predictions(members, inputs, patients, pattern, targets, cfg) for pattern, patients in test.items() if patients]
+    trained = {i: _risks(members, inputs, inputs.has(roles["train"], i), i, targets, cfg) for i in arm.inputs}
     fold = {
         "scaler": scaler.state() if scaler else {},
         "members": [{"parts": m["parts"], "baseline": m["baseline"]} for m in members],
-        "median": {i: _median_risk(members, inputs, inputs.has(roles["train"], i), i, targets, cfg) for i in arm.inputs},
+        "median": {i: {t: float(np.median(r)) for t, r in risks.items()} for i, risks in trained.items()},
+        "spread": {i: {t: [float(r.mean()), float(r.std())] for t, r in risks.items()} for i, risks in trained.items()},
         "inner": {t: float(np.mean([m["inner"].get(t, np.nan) for m in members])) for t in heads},
         "inner_predictions": _inner_predictions(members, inputs, inputs.has(roles["inner"], arm.inputs[0]), arm.inputs[0], targets, cfg),
         "not_learnable": lost,
@@ -211,7 +213,8 @@ def _baselines(member: Member, arm: Arm, inputs: Inputs, patients: list[str], ta
 
 def _averaged(members: list[dict], inputs: Inputs, patients: list[str], pattern: str, targets: Targets, cfg: dict) -> dict[tuple[str, str], np.ndarray]:
     pairs = [(m["member"], m["baseline"]) for m in members]
-    return average_members(pairs, inputs, patients, pattern, targets.classes, targets.horizons, cfg["finetune.tiles"])
+    days = {task: curve_days(horizons) for task, horizons in targets.horizons.items()}
+    return average_members(pairs, inputs, patients, pattern, targets.classes, days, cfg["finetune.tiles"])
 
 
 def _inner_predictions(members: list[dict], inputs: Inputs, patients: list[str], pattern: str, targets: Targets, cfg: dict) -> dict:
@@ -233,9 +236,9 @@ def _predictions(members: list[dict], inputs: Inputs, patients: list[str], patte
     )
 
 
-def _median_risk(members: list[dict], inputs: Inputs, patients: list[str], pattern: str, targets: Targets, cfg: dict) -> dict[str, float]:
-    """Median risk of the training patients per endpoint: the cut of Kaplan-Meier curves."""
+def _risks(members: list[dict], inputs: Inputs, patients: list[str], pattern: str, targets: Targets, cfg: dict) -> dict[str, np.ndarray]:
+    """Risks of training patients per endpoint: their median cuts Kaplan-Meier curves, mean and SD put single arms on one scale for late fusion."""
     if not patients:
         return {}
     averaged = _averaged(members, inputs, patients, pattern, targets, cfg)
-    return {task: float(np.median(averaged[task, "risk"])) for task in targets.survival}
+    return {task: averaged[task, "risk"] for task in targets.survival}

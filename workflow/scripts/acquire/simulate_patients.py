@@ -8,7 +8,7 @@ from confuselt.progress import progress
 from confuselt.rna.star import write_star
 from confuselt.run_step import Output, run_step
 
-READS = ("simulate.*", "-simulate.level", "-simulate.tiles")
+READS = ("simulate.*", "-simulate.level", "-simulate.tiles", "-simulate.modalities", "-simulate.cells", "-simulate.shared")
 
 
 def main(slides: Output, rna: Output, counts: Output, clinical: Output, centroids: Output, truth: Output, cfg: dict) -> None:

@@ -9,7 +9,7 @@ from confuselt.run_step import Output, run_step
 from confuselt.tables import write_table
 from confuselt.tile.group import run_group
 
-READS = ("simulate.*", "-simulate.level", "-simulate.tiles")
+READS = ("simulate.*", "-simulate.level", "-simulate.tiles", "-simulate.modalities", "-simulate.cells", "-simulate.shared")
 
 
 def main(part: Output, cfg: dict) -> None:
