@@ -6,18 +6,21 @@ import pytest
 import torch
 from statsmodels.stats.multitest import multipletests
 
+from confuselt.config.learning import Plan
 from confuselt.evaluate.answers import answers
-from confuselt.evaluate.comparisons import compare, holm, verdict
+from confuselt.evaluate.comparisons import compare, compare_retrieval, comparisons_table
 from confuselt.evaluate.inner import inner_choice, inner_losses
+from confuselt.evaluate.resample import Resampling
 from confuselt.evaluate.retrieval import Gallery, retrieval_rows, retrieval_table
 from confuselt.evaluate.schema import COMPARISONS, RETRIEVAL
-from confuselt.evaluate.scores import Bootstrap
+from confuselt.evaluate.scores import Scorer
+from confuselt.evaluate.verdicts import events_needed, holm, non_inferior, verdict
 from confuselt.finetune.cox import cox_loss
 from confuselt.finetune.targets import Targets
 from confuselt.model.checkpoint import hashed_ids
 from confuselt.tables import check_table
 
-CFG = {"evaluate.min_events": 20, "evaluate.delta_c": 0.02, "evaluate.delta_auc": 0.01, "evaluate.primary": "os"}
+CFG = {"evaluate.min_events": 20, "evaluate.plan": Plan().model_dump(), "evaluate.primary": "os"}
 
 
 def test_holm_is_that_of_statsmodels():
@@ -38,6 +41,15 @@ def test_holm_is_that_of_statsmodels():
 )
 def test_verdicts(low, high, p, said):
     assert verdict(low, high, p, 0.02) == said
+
+
+@pytest.mark.parametrize(("low", "high", "said"), [(-0.01, 0.1, "yes"), (-0.1, -0.03, "no"), (-0.1, 0.1, "cannot tell"), (-0.02, 0.1, "cannot tell")])
+def test_non_inferiority(low, high, said):
+    assert non_inferior(low, high, 0.02) == said
+
+
+def test_events_needed_grow_with_the_square():
+    assert events_needed(100, 0.06, 0.03) == pytest.approx(400)
 
 
 def inner_of(patients, **values):
@@ -70,7 +82,7 @@ def world():
     truth = rng.normal(size=n)
     days, event = rng.exponential(100 / np.exp(truth)), (rng.random(n) < 0.7).astype(float)
     targets = Targets(ids, {"os": (days, event), "rare": (days, (np.arange(n) < 10).astype(float))}, {}, {}, {"os": [50], "rare": [50]})
-    boot = Bootstrap([ids[fold::3] for fold in range(3)], 300, 1)
+    boot = Resampling([ids[fold::5] for fold in range(5)], {p: f"S{i % 20}" for i, p in enumerate(ids)}, 300, 1)
     noise = {"both-scratch-cells": 0.2, "wsi-scratch-cells": 2.0, "rna-scratch": 2.5, "wsi-pretrained-cells": 2.0, "wsi-pretrained-nocells": 2.0}
     rows = [
         {
@@ -79,26 +91,32 @@ def world():
             "draw": 0,
             "inputs": arm.split("-")[0],
             "missing_rate": 0.0,
-            "repeat": 0,
-            "fold": i % 3,
+            "repeat": repeat,
+            "fold": (i // 5**repeat) % 5,
             "task": task,
             "output": "risk",
             "value": v,
         }
         for arm, sd in noise.items()
         for task in ("os", "rare")
+        for repeat in (0, 1)
         for i, (p, v) in enumerate(zip(ids, truth + sd * rng.normal(size=n), strict=True))
     ]
     inner = {arm: inner_of(ids, os=truth / sd) for arm, sd in noise.items()}
     return pd.DataFrame(rows), targets, inner, boot
 
 
+def table_of(predictions, targets, inner, reasons, boot):
+    rows = compare(Scorer(predictions, targets, boot), inner, reasons, sorted(set(predictions["arm"])), CFG)
+    return comparisons_table(rows)
+
+
 def test_questions_are_answered_where_they_can_be(world):
     predictions, targets, inner, boot = world
-    table = compare(predictions, targets, inner, {"rna-pretrained": "no RNA"}, boot, CFG)
+    table = table_of(predictions, targets, inner, {"rna-pretrained": "no RNA"}, boot)
     check_table(table, COMPARISONS)
     main = table[(table["family"] == "primary") & (table["task"] == "os")].set_index("question")
-    assert main.loc["modality", "verdict"] == "yes" and main.loc["modality", "arm_b"] == "wsi-scratch-cells" and main.loc["modality", "difference"] > 0.1
+    assert main.loc["modality", "verdict"] == "yes" and main.loc["modality", "arm_b"] == "wsi-scratch-cells" and main.loc["modality", "difference"] > 0.05
     assert main.loc["cells", "verdict"] == "cannot tell"
     assert main["detectable"].between(0.02, 0.3).all() and (main["p_holm"] >= main["p"]).all()
     rare = table[(table["family"] == "primary") & (table["task"] == "rare")]
@@ -106,7 +124,9 @@ def test_questions_are_answered_where_they_can_be(world):
     beside = table[table["family"] == "exploratory"]
     assert beside["p"].isna().all() and beside["verdict"].isna().all()
     lost = beside[(beside["arm_b"] == "rna-pretrained") & (beside["question"] == "single-input")]
-    assert lost["reason"].str.contains("both-pretrained-cells is not among finetune.arms").all()
+    assert lost.empty
+    margin = table[(table["family"] == "non-inferiority") & (table["arm_b"] == "rna-pretrained")]
+    assert margin["reason"].str.contains("both-pretrained-cells is not among the arms of this run; rna-pretrained: no RNA").all()
     said = answers(table, CFG)
     assert said[0]["verdict"] == "yes" and "os (C-index): both-scratch-cells against wsi-scratch-cells differs by +" in said[0]["lines"][0]
     assert "not compared" in said[0]["lines"][1]
@@ -114,18 +134,18 @@ def test_questions_are_answered_where_they_can_be(world):
 
 def test_a_fold_that_one_side_lacks_is_left_out_on_both(world):
     predictions, targets, inner, boot = world
-    short = predictions[~((predictions["arm"] == "wsi-scratch-cells") & (predictions["fold"] == 2))]
-    row = compare(short, targets, inner, {}, boot, CFG).query("family == 'primary' and task == 'os' and question == 'modality'").iloc[0]
-    assert row["status"] == "ok" and row["n"] == 200 and row["reason"] == "over the 2 of 3 folds that both sides have"
+    short = predictions[~((predictions["arm"] == "wsi-scratch-cells") & (predictions["fold"] == 2) & (predictions["repeat"] == 0))]
+    row = table_of(short, targets, inner, {}, boot).query("family == 'primary' and task == 'os' and question == 'modality'").iloc[0]
+    assert row["status"] == "ok" and row["n"] == 240 and row["reason"] == "over the 9 of 10 folds that both sides have"
     none = predictions[predictions["arm"] != "wsi-scratch-cells"]
-    row = compare(none, targets, inner, {}, boot, CFG).query("family == 'primary' and task == 'os' and question == 'modality'").iloc[0]
-    assert row["status"] == "not available" and row["reason"] == "no fold in which both sides could learn os"
+    row = table_of(none, targets, inner, {}, boot).query("family == 'primary' and task == 'os' and question == 'modality'").iloc[0]
+    assert row["status"] == "not available" and row["reason"] == "wsi-scratch-cells is not among the arms of this run"
 
 
 def test_retrieval_rows_state_chance_and_strata():
     rng = np.random.default_rng(0)
     ids = [f"P{i}" for i in range(40)]
-    boot = Bootstrap([ids[:20], ids[20:]], 100, 0)
+    boot = Resampling([ids[:20], ids[20:]], {p: f"S{i % 8}" for i, p in enumerate(ids)}, 100, 0)
     vectors = rng.normal(size=(40, 5))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     galleries = [Gallery("tile", 0, 0, f, ids[20 * f : 20 * f + 20], vectors[20 * f : 20 * f + 20], vectors[20 * f : 20 * f + 20]) for f in (0, 1)]
@@ -144,3 +164,22 @@ def test_retrieval_rows_state_chance_and_strata():
     lost = table[table["status"] != "ok"]
     assert lost[lost["model"] == "tile-cells"]["fold"].tolist() == [0, 1, -1] and lost[lost["reason"] == "1 test patients"]["fold"].tolist() == [2]
     assert "no cells" in set(lost["reason"]) and "no two test pairs share a class" in set(lost["reason"])
+
+
+def test_retrieval_contrast_uses_the_patients_that_both_models_have():
+    rng = np.random.default_rng(1)
+    ids = [f"P{i}" for i in range(150)]
+    boot = Resampling([ids[f * 30 : f * 30 + 30] for f in range(5)], {p: f"S{i % 20}" for i, p in enumerate(ids)}, 200, 0)
+    wsi = rng.normal(size=(150, 8))
+    near, far = wsi + 0.1 * rng.normal(size=wsi.shape), wsi + 6 * rng.normal(size=wsi.shape)
+
+    def gallery(model, fold, other, n=30):
+        at = slice(30 * fold, 30 * fold + n)
+        return Gallery(model, 0, 0, fold, ids[at], wsi[at], other[at])
+
+    found = [gallery("tile-cells", f, near, 20) for f in range(5)] + [gallery("tile", f, far) for f in range(5)]
+    table = comparisons_table(compare_retrieval(found, [], Scorer(pd.DataFrame(columns=["arm", "draw", "inputs", "task"]), None, boot), CFG))
+    check_table(table, COMPARISONS)
+    cells = table[table["question"] == "cells"].iloc[0]
+    assert cells["n"] == 100 and cells["verdict"] == "yes" and cells["difference"] > 0.2 and cells["k"] == 10
+    assert table[table["question"] == "pretraining"]["reason"].str.contains("not among the models of this run").all()

@@ -1,4 +1,4 @@
-"""Metrics against lifelines, scikit-survival and scikit-learn; folds summed within; the bootstrap paired."""
+"""Pair statistics against lifelines, scikit-survival and scikit-learn; folds summed within; both bootstraps paired."""
 
 import numpy as np
 import pandas as pd
@@ -8,9 +8,10 @@ from lifelines.utils import concordance_index
 from sklearn.metrics import roc_auc_score
 from strategies import survival
 
-from confuselt.evaluate.ipcw import censoring_weights, ipcw_metrics
+from confuselt.evaluate.intervals import from_draws
 from confuselt.evaluate.pairs import class_pairs, ratio, survival_pairs
-from confuselt.evaluate.scores import Bootstrap, interval, score_label, score_survival, wide
+from confuselt.evaluate.resample import Resampling
+from confuselt.evaluate.scores import Scorer
 from confuselt.finetune.targets import Targets
 
 
@@ -42,8 +43,9 @@ def test_auc_and_its_weighted_form_are_scikit_learns():
     rng = np.random.default_rng(1)
     score, positive, weight = rng.integers(0, 6, 60).astype(float), rng.random(60) < 0.4, rng.integers(0, 4, 60).astype(np.float32)
     pairs = class_pairs(score, positive)
-    assert ratio(*pairs.total(np.ones((1, 60), np.float32)))[0] == pytest.approx(roc_auc_score(positive, score), abs=1e-6)
-    assert ratio(*pairs.total(weight[None]))[0] == pytest.approx(roc_auc_score(positive, score, sample_weight=weight), abs=1e-6)
+    for w, reference in ((np.ones(60, np.float32), None), (weight, weight)):
+        ours = ratio(*(pairs.total(w[None], of) for of in ("won", "comparable")))[0]
+        assert ours == pytest.approx(roc_auc_score(positive, score, sample_weight=reference), abs=1e-6)
 
 
 @settings(max_examples=25, deadline=None)
@@ -52,7 +54,8 @@ def test_bootstrap_weights_are_repeated_patients(drawn):
     risk, days, event = drawn
     weight = np.random.default_rng(0).multinomial(len(risk), np.full(len(risk), 1 / len(risk))).astype(np.float32)
     again = np.repeat(np.arange(len(risk)), weight.astype(int))
-    won, comparable = survival_pairs(risk, days, event).total(weight[None])
+    pairs = survival_pairs(risk, days, event)
+    won, comparable = (pairs.total(weight[None], of) for of in ("won", "comparable"))
     direct = survival_pairs(risk[again], days[again], event[again])
     # A patient drawn twice makes no comparable pair with itself.
     assert won[0] == pytest.approx(direct.won.sum(), rel=1e-5) and comparable[0] == pytest.approx(direct.comparable.sum(), rel=1e-5)
@@ -69,14 +72,18 @@ def world(n=120, seed=0):
         # Scores of the folds share no scale: each has its own offset.
         rows.append((p, 0, fold, "os", "risk", 100 * fold - days[i] / 100 + rng.normal()))
         rows += [(p, 0, fold, "kind", f"p_{c}", float(rng.random() + (targets.labels["kind"][i] == k))) for k, c in enumerate("abc")]
-    table = pd.DataFrame(rows, columns=["patient_id", "repeat", "fold", "task", "output", "value"])
-    boot = Bootstrap([ids[fold::3] for fold in range(3)], 200, 1)
-    return table, targets, boot
+    table = pd.DataFrame(rows, columns=["patient_id", "repeat", "fold", "task", "output", "value"]).assign(arm="a", draw=0, inputs="wsi")
+    resampling = Resampling([ids[fold::3] for fold in range(3)], {p: f"S{i % 12}" for i, p in enumerate(ids)}, 200, 1)
+    return table, targets, resampling
+
+
+def score(table, targets, resampling, task, **chosen):
+    return Scorer(table, targets, resampling).block("a", 0, "wsi", task, **chosen)
 
 
 def test_over_folds_pairs_are_summed_within_folds():
-    table, targets, boot = world()
-    block = score_survival(wide(table, "os"), targets, "os", boot)
+    world_ = table, targets, _ = world()
+    block = score(*world_, "os")
     won = comparable = 0
     for fold in range(3):
         part = table[(table["task"] == "os") & (table["fold"] == fold)]
@@ -86,14 +93,14 @@ def test_over_folds_pairs_are_summed_within_folds():
     assert block.value == pytest.approx(won / comparable, abs=1e-6)
     pooled = survival_pairs(table[table["task"] == "os"]["value"].to_numpy(), *targets.take(list(table[table["task"] == "os"]["patient_id"])).survival["os"])
     assert abs(block.value - pooled.won.sum() / pooled.comparable.sum()) > 0.02, "pooling across folds would be another number"
-    low, high = interval(block.draws)
-    assert low < block.value < high and block.n == 120
+    wide = block.interval()
+    assert wide.low < block.value < wide.high and block.n == 120
     assert [f["n"] for f in block.folds] == [40, 40, 40]
 
 
 def test_macro_auc_over_folds():
-    table, targets, boot = world()
-    block = score_label(wide(table, "kind"), targets, "kind", boot)
+    world_ = table, targets, _ = world()
+    block = score(*world_, "kind")
     values = []
     for k, c in enumerate("abc"):
         won = comparable = 0
@@ -106,53 +113,61 @@ def test_macro_auc_over_folds():
 
 
 def test_equal_scores_give_exactly_equal_draws():
-    table, targets, boot = world()
-    a, b = (score_survival(wide(table, "os"), targets, "os", boot) for _ in range(2))
-    assert (a.draws == b.draws).all()
+    world_ = table, targets, _ = world()
+    a, b = (score(*world_, "os") for _ in range(2))
+    assert (a.patients == b.patients).all() and (a.sites == b.sites).all()
 
 
 def test_repeats_bring_no_new_patients():
     """The same predictions again under another map of folds: as many patients, intervals as wide."""
-    table, targets, boot = world()
+    world_ = table, targets, _ = world()
     again = pd.concat([table, table.assign(repeat=1)])
-    one, two = (score_survival(wide(t, "os"), targets, "os", boot) for t in (table, again))
-    np.testing.assert_allclose(one.draws, two.draws, rtol=1e-6)
+    one, two = (score(t, targets, world_[2], "os") for t in (table, again))
+    np.testing.assert_allclose(one.patients, two.patients, rtol=1e-6)
+    np.testing.assert_allclose(one.sites, two.sites, rtol=1e-6)
     assert one.n == two.n == 120 and one.events == two.events
 
 
 def test_only_patients_that_both_sides_can_score():
-    table, targets, boot = world()
-    block = score_survival(wide(table, "os"), targets, "os", boot, {f"P{i}" for i in range(60)})
+    world_ = table, targets, _ = world()
+    block = score(*world_, "os", only={f"P{i}" for i in range(60)})
     assert block.n == 60
 
 
 def test_nothing_comparable_is_nan_not_a_crash():
-    table, targets, boot = world()
+    world_ = table, targets, _ = world()
     censored = Targets(targets.patients, {"os": (targets.survival["os"][0], np.zeros(120))}, targets.labels, targets.classes, targets.horizons)
-    assert np.isnan(score_survival(wide(table, "os"), censored, "os", boot).value)
-    empty = score_survival({}, targets, "os", boot)
-    assert np.isnan(empty.value) and interval(empty.draws)[0] != interval(empty.draws)[0]
+    assert np.isnan(score(table, censored, world_[2], "os").value)
+    empty = score(table[table["task"] != "os"], targets, world_[2], "os")
+    assert np.isnan(empty.value) and np.isnan(empty.interval().low) and empty.interval().method == "none"
+    assert from_draws("patient bootstrap", empty.value, empty.patients) is None
 
 
-def test_uno_auc_and_brier_are_those_of_scikit_survival():
-    from sksurv.metrics import brier_score, concordance_index_ipcw, cumulative_dynamic_auc
-    from sksurv.util import Surv
+def test_a_site_draw_is_its_patients_drawn_together():
+    table, targets, resampling = world()
+    block = score(table, targets, resampling, "os")
+    draw = 7
+    patients = list(targets.patients)
+    group, by_site = resampling.of_sites(patients)
+    weight = dict(zip(patients, by_site[1 + draw][group], strict=True))
+    won = comparable = 0.0
+    for fold in range(3):
+        part = table[(table["task"] == "os") & (table["fold"] == fold)]
+        w = np.array([[weight[p] for p in part["patient_id"]]], np.float32)
+        pairs = survival_pairs(part["value"].to_numpy(), *targets.take(list(part["patient_id"])).survival["os"])
+        won, comparable = won + pairs.total(w)[0], comparable + pairs.total(w, "comparable")[0]
+    assert block.sites[draw] == pytest.approx(won / comparable, rel=1e-5)
 
-    rng = np.random.default_rng(4)
-    x = rng.normal(size=400)
-    days, follow = rng.exponential(600 / np.exp(x)), rng.uniform(100, 2500, 400)
-    event, days = (days <= follow).astype(float), np.minimum(days, follow)
-    train, test = slice(0, 250), slice(250, 400)
-    survive = {500: np.exp(-500 / 600 * np.exp(x[test])), 900: np.exp(-900 / 600 * np.exp(x[test]))}
-    ours = ipcw_metrics(x[test] + 0.3 * rng.normal(size=150), survive, days[test], event[test], (days[train], event[train]))
-    rng = np.random.default_rng(4)
-    x = rng.normal(size=400)
-    rng.exponential(600 / np.exp(x))
-    rng.uniform(100, 2500, 400)
-    risk = x[test] + 0.3 * rng.normal(size=150)
-    a, b = Surv.from_arrays(event[train] == 1, days[train]), Surv.from_arrays(event[test] == 1, days[test])
-    _, tau = censoring_weights(days[train], event[train], days[test])
-    assert ours["uno_c", None] == pytest.approx(concordance_index_ipcw(a, b, risk, tau=tau)[0], abs=5e-3)
-    for horizon in (500, 900):
-        assert ours["auc_time", horizon] == pytest.approx(cumulative_dynamic_auc(a, b, risk, [horizon])[0][0], abs=5e-3)
-        assert ours["brier", horizon] == pytest.approx(brier_score(a, b, survive[horizon][:, None], [horizon])[1][0], abs=5e-3)
+
+def test_pairs_within_a_group():
+    rng = np.random.default_rng(3)
+    risk, days, event, group = rng.normal(size=60), rng.exponential(10, 60), (rng.random(60) < 0.5).astype(float), rng.integers(0, 4, 60)
+    inside = survival_pairs(risk, days, event, group=group)
+    apart = [survival_pairs(*(v[group == g] for v in (risk, days, event))) for g in range(4)]
+    assert inside.won.sum() == sum(p.won.sum() for p in apart) and inside.comparable.sum() == sum(p.comparable.sum() for p in apart)
+
+
+def test_without_sites_there_is_no_site_bootstrap():
+    table, targets, _ = world()
+    alone = Resampling([targets.patients[f::3] for f in range(3)], {}, 50, 1)
+    assert alone.sites == 0 and score(table, targets, alone, "os").sites is None

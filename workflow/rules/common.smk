@@ -195,6 +195,12 @@ def features_of(stream):
 # --- pretrain, finetune
 
 
+def plan_of_experiment():
+    """The analysis plan is there before any model is trained; another plan trains none anew."""
+    return ancient(f"{EXPERIMENT}/evaluate/plan.json")
+
+
+
 def rna_of_fold(wildcards):
     return f"{RESULTS}/{shared_run(wildcards)}/rna/r{wildcards.repeat}f{wildcards.fold}.h5ad"
 

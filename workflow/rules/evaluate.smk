@@ -1,4 +1,25 @@
-"""Metrics, comparisons, controls, report."""
+"""Analysis plan, metrics, comparisons, controls, report."""
+
+
+rule register_plan:
+    output:
+        plan=f"{EXPERIMENT}/evaluate/plan.json",
+    log:
+        f"{RESULTS}/logs/evaluate/register_plan/{MAIN}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate/register_plan/{MAIN}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        cfg=cfg("evaluate", "register_plan"),
+        code=code("evaluate", "register_plan"),
+    message:
+        "evaluate: analysis plan"
+    script:
+        "../scripts/evaluate/register_plan.py"
 
 
 rule score_arms:
@@ -6,6 +27,7 @@ rule score_arms:
         store=STORE,
         folds=f"{EXPERIMENT}/split/folds.parquet",
         clinical=f"{OURS}/acquire/clinical.parquet",
+        plan=f"{EXPERIMENT}/evaluate/plan.json",
         rna=[f"{EXPERIMENT}/rna/r{r}f{f}.h5ad" for r in REPEATS for f in FOLDS],
         arm_predictions=[
             f"{EXPERIMENT}/finetune/{arm}/r{r}.parquet"
@@ -27,6 +49,7 @@ rule score_arms:
         control_clinical=control_tables(
             "acquire/clinical.parquet", f"{OURS}/acquire/clinical.parquet"
         ),
+        leaky=[],
     output:
         predictions=f"{EXPERIMENT}/evaluate/predictions.parquet",
         metrics=f"{EXPERIMENT}/evaluate/metrics.parquet",
@@ -58,6 +81,7 @@ rule write_report:
         comparisons=f"{EXPERIMENT}/evaluate/comparisons.parquet",
         retrieval=f"{EXPERIMENT}/evaluate/retrieval.parquet",
         curves=f"{EXPERIMENT}/evaluate/curves.parquet",
+        plan=f"{EXPERIMENT}/evaluate/plan.json",
         folds=f"{EXPERIMENT}/split/folds.parquet",
         store=STORE,
         checkpoint=(

@@ -3,6 +3,7 @@
 
 rule finetune_arm:
     input:
+        plan=plan_of_experiment(),
         store=STORE,
         rna=rna_of_folds,
         folds=folds_of,

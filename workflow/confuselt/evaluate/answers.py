@@ -8,7 +8,7 @@ QUESTIONS = {
     "pretraining": "Does contrastive pretraining help a slide-only model?",
     "cells": "Do cell-type-related features help?",
 }
-METRIC_WORDS = {"harrell_c": "C-index", "auc_macro": "macro AUC"}
+METRIC_WORDS = {"harrell_c": "C-index", "auc_macro": "macro AUC", "recall": "recall@k of pretraining"}
 
 
 def answers(comparisons: pd.DataFrame, cfg: dict) -> list[dict]:
@@ -23,7 +23,8 @@ def answers(comparisons: pd.DataFrame, cfg: dict) -> list[dict]:
     tasks = sorted(set(primary["task"]), key=lambda t: (t != cfg["evaluate.primary"], t))
     found = []
     for question, words in QUESTIONS.items():
-        rows = [primary[(primary["question"] == question) & (primary["task"] == t)].iloc[0] for t in tasks]
+        asked = [primary[(primary["question"] == question) & (primary["task"] == t)] for t in tasks]
+        rows = [a.iloc[0] for a in asked if len(a)]
         verdict = rows[0]["verdict"] if rows and rows[0]["task"] == cfg["evaluate.primary"] else "cannot tell"
         found.append({"question": words, "verdict": verdict, "lines": [_sentence(r) for r in rows] or ["No task was available."]})
     return found
@@ -43,6 +44,19 @@ def _sentence(row: pd.Series) -> str:
         + (f", and {row['events_needed']:.0f} events would be needed to see 0.03" if np.isfinite(row["events_needed"]) else ""),
     }[row["verdict"]]
     return f"{row['task']} ({metric}): {sides} differs by {row['difference']:+.3f} (95 % interval {row['low']:+.3f} to {row['high']:+.3f}, {int(row['n'])} patients{events}): {said}."
+
+
+def joint_model(comparisons: pd.DataFrame) -> list[str]:
+    """Is the one checkpoint for every input pattern as good as arms trained for one modality: a sentence per task and modality."""
+    said = {"yes": "non-inferior", "no": "inferior", "cannot tell": "cannot tell"}
+    lines = []
+    for row in comparisons[comparisons["question"] == "single-input"].to_dict("records"):
+        sides = f"{row['task']}: {row['arm_a']} with {row['inputs_a']} alone against {row['arm_b']}"
+        if row["status"] != "ok":
+            lines.append(f"{sides}: not compared, {row['reason']}.")
+        else:
+            lines.append(f"{sides}: {row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}): {said[row['verdict']]}.")
+    return lines
 
 
 def cannot_answer(tables: dict[str, pd.DataFrame], bags: dict[str, dict], cfg: dict) -> list[str]:
@@ -74,9 +88,6 @@ def cannot_answer(tables: dict[str, pd.DataFrame], bags: dict[str, dict], cfg: d
             f"{name} is defined on RNA: arms that see RNA predict the label from its own source. Their AUC is a ceiling, never evidence; pretraining on RNA sees that source too."
         )
     said.append("Label-free pretraining means free of survival labels and subtypes; it is not free of what RNA says about them.")
-    said.append(
-        "Intervals are from the patient bootstrap within folds alone; on repeated cross-validation such intervals are too narrow (76 to 87 % coverage at a nominal 95 %)."
-    )
     if cfg["acquire.source"] == "simulate":
         said.append("This cohort is simulated: its numbers show that the workflow runs, not how well anything works on patients.")
     if torn := torn_sites(tables["folds"]):

@@ -79,8 +79,7 @@ def kaplan_meier(predictions: pd.DataFrame, clinical: pd.DataFrame, arm: str, in
         & (predictions["repeat"] == 0)
     ]
     facts = clinical.set_index("patient_id")
-    cut = np.array([median.get((r, f), np.nan) for r, f in zip(rows["repeat"], rows["fold"], strict=True)], float)
-    high = rows["value"].to_numpy(float) > cut
+    cut, high = above_median(rows, median)
     days, event = (facts.loc[rows["patient_id"], f"{task}_{c}"].to_numpy(float) for c in ("days", "event"))
     known = np.isfinite(days) & np.isfinite(cut)
     if known.sum() < 2:
@@ -96,6 +95,12 @@ def kaplan_meier(predictions: pd.DataFrame, clinical: pd.DataFrame, arm: str, in
     axis.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.18))
     figure.tight_layout()
     return figure
+
+
+def above_median(rows: pd.DataFrame, median: dict[tuple[int, int], float]) -> tuple[np.ndarray, np.ndarray]:
+    """Cut of each row's fold (NaN where there is none), and which risks lie above it."""
+    cut = np.array([median.get((r, f), np.nan) for r, f in zip(rows["repeat"], rows["fold"], strict=True)], float)
+    return cut, rows["value"].to_numpy(float) > cut
 
 
 def pretraining_figure(curves: pd.DataFrame) -> Figure:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import norm, t
 
 POWER, TESTS = 0.8, 3  # what "detectable" means: this power at the first Holm step of three tests
+NO_SPREAD = 1e-12  # an error under this is rounding: no evidence of anything
 LEAST_DRAWS = 20  # finite bootstrap draws under which there is no interval
 
 
@@ -44,7 +45,7 @@ def from_draws(method: str, value: float, draws: np.ndarray, level: float = 0.95
         return None
     low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
     error = float(finite.std(ddof=1))
-    p = float(2 * norm.sf(abs(value) / error)) if error > 0 else 1.0
+    p = float(2 * norm.sf(abs(value) / error)) if error > NO_SPREAD else 1.0
     factor = norm.isf(0.05 / 2 / TESTS) + norm.ppf(POWER)
     return Interval(method, float(low), float(high), error, p, float(factor * error))
 
@@ -73,7 +74,7 @@ def corrected_t(value: float, folds: np.ndarray, count: int, level: float = 0.95
     error = float(np.sqrt((1 / len(finite) + 1 / (count - 1)) * finite.var(ddof=1)))
     free = len(finite) - 1
     half = t.ppf((1 + level) / 2, free) * error
-    p = float(2 * t.sf(abs(value) / error, free)) if error > 0 else 1.0
+    p = float(2 * t.sf(abs(value) / error, free)) if error > NO_SPREAD else 1.0
     return Interval("corrected resampled t", value - half, value + half, error, p, float((t.isf(0.05 / 2 / TESTS, free) + t.ppf(POWER, free)) * error))
 
 

@@ -13,13 +13,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from confuselt.evaluate.answers import answers, cannot_answer
-from confuselt.evaluate.figures import embedding, forest, kaplan_meier, pretraining_figure, retrieval_figure
+from confuselt.evaluate.answers import answers, cannot_answer, joint_model
+from confuselt.evaluate.calibration_figures import incidence_figure, net_benefit_figure, reliability_figure
+from confuselt.evaluate.figures import above_median, embedding, forest, kaplan_meier, pretraining_figure, retrieval_figure
+from confuselt.evaluate.plan import read_plan
+from confuselt.evaluate.site_figures import leaky_figure, site_figure
+from confuselt.evaluate.sites import missing_outcomes
 from confuselt.evaluate.slides import attention, heatmaps, tile_facts
 from confuselt.model.checkpoint import load_checkpoint
 from confuselt.pretrain.pairs import embed_pairs
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
+LOOKED_AT = "both-pretrained-cells"  # the arm whose calibration and cumulative incidence are drawn: the one checkpoint for every input pattern
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Sources:
     comparisons: Path
     retrieval: Path
     curves: Path
+    plan: Path
     folds: Path
     store: Path
     rna: Path
@@ -66,6 +72,13 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         if arm in models and survives:
             cuts = {(0, f): facts["median"].get(inputs, {}).get(cfg["evaluate.primary"], np.nan) for f, facts in enumerate(models[arm]["folds"])}
             figures |= _named(f"km-{arm}", kaplan_meier(tables["predictions"], tables["clinical"], arm, inputs, cfg["evaluate.primary"], cuts))
+    for task in cfg["tasks.survival"]:
+        figures |= _named(f"site-{task['name']}", site_figure(tables["curves"], tables["metrics"], task["name"]))
+        figures |= _named(f"benefit-{task['name']}", net_benefit_figure(tables["curves"], task["name"]))
+        if task["competing"]:
+            figures |= _named(f"incidence-{task['name']}", _incidence(tables, models, task))
+    figures |= _named("leaky", leaky_figure(tables["curves"]))
+    figures |= _named("reliability", reliability_figure(tables["curves"], LOOKED_AT))
     figures |= _named("embedding", _embedding(sources, tables, cfg))
     if sources.grids is not None and "wsi-pretrained-cells" in models:
         looked = attention("wsi-pretrained-cells", models["wsi-pretrained-cells"], 0, sources.store, _first_test(tables))
@@ -76,6 +89,12 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         "answers": answers(tables["comparisons"], cfg),
         "cannot": cannot_answer(tables, widest, cfg),
         "figures": {name: _data_uri(figure) for name, figure in figures.items()},
+        "plan": plan_facts(sources.plan, models),
+        "joint": joint_model(tables["comparisons"]),
+        "details": detail_metrics(tables["metrics"]),
+        "probe": probe_summary(tables["curves"]),
+        "missing": missing_outcomes(tables["clinical"][tables["clinical"]["status"] == "ok"], [t["name"] for t in cfg["tasks.survival"]]),
+        "likelihood": tables["curves"][tables["curves"]["curve"] == "likelihood-ratio"].to_dict("records"),
         "cohort": cohort_facts(tables, cfg),
         "folds": fold_table(tables, cfg),
         "exclusions": list(exclusions(sources)),
@@ -91,6 +110,43 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
     )
     environment.filters["num"] = _number
     return environment.get_template(TEMPLATE.name).render(context), figures
+
+
+def plan_facts(plan: Path, models: dict[str, dict]) -> dict:
+    """Hash of the plan in force, and the arms that were trained under another one."""
+    content = read_plan(plan)
+    return {**content, "changed": sorted(arm for arm, m in models.items() if m["plan"] != content["hash"])}
+
+
+def detail_metrics(metrics: pd.DataFrame) -> list[dict]:
+    """Every other metric over folds, of arms and baselines (draw 0): a row per arm, inputs and task."""
+    rows = metrics[(metrics["fold"] == -1) & (metrics["draw"] == 0) & metrics["metric"].notna() & ~metrics["metric"].isin(["harrell_c", "auc_macro"])]
+    found = []
+    for (task, arm, inputs), part in rows.groupby(["task", "arm", "inputs"], sort=True):
+        values = {}
+        for r in part.to_dict("records"):
+            name = r["metric"] if pd.isna(r["horizon_days"]) else f"{r['metric']} {int(r['horizon_days']) / 365:.3g} y"
+            values[name] = r
+        found.append({"task": task, "arm": arm, "inputs": inputs, "values": values})
+    return found
+
+
+def probe_summary(curves: pd.DataFrame) -> list[dict]:
+    """How well sites can be read off the embeddings: mean over folds beside chance."""
+    rows = curves[curves["curve"] == "site-probe"]
+    mean = rows.groupby(["arm", "draw", "inputs"], sort=True).agg(value=("value", "mean"), chance=("x", "mean"), folds=("fold", "nunique"))
+    return mean.reset_index().to_dict("records")
+
+
+def _incidence(tables: dict[str, pd.DataFrame], models: dict[str, dict], task: dict) -> Figure | None:
+    """Cumulative incidence under the joint model, by risk group."""
+    rows = tables["predictions"].query("arm == @LOOKED_AT and inputs == 'both' and output == 'risk' and repeat == 0 and draw == 0")
+    rows = rows[rows["task"] == task["name"]]
+    if LOOKED_AT not in models or rows.empty:
+        return None
+    medians = {(0, f): facts["median"].get("both", {}).get(task["name"], np.nan) for f, facts in enumerate(models[LOOKED_AT]["folds"])}
+    _, high = above_median(rows, medians)
+    return incidence_figure(rows.set_index("patient_id")["value"], high, tables["clinical"], task["name"], task["competing"], LOOKED_AT)
 
 
 def _named(name: str, figure: Figure | None) -> dict[str, Figure]:

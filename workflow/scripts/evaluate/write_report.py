@@ -22,8 +22,7 @@ READS = (
     "evaluate.primary",
     "evaluate.min_events",
     "evaluate.draws",
-    "evaluate.delta_c",
-    "evaluate.delta_auc",
+    "evaluate.plan",
 )
 
 
@@ -33,6 +32,7 @@ def main(
     comparisons: Path,
     retrieval: Path,
     curves: Path,
+    plan: Path,
     folds: Path,
     store: Path,
     rna: Path,
@@ -58,6 +58,7 @@ def main(
         comparisons,
         retrieval,
         curves,
+        plan,
         folds,
         store,
         rna,

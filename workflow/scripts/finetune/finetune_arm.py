@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from confuselt.evaluate.plan import plan_hash
 from confuselt.finetune.arms import parse_arm
 from confuselt.finetune.folds import prediction_table, run_folds
 from confuselt.finetune.run_arm import ArmFiles, train_arm_fold
@@ -20,6 +21,7 @@ READS = ("finetune.*", "-finetune.arms", "pretrain.model", "pack.scaling_tile", 
 
 
 def main(
+    plan: Path,
     store: Path,
     rna: list[Path],
     folds: Path,
@@ -43,6 +45,7 @@ def main(
         "status": "not available" if reason else "ok",
         "reason": reason or "",
         "arm": arm,
+        "plan": plan_hash(plan),
         "model": cfg["pretrain.model"],
         "tiles": cfg["finetune.tiles"],
     }

@@ -1,0 +1,108 @@
+"""Calibration and competing risks against lifelines and statsmodels; net benefit by hand."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import norm
+
+from confuselt.evaluate.calibration import calibration_slope, cumulative_incidence, net_benefit, observed_expected, reliability
+
+
+def drawn(seed=0, n=300, step=1):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=n)
+    days, follow = rng.exponential(1500 / np.exp(x)), rng.uniform(100, 3000, n)
+    event = (days <= follow).astype(float)
+    return x, np.ceil(np.minimum(days, follow) / step) * step, event, rng
+
+
+@pytest.mark.parametrize("step", [1, 50])
+def test_without_competing_events_it_is_one_minus_kaplan_meier_with_greenwoods_error(step):
+    from lifelines import KaplanMeierFitter
+
+    _, days, event, _ = drawn(step=step)
+    share, error = cumulative_incidence(days, event, None, 1000)
+    assert share == pytest.approx(1 - KaplanMeierFitter().fit(days, event).predict(1000))
+    greenwood = sum(
+        ((days == t) & (event == 1)).sum() / ((days >= t).sum() * ((days >= t).sum() - ((days == t) & (event == 1)).sum()))
+        for t in np.unique(days[(event == 1) & (days <= 1000)])
+    )
+    assert error == pytest.approx((1 - share) * np.sqrt(greenwood))
+
+
+def test_cumulative_incidence_is_that_of_lifelines():
+    from lifelines import AalenJohansenFitter
+
+    _, days, event, rng = drawn()
+    days = days + rng.random(len(days)) * 0.01
+    kind = np.where(event == 1, 1, np.where(rng.random(len(days)) < 0.4, 2, 0))
+    fitted = AalenJohansenFitter(seed=1).fit(days, kind, event_of_interest=1)
+    share, error = cumulative_incidence(days, (kind == 1).astype(float), kind == 2, 1000)
+    assert share == pytest.approx(fitted.predict(1000))
+    assert error == pytest.approx(np.sqrt(fitted.variance_[fitted.variance_.index <= 1000].iloc[-1]))
+    naive, _ = cumulative_incidence(days, (kind == 1).astype(float), None, 1000)
+    assert naive > share, "censoring the competing events overstates the incidence"
+
+
+@pytest.mark.parametrize("step", [1, 100])
+def test_slope_is_that_of_statsmodels_with_strata_and_ties(step):
+    from statsmodels.duration.hazard_regression import PHReg
+
+    x, days, event, rng = drawn(step=step)
+    strata, risk = rng.integers(0, 5, len(x)), 1.4 * x + rng.normal(size=len(x))
+    slope, low, high = calibration_slope(risk, days, event, strata)
+    fitted = PHReg(days, risk[:, None], status=event, strata=strata, ties="breslow").fit()
+    assert slope == pytest.approx(fitted.params[0], abs=1e-5)
+    assert (high - low) / 2 == pytest.approx(norm.ppf(0.975) * fitted.bse[0], rel=1e-4)
+
+
+def test_slope_is_that_of_lifelines_without_ties():
+    from lifelines import CoxPHFitter
+
+    x, days, event, rng = drawn()
+    days = days + rng.random(len(days)) * 0.01
+    frame = pd.DataFrame({"x": x, "days": days, "event": event, "fold": rng.integers(0, 5, len(x))})
+    fitted = CoxPHFitter().fit(frame, "days", "event", strata=["fold"])
+    assert calibration_slope(x, days, event, frame["fold"].to_numpy())[0] == pytest.approx(fitted.params_["x"], abs=1e-4)
+
+
+def test_slope_finds_what_was_planted_and_says_nothing_where_it_cannot():
+    x, days, event, _ = drawn(n=3000)
+    assert calibration_slope(x / 0.5, days, event, np.zeros(3000))[0] == pytest.approx(0.5, abs=0.06), "twice too extreme: half a slope"
+    assert np.isnan(calibration_slope(x, days, np.zeros(3000), np.zeros(3000))[0])
+    assert np.isnan(calibration_slope(np.zeros(50), days[:50], event[:50], np.zeros(50))[0])
+
+
+def test_observed_over_expected():
+    x, days, event, _ = drawn(n=3000)
+    truth = np.exp(-1000 / 1500 * np.exp(x))
+    ratio, low, high = observed_expected(truth, days, event, 1000)
+    assert low < 1 < high and ratio == pytest.approx(1, abs=0.06)
+    assert observed_expected(truth**0.5, days, event, 1000)[1] > 1, "half the hazard expected: more observed"
+    assert np.isnan(observed_expected(truth, days, np.zeros(3000), 1000)[0])
+
+
+def test_reliability_bins():
+    probability = np.linspace(0, 1, 100)
+    found = reliability(probability, probability > 0.5)
+    assert [n for *_, n in found] == [20] * 5 and found[0][1] == 0 and found[-1][1] == 1
+    from statsmodels.stats.proportion import proportion_confint
+
+    _, share, low, high, n = found[2]
+    assert (low, high) == pytest.approx(proportion_confint(share * n, n, method="wilson"))
+
+
+def test_net_benefit_by_hand_without_censoring():
+    rng = np.random.default_rng(2)
+    risk = rng.random(200)
+    happens = rng.random(200) < risk
+    days, event = np.where(happens, 10.0, 1000.0), happens.astype(float)
+    found = net_benefit(1 - risk, days, event, 500, np.array([0.2, 0.5]))
+    for value, threshold in zip(found, (0.2, 0.5), strict=True):
+        high = risk >= threshold
+        assert value == pytest.approx((happens & high).mean() - (~happens & high).mean() * threshold / (1 - threshold))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert net_benefit(np.ones(200), days, event, 500, np.array([0.5]))[0] == 0, "nobody reaches the threshold"
