@@ -40,8 +40,8 @@ MUTANTS = {
     ),
     "pretraining on all": (
         "scripts/pretrain/pretrain_towers.py",
-        '{r: roles[r] for r in ("train", "inner")}',
-        '{"train": roles["train"] + roles["test"], "inner": roles["inner"]}',
+        'roles = {r: patients for r, patients in read_roles(table, repeat, fold).items() if r in ("train", "inner")}',
+        'roles = read_roles(table, repeat, fold)\n    roles = {"train": roles["train"] + roles["test"], "inner": roles["inner"]}',
         {"pre.pt", "wsi-pretrained-cells.pt"},
     ),
 }

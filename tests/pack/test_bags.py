@@ -93,3 +93,53 @@ def test_missing_stream_is_said(tmp_path):
     pack({"tile": source(tmp_path, "tile", bags), "cells": source(tmp_path, "cells", {})}, {}, tmp_path / "s.h5")
     assert Bags(tmp_path / "s.h5", "tile-cells").missing == "no slide has a usable cells stream"
     assert Bags(tmp_path / "s.h5", "tile").missing is None
+
+
+ROLES = {"train": [f"P{i}" for i in range(20)], "inner": [f"P{i}" for i in range(20, 28)], "test": [f"P{i}" for i in range(28, 40)]}
+
+
+@pytest.fixture
+def linked(tmp_path):
+    """40 patients with two instances, whose cells say to which patient and instance they belong; P40 has no role."""
+    own = {f"S{i:02d}": (f"P{i}", np.column_stack([np.full(2, i), [0, 1]]).astype(float)) for i in range(41)}
+    path = tmp_path / "store.h5"
+    pack({s: source(tmp_path, s, own) for s in ("tile", "cells")}, {}, path)
+    return path
+
+
+def check_dealt(read: Bags, roles: dict[str, list[str]]) -> None:
+    """Cells are the same rows within each role, and tell neither patient nor instance; tiles stay where they were."""
+    for patients in roles.values():
+        rows = read.pack(list(read.of_patients(patients).values())).rows
+        tile, cells = rows[:, :2], rows[:, 2:]
+        assert sorted(map(tuple, cells)) == sorted(map(tuple, tile)), "the role's own rows, each once"
+        assert (cells == tile).all(1).mean() < 0.3 and abs(np.corrcoef(tile[:, 0], cells[:, 0])[0, 1]) < 0.6, "no link is left"
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_dealt_cells_stay_in_their_role_and_tell_nothing(linked, scaled):
+    read = Bags(linked, "tile-cells")
+    read.deal(ROLES, 1)
+    if scaled:
+        read.scale(lambda rows: rows)
+    check_dealt(read, ROLES)
+    assert read.pack([read.of_patients(["P40"])["P40"]]).rows.tolist() == [[40, 0, 40, 0], [40, 1, 40, 1]], "nobody's role, nobody's cells"
+    train_only, other = Bags(linked, "tile-cells"), Bags(linked, "tile-cells")
+    train_only.deal({r: ROLES[r] for r in ("train", "inner")}, 1)
+    other.deal(ROLES, 2)
+    ours = read.pack(list(read.of_patients(ROLES["train"]).values())).rows
+    same, differs = (b.pack(list(b.of_patients(ROLES["train"]).values())).rows for b in (train_only, other))
+    assert (same == ours).all() and (differs != ours).any(), "pretraining, which never sees test patients, deals as finetuning does"
+    few = read.pack([[3]], 1).rows[0]
+    assert few.tolist() in read.pack([[3]]).rows.tolist(), "a budget draws among the dealt rows"
+    with pytest.raises(ValueError, match="streams tile hold no cells"):
+        Bags(linked, "tile").deal(ROLES, 1)
+
+
+@pytest.mark.parametrize("mutant", ["identity", "over all roles"])
+def test_the_check_of_dealt_cells_catches(linked, mutant):
+    read = Bags(linked, "tile-cells")
+    if mutant == "over all roles":
+        read.deal({"all": [p for role in ROLES.values() for p in role]}, 1)
+    with pytest.raises(AssertionError, match="no link is left" if mutant == "identity" else "own rows"):
+        check_dealt(read, ROLES)

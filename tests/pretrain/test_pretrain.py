@@ -62,6 +62,33 @@ def test_mispaired_learns_nothing_and_test_patients_do_not_matter(world):
     assert sorted(given.values()) == sorted(given) and given != {p: p for p in given} and given != shuffle_pairs(roles["train"], 2)
 
 
+def test_within_site_pairs_stay_in_their_site():
+    patients = [f"P{i}" for i in range(40)]
+    site = {p: "alone" if i == 0 else "abc"[i % 3] for i, p in enumerate(patients)}
+
+    def within(given):
+        assert sorted(given.values()) == sorted(patients) and all(site[p] == site[q] for p, q in given.items())
+        assert sum(p == q for p, q in given.items()) < 10
+
+    given = shuffle_pairs(patients, 1, site)
+    within(given)
+    assert given["P0"] == "P0", "a patient alone on its site keeps its own RNA"
+    assert given != shuffle_pairs(patients, 2, site)
+    for mutant in (shuffle_pairs(patients, 1), {p: p for p in patients}):
+        with pytest.raises(AssertionError):
+            within(mutant)
+
+
+def test_within_site_pairs_differ_from_true_ones_and_from_mispaired_ones(world):
+    store, rna, roles, _ = world
+    site = {p: "ab"[i % 2] for i, p in enumerate(roles["train"])}
+    losses = [
+        pretrain(Bags(store, "tile"), rna, roles, CFG, SEED, torch.device("cpu"), *extra)[1]["inner_percentile_rank"].iloc[-1]
+        for extra in ((), (1,), (1, site))
+    ]
+    assert len(set(losses)) == 3 and losses[2] < 0.75 < losses[0]
+
+
 def test_nothing_to_pair_is_said(world):
     store, rna, roles, _ = world
     content, history = pretrain(Bags(store, "tile"), Profiles(rna.genes, dict(list(rna.of.items())[:2])), roles, CFG, SEED, torch.device("cpu"))

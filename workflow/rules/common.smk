@@ -17,6 +17,7 @@ from confuselt.acquire.sources import (
 )
 from confuselt.code_hash import code_hash
 from confuselt.config.validate import validate
+from confuselt.evaluate.names import BASE_ARMS, MISPAIRED, PERMUTED
 from confuselt.finetune.arms import parse_arm
 from confuselt.settings import settings
 from confuselt.tile.groups import group_of
@@ -43,8 +44,7 @@ EXPERIMENT = f"{RESULTS}/{MAIN}"
 FOLDS = range(CONFIG.split.folds)
 REPEATS = range(CONFIG.split.repeats)
 
-# Controls repeat the base arm's chain, on the first repeat.
-BASE_ARM = "both-pretrained-cells"
+# Controls repeat the chain of their base arm, on the first repeat.
 CONTROL_RUNS = [
     f"{EXPERIMENT}/controls/{kind}-{draw}"
     for kind in CONFIG.evaluate.controls.kinds
@@ -96,13 +96,24 @@ def control_of(wildcards):
     return control, int(draw)
 
 
-def is_control(run, kind):
-    return os.path.basename(run).rpartition("-")[0] == kind
+def kind_of(run):
+    return os.path.basename(run).rpartition("-")[0]
+
+
+def draw_of(kind):
+    """Extra of param `cfg`: draw of a run that is this control, 0 for any other."""
+
+    def of(wildcards):
+        control, draw = control_of(wildcards)
+        return draw if control == kind else 0
+
+    return of
 
 
 def shared_run(wildcards):
-    """Run whose folds and normalised RNA a run uses: mispairing starts at pretraining."""
-    return MAIN if control_of(wildcards)[0] == "mispaired" else wildcards.run
+    """Run whose folds and normalised RNA a run uses: only permuted outcomes have their own."""
+    control = control_of(wildcards)[0]
+    return MAIN if control is not None and control not in PERMUTED else wildcards.run
 
 
 def folds_of(wildcards):
@@ -111,7 +122,7 @@ def folds_of(wildcards):
 
 def outcomes(wildcards):
     """Clinical table of a run: the cohort's, or the permuted one of a control."""
-    if control_of(wildcards)[0] in ("permuted", "permuted-within-site"):
+    if control_of(wildcards)[0] in PERMUTED:
         return f"{RESULTS}/{wildcards.run}/acquire/clinical.parquet"
     return f"{OURS}/acquire/clinical.parquet"
 
@@ -241,17 +252,23 @@ def pretrained(suffix):
         for r in REPEATS
         for f in FOLDS
     ]
-    pairs = [run for run in CONTROL_RUNS if is_control(run, "mispaired")]
+    pairs = [run for run in CONTROL_RUNS if kind_of(run) in MISPAIRED]
     return main + [
         f"{run}/pretrain/tile-cells/r0f{f}.{suffix}" for run in pairs for f in FOLDS
     ]
 
 
 def control_tables(name, ours):
-    """Folds or outcomes of each control: a mispaired one shares those of the main run."""
+    """Folds or outcomes of each control: only permuted ones do not share those of the main run."""
     return [
-        ours if is_control(run, "mispaired") else f"{run}/{name}"
-        for run in CONTROL_RUNS
+        f"{run}/{name}" if kind_of(run) in PERMUTED else ours for run in CONTROL_RUNS
+    ]
+
+
+def control_outputs(suffix):
+    """Predictions or models of each control's base arm."""
+    return [
+        f"{run}/finetune/{BASE_ARMS[kind_of(run)]}/r0.{suffix}" for run in CONTROL_RUNS
     ]
 
 

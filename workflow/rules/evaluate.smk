@@ -39,10 +39,8 @@ rule score_arms:
         ],
         checkpoints=pretrained("pt"),
         histories=pretrained("parquet"),
-        control_predictions=[
-            f"{run}/finetune/{BASE_ARM}/r0.parquet" for run in CONTROL_RUNS
-        ],
-        control_models=[f"{run}/finetune/{BASE_ARM}/r0.pt" for run in CONTROL_RUNS],
+        control_predictions=control_outputs("parquet"),
+        control_models=control_outputs("pt"),
         control_folds=control_tables(
             "split/folds.parquet", f"{EXPERIMENT}/split/folds.parquet"
         ),

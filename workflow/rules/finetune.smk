@@ -25,7 +25,7 @@ rule finetune_arm:
         gpu=gpus(),
         device=CONFIG.device,
     params:
-        cfg=cfg("finetune", "finetune_arm"),
+        cfg=cfg("finetune", "finetune_arm", shuffled_cells=draw_of("shuffled-cells")),
         code=code("finetune", "finetune_arm"),
     message:
         "finetune: {wildcards.arm}, repeat {wildcards.repeat} ({wildcards.run})"

@@ -25,11 +25,9 @@ rule pretrain_towers:
         cfg=cfg(
             "pretrain",
             "pretrain_towers",
-            mispaired=lambda wildcards: (
-                control_of(wildcards)[1]
-                if control_of(wildcards)[0] == "mispaired"
-                else 0
-            ),
+            mispaired=draw_of("mispaired"),
+            mispaired_within_site=draw_of("mispaired-within-site"),
+            shuffled_cells=draw_of("shuffled-cells"),
         ),
         code=code("pretrain", "pretrain_towers"),
     message:

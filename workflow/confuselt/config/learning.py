@@ -62,7 +62,10 @@ class Finetune(Block):
 class Controls(Block):
     """Negative controls through the whole chain."""
 
-    kinds: list[Literal["permuted", "permuted-within-site", "mispaired"]] = Field(["permuted", "mispaired"], description="which controls are run")
+    kinds: list[Literal["permuted", "permuted-within-site", "mispaired", "mispaired-within-site", "shuffled-cells"]] = Field(
+        ["permuted", "mispaired"],
+        description="which controls are run: outcomes permuted, slides and RNA mispaired before pretraining, cells dealt out anew over the instances",
+    )
     draws: int = Field(1, ge=1, description="draws per control")
 
 

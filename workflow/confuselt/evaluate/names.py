@@ -1,4 +1,8 @@
 """Names of baselines and negative controls, for the config and for evaluation: jobs import no config module."""
 
 BASELINES = ("clinical", "pca-cox", "mean-pool", "cca")
-CONTROLS = ("permuted", "permuted-within-site", "mispaired")
+PERMUTED = ("permuted", "permuted-within-site")
+MISPAIRED = ("mispaired", "mispaired-within-site")
+CONTROLS = (*PERMUTED, *MISPAIRED, "shuffled-cells")
+# The arm whose chain a control repeats: the one in which what it breaks would show.
+BASE_ARMS = dict.fromkeys(CONTROLS, "both-pretrained-cells") | {"shuffled-cells": "wsi-pretrained-cells"}

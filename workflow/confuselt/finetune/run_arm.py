@@ -49,6 +49,9 @@ def train_arm_fold(
 ) -> tuple[dict, pd.DataFrame]:
     """Read what the arm needs of one fold and train it; see `train_fold`.
 
+    With ``shuffled_cells`` in `cfg` (draw of that control) the cells of training, inner and test patients are dealt out anew
+    among each of them, as in the pretraining of the same control.
+
     Returns
     -------
     fold : dict
@@ -58,8 +61,10 @@ def train_arm_fold(
     profiles = read_profiles(files.rna[fold])
     bags = Bags(files.store, arm.streams) if arm.modality != "rna" else None
     inputs = Inputs(bags, bags.of_patients(bags.patient_ids) if bags else {}, profiles.of if arm.modality != "wsi" else {})
-    towers = first_available([load_checkpoint(path) for path in files.towers(fold)])
     roles = read_roles(folds, repeat, fold)
+    if draw := cfg.get("shuffled_cells"):
+        bags.deal(roles, draw)
+    towers = first_available([load_checkpoint(path) for path in files.towers(fold)])
     facts, rows = train_fold(arm, inputs, len(profiles.genes), targets, roles, towers, cfg, (cfg["seed"], arm.name, repeat, fold), device)
     return {**facts, "genes": profiles.genes, "recipe": bags.recipe if bags else {}}, rows
 

@@ -77,6 +77,7 @@ class Bags:
         self.widths = {s: self._data[s].shape[1] for s in self.streams}
 
         self._scaler: Callable[[np.ndarray], np.ndarray] | None = None
+        self._dealt: np.ndarray | None = None
 
     def scale(self, scaler: Callable[[np.ndarray], np.ndarray]) -> None:
         """Hand out scaled rows from now on; a store that fits memory is scaled once, a larger one row by row."""
@@ -87,6 +88,29 @@ class Bags:
         scaled = scaler(np.concatenate([np.asarray(self._data[s], np.float32) for s in self.streams], axis=1))
         at = np.cumsum([self.widths[s] for s in self.streams])[:-1]
         self._data = dict(zip(self.streams, np.split(scaled, at, axis=1), strict=True))
+
+    def deal(self, roles: dict[str, list[str]], draw: int) -> None:
+        """For the shuffled-cells control: deal the cells rows out anew over the instances of the patients of each role.
+
+        Within a role the cells stream holds the same rows as before, and says nothing of the instance or patient that it is
+        now given to. Whoever asks with the same roles and draw gets the same shuffle, whichever of the roles are named.
+
+        Parameters
+        ----------
+        roles : dict of str to list of str
+            Some of ``train``, ``inner``, ``test``.
+        draw : int
+            Number of the control's draw.
+        """
+        if "cells" not in self.streams:
+            raise ValueError(f"streams {', '.join(self.streams)} hold no cells to be shuffled")
+        offsets = self._offsets["cells"]
+        self._dealt = np.arange(offsets[-1])
+        for role, patients in roles.items():
+            slides = sorted(i for own in self.of_patients(patients).values() for i in own)
+            parts = [np.arange(*offsets[self._at[i] : self._at[i] + 2]) for i in slides]
+            rows = np.concatenate(parts) if parts else np.zeros(0, int)
+            self._dealt[rows] = np.random.default_rng([draw, *role.encode()]).permutation(rows)
 
     def __len__(self) -> int:
         return len(self._at)
@@ -140,10 +164,14 @@ class Bags:
             if share is not None and stop - start > share:
                 rng = rng or np.random.default_rng(int.from_bytes(hashlib.sha256(self.slide_ids[slide].encode()).digest()[:8], "big"))
                 picked = np.sort(rng.choice(stop - start, share, replace=False)) if picked is None else picked
-                streams.append(self._data[stream][start + picked])
+                streams.append(self._data[stream][self._row(stream, start + picked)])
             else:
-                streams.append(self._data[stream][start:stop])
+                streams.append(self._data[stream][self._row(stream, slice(start, stop))])
         return np.concatenate(streams, axis=1).astype(np.float32, copy=False)
+
+    def _row(self, stream: str, at: np.ndarray | slice) -> np.ndarray | slice:
+        """Rows of the store that are handed out for some rows of a stream: themselves, but for cells that were dealt out anew."""
+        return self._dealt[at] if stream == "cells" and self._dealt is not None else at
 
 
 def _map(store: Path, dataset: h5py.Dataset) -> np.ndarray:

@@ -20,14 +20,33 @@ from confuselt.tables import empty_table
 log = logging.getLogger(__name__)
 
 
-def shuffle_pairs(patients: list[str], draw: int) -> dict[str, str]:
-    """For the mispaired control: whose RNA each patient is given (a random permutation)."""
-    order = np.random.default_rng([draw, 7]).permutation(len(patients))
+def shuffle_pairs(patients: list[str], draw: int, site: dict[str, str] | None = None) -> dict[str, str]:
+    """For the mispaired controls: whose RNA each patient is given (a random permutation).
+
+    Parameters
+    ----------
+    patients : list of str
+    draw : int
+    site : dict of str to str, optional
+        Patient to site: RNA is swapped within a site only, and a patient alone on its site keeps its own.
+    """
+    rng, place = np.random.default_rng([draw, 7]), np.array([site[p] if site else "" for p in patients])
+    order = np.arange(len(patients))
+    for group in np.unique(place):
+        members = np.flatnonzero(place == group)
+        order[members] = rng.permutation(members)
     return {p: patients[j] for p, j in zip(patients, order, strict=True)}
 
 
 def pretrain(
-    bags: Bags, rna: Profiles, roles: dict[str, list[str]], cfg: dict, seed: tuple, device: torch.device, mispaired: int = 0
+    bags: Bags,
+    rna: Profiles,
+    roles: dict[str, list[str]],
+    cfg: dict,
+    seed: tuple,
+    device: torch.device,
+    mispaired: int = 0,
+    site: dict[str, str] | None = None,
 ) -> tuple[dict, pd.DataFrame]:
     """Train the towers on the pairs of the training patients.
 
@@ -44,7 +63,9 @@ def pretrain(
         What is trained (config seed, stream set, repeat, fold).
     device : torch.device
     mispaired : int
-        Draw of the mispaired control; 0: true pairs.
+        Draw of a mispaired control; 0: true pairs.
+    site : dict of str to str, optional
+        Pairs are shuffled within site.
 
     Returns
     -------
@@ -64,7 +85,7 @@ def pretrain(
     rng = np.random.default_rng([seed_of("pretrain", *seed)])
     scaler = fit_scaler(bags, roles["train"], {s: cfg[f"pack.scaling_{s}"] for s in bags.streams}, rng)
     bags.scale(scaler)
-    given = shuffle_pairs(pairs["train"], mispaired) if mispaired else {p: p for p in pairs["train"]}
+    given = shuffle_pairs(pairs["train"], mispaired, site) if mispaired else {p: p for p in pairs["train"]}
     model = Encoders(sum(bags.widths.values()), len(rna.genes), cfg["pretrain.model"], cfg["pretrain.temperature"]).to(device)
     slides = bags.of_patients(pairs["train"])
     history = _fit(model, bags, slides, {p: rna.of[q] for p, q in given.items()}, (bags.of_patients(pairs["inner"]), rna.rows(pairs["inner"])), cfg, rng)

@@ -19,12 +19,19 @@ READS = ("pretrain.*", "pack.scaling_tile", "pack.scaling_cells", "seed")
 def main(
     store: Path, rna: Path, folds: Path, checkpoint: Output, history: Output, streams: str, repeat: int, fold: int, cfg: dict, device: str = "auto"
 ) -> None:
-    """Train on the pairs of the training patients; test patients and labels are never read."""
-    roles = read_roles(read_table(folds, FOLDS), repeat, fold)
+    """Train on the pairs of the training patients; test patients and labels are never read.
+
+    A control's draw comes with `cfg`: ``mispaired``, ``mispaired_within_site``, ``shuffled_cells``.
+    """
+    table = read_table(folds, FOLDS)
+    roles = {r: patients for r, patients in read_roles(table, repeat, fold).items() if r in ("train", "inner")}
+    bags = Bags(store, streams)
+    if draw := cfg.get("shuffled_cells"):
+        bags.deal(roles, draw)
+    within = cfg.get("mispaired_within_site", 0)
+    site = dict(zip(table["patient_id"], table["site"].fillna("no site"), strict=True)) if within else None
     seed = (cfg["seed"], streams, repeat, fold)
-    content, rows = pretrain(
-        Bags(store, streams), read_profiles(rna), {r: roles[r] for r in ("train", "inner")}, cfg, seed, pick_device(device), cfg.get("mispaired", 0)
-    )
+    content, rows = pretrain(bags, read_profiles(rna), roles, cfg, seed, pick_device(device), within or cfg.get("mispaired", 0), site)
     save_checkpoint(content, checkpoint)
     write_table(rows, history, HISTORY)
 
