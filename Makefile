@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 CORES ?= 2
+# As the workflow does: numeric libraries take one thread per process.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .PHONY: env demo test test-full lint bench study lock clean
 
@@ -37,9 +39,9 @@ lint: env
 bench: env
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-# make study NAME=features [ARGS="--draws 1"]; the bare word works too: make study features
+# make study NAME=coverage [ARGS="--draws 10"]; the bare word works too: make study coverage
 study: env
-	$(RUN) python benchmarks/studies/run.py $(or $(NAME),$(filter-out study,$(MAKECMDGOALS))) $(ARGS)
+	$(RUN) $(ONE_THREAD) python benchmarks/studies/run.py $(or $(NAME),$(filter-out study,$(MAKECMDGOALS))) $(ARGS)
 
 ifeq (study,$(firstword $(MAKECMDGOALS)))
 %:

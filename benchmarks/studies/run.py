@@ -1,144 +1,172 @@
 """Statistical studies on simulated cohorts: resumable per draw, a table with the code hash at the end.
 
-``make study NAME=features`` runs what is missing and rewrites the study's part of
-benchmarks/STUDIES.md. A draw is a whole run of the workflow; its numbers are kept in
-results/studies/NAME/draws/SEED.json while code and config stay the same.
+``make study NAME=features`` runs what is missing and rewrites the study's part of benchmarks/STUDIES.md. The numbers of a
+draw are kept in results/studies/NAME/draws/ while code and config stay the same.
 """
 
 import argparse
 import json
-import math
-import shutil
-import subprocess
+import logging
 import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-from scipy.stats import t as student
+import cheap
+import full
+from cheap_tables import coverage_table, false_table, power_table
 
 from confuselt.code_hash import code_hash
-from confuselt.config.learning import ARMS
+from confuselt.config.root import Config
+from confuselt.progress import progress
 from confuselt.stamp import config_hash
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "benchmarks/STUDIES.md"
-TASKS = {"survival": [{"name": "os"}], "labels": [{"name": "pam50", "classes": ["Basal", "Her2", "LumA", "LumB"]}]}
-COMMON = {"acquire": {"source": "simulate"}, "tasks": TASKS, "evaluate": {"primary": "os", "baselines": [], "controls": {"kinds": []}, "draws": 100}}
-STUDIES = {
-    # What a second modality adds must be found where it is planted.
-    "features": {"seeds": [101, 102, 103, 104, 105], "config": {**COMMON, "simulate": {"patients": 1000, "sites": 30}, "split": {"folds": 5}}},
-    # Nothing to learn: no arm may leave 0.5.
-    "null": {"seeds": list(range(201, 221)), "config": {**COMMON, "simulate": {"patients": 200, "sites": 20, "effect": 0}, "split": {"folds": 3}}},
+NULLS = {
+    "effect 0": {"effect": 0},
+    "modalities redundant": {"modalities": "redundant"},
+    "cells redundant": {"cells": "redundant"},
+    "shared irrelevant": {"shared": "irrelevant"},
+}
+# Effects at which the modality contrast is near what can be detected (looked for on seeds from 9000 on, which no study uses).
+PLANTED = {"os": (1.2, 1.5, 2.0, 2.5), "pam50": (0.2, 0.3, 0.35, 0.4)}
+CHEAP = {
+    "acquire": {"source": "simulate"},
+    "tasks": full.TASKS,
+    "simulate": {"patients": 300, "sites": 30, "tiles": 1, "genes": 100, "without_slide": 0, "without_rna": 0, "second_slide": 0, "events": 0.35},
+    "split": {"folds": 5, "repeats": 5},
+    "evaluate": {"primary": "os", "draws": 500},
 }
 
 
-def chain_hash() -> str:
-    """One hash over the code of every step of the chain."""
+@dataclass(frozen=True)
+class Study:
+    """Draws and what they show.
+
+    Attributes
+    ----------
+    about : str
+        Sizes, in words.
+    draws : list of (level, seed, config)
+        Fixed beforehand. `config` is a whole config of the workflow, or ``simulate`` keys of the cheap chain.
+    table : callable
+        Draws to (lines, whether the claim held).
+    cheap : bool
+    """
+
+    about: str
+    draws: list[tuple[str, int, dict]]
+    table: Callable[[list[dict]], tuple[list[str], bool]]
+    cheap: bool
+
+
+def _full(simulate: dict, folds: int) -> dict:
+    return {**full.COMMON, "simulate": simulate, "split": {"folds": folds}}
+
+
+STUDIES = {
+    "features": Study(
+        "what a second modality adds must be found where it is planted; 1,000 patients, 30 sites, effect 1, 5 folds",
+        [("planted", s, _full({"patients": 1000, "sites": 30}, 5)) for s in range(101, 106)],
+        full.features_table,
+        False,
+    ),
+    "null": Study(
+        "nothing to learn: no arm may leave 0.5; 200 patients, 20 sites, effect 0, 3 folds",
+        [("effect 0", s, _full({**full.SMALL, "effect": 0}, 3)) for s in range(201, 221)],
+        full.null_table,
+        False,
+    ),
+    "alarm": Study(
+        "two draws of each null through the full chain; 200 patients, 20 sites, 3 folds",
+        [(name, s, _full({**full.SMALL, **keys}, 3)) for name, keys in NULLS.items() for s in (301, 302)],
+        full.alarm_table,
+        False,
+    ),
+    "coverage": Study(
+        "intervals of differences on cohorts with nothing to learn; cheap chain, 300 patients, 30 sites, 5 repeats of 5 folds",
+        [("effect 0", s, {"effect": 0}) for s in range(1001, 2001)],
+        coverage_table,
+        True,
+    ),
+    "false-yes": Study(
+        "verdicts where there is nothing to find, 200 draws of each null; cheap chain, 300 patients, 30 sites, 5 repeats of 5 folds",
+        [(name, s, keys) for name, keys in NULLS.items() for s in range(3001, 3201)],
+        false_table,
+        True,
+    ),
+    "power": Study(
+        "planted differences between two modalities and the better one, 100 per task; cheap chain, 300 patients, 30 sites, 5 repeats of 5 folds",
+        [
+            (f"{task}, effect {e}", 5001 + s, {"effect": e})
+            for task, effects in PLANTED.items()
+            for i, e in enumerate(effects)
+            for s in range(25 * i, 25 * i + 25)
+        ],
+        power_table,
+        True,
+    ),
+}
+
+
+def dotted(simulate: dict, seed: int) -> dict:
+    """Config keys of a draw of the cheap chain, as scripts get them."""
+    given = {**CHEAP, "simulate": {**CHEAP["simulate"], **simulate, "seed": seed}, "seed": seed}
+    dump = Config.model_validate(given).model_dump(mode="json", by_alias=True)
+    return {f"{block}.{name}": v for block in ("simulate", "split", "tasks", "evaluate") for name, v in dump[block].items()} | {"seed": seed}
+
+
+def key_of(study: Study, config: dict, seed: int) -> str:
+    """Hash of a draw's config and of all code that its numbers depend on."""
+    if study.cheap:
+        return config_hash([code_hash(Path(cheap.__file__)), dotted(config, seed)])
     scripts = sorted((ROOT / "workflow/scripts").glob("*/*.py"))
-    chosen = [s for s in scripts if s.stem not in ("write_report", "predict_cohort", "permute_outcomes")]
-    return config_hash([code_hash(s) for s in chosen])
+    apart = ("write_report", "predict_cohort", "permute_outcomes", "fit_leaky_chance")
+    return config_hash([[code_hash(s) for s in scripts if s.stem not in apart], config])
 
 
-def run_draw(name: str, seed: int, key: str) -> dict:
+def _draw(name: str, level: str, seed: int, config: dict) -> dict:
     """Numbers of one draw: reused if they were made by the same code and config."""
-    folder = ROOT / "results/studies" / name
-    kept = folder / "draws" / f"{seed}.json"
-    if kept.exists() and json.loads(kept.read_text())["key"] == key:
-        return json.loads(kept.read_text())
-    work = folder / f"run-{seed}"
-    work.mkdir(parents=True, exist_ok=True)
-    config = json.loads(json.dumps(STUDIES[name]["config"]))
-    config["simulate"]["seed"] = seed
-    config |= {"cohort": "draw", "experiment": "draw", "results": str(work / "results")}
-    (work / "config.json").write_text(json.dumps(config))
-    target = str(work / "results/experiments/draw/evaluate/metrics.parquet")
-    command = [
-        str(Path(sys.executable).with_name("snakemake")),
-        target,
-        "--cores",
-        "2",
-        "--quiet",
-        "all",
-        "--configfile",
-        str(work / "config.json"),
-        "--nolock",
-    ]
-    print(f"{name}: draw {seed}", flush=True)
-    subprocess.run(command, cwd=ROOT, check=True)
-    metrics = pd.read_parquet(target)
-    whole = metrics[(metrics["fold"] == -1) & metrics["metric"].isin(["harrell_c", "auc_macro"]) & (metrics["status"] == "ok")]
-    values = {f"{r.arm}|{r.inputs}|{r.task}": r.value for r in whole.itertuples()}
-    draw = {"key": key, "seed": seed, "values": values, "inner": inner_losses(work / "results/experiments/draw/finetune")}
+    study = STUDIES[name]
+    kept, key = ROOT / "results/studies" / name / "draws" / f"{level.replace(' ', '-').replace(',', '')}-{seed}.json", key_of(study, config, seed)
+    if kept.exists() and (found := json.loads(kept.read_text()))["key"] == key:
+        return found
+    made = cheap.draw(dotted(config, seed)) if study.cheap else full.run(kept.parents[1] / f"run-{seed}", config, seed)
+    draw = {"key": key, "level": level, "seed": seed, **made}
     kept.parent.mkdir(parents=True, exist_ok=True)
     partial = kept.with_suffix(".partial")
     partial.write_text(json.dumps(draw))
     partial.replace(kept)
-    shutil.rmtree(work)
     return draw
 
 
-def inner_losses(finetune: Path) -> dict[str, dict[str, float]]:
-    """Mean inner loss per arm and task: what an arm may be chosen by."""
-    from confuselt.model.checkpoint import load_checkpoint
-
-    found = {}
-    for path in sorted(finetune.glob("*/r0.pt")):
-        content = load_checkpoint(path)
-        found[content["arm"]] = pd.DataFrame([f["inner"] for f in content["folds"]]).mean().to_dict()
-    return found
-
-
-def features_table(draws: list[dict]) -> tuple[list[str], bool]:
-    """Per seed and task: the best both, wsi and rna arm, chosen by inner loss, on the outer folds."""
-    lines, held = ["| seed | task | best both arm (inputs both) | best wsi arm | best rna arm | both above both |", "|---|---|---|---|---|---|"], True
-    for draw in draws:
-        for task in ("os", "pam50"):
-            cells = {}
-            for kind in ("both", "wsi", "rna"):
-                arms = [a for a in ARMS if a.startswith(kind)]
-                best = min(arms, key=lambda a: draw["inner"][a][task])
-                cells[kind] = (best, draw["values"][f"{best}|{kind}|{task}"])
-            above = cells["both"][1] > max(cells["wsi"][1], cells["rna"][1])
-            held &= above
-            said = " | ".join(f"{arm} {value:.3f}" for arm, value in cells.values())
-            lines.append(f"| {draw['seed']} | {task} | {said} | {'yes' if above else 'NO'} |")
-    return lines, held
+def run_study(name: str, most: int | None) -> list[dict]:
+    """All draws: cheap ones side by side on two cores, whole chains one after the other (each uses both)."""
+    wanted = STUDIES[name].draws[:most]
+    if not STUDIES[name].cheap:
+        return [_draw(name, *one) for one in progress(wanted, name)]
+    with ProcessPoolExecutor(2) as pool:
+        jobs = [pool.submit(_draw, name, *one) for one in wanted]
+        return [job.result() for job in progress(jobs, name)]
 
 
-def null_table(draws: list[dict]) -> tuple[list[str], bool]:
-    """Mean C of every arm over the draws, its t, and the 1 % Bonferroni bound."""
-    names = [f"{a}|{a.split('-')[0]}|os" for a in ARMS]
-    bound = student.ppf(1 - 0.01 / 2 / len(names), len(draws) - 1) if len(draws) > 1 else math.nan
-    lines, worst = ["| arm | mean C | SD | t |", "|---|---|---|---|"], 0.0
-    for name in names:
-        values = pd.Series([d["values"][name] for d in draws])
-        t = (values.mean() - 0.5) / (values.std() / math.sqrt(len(values))) if len(values) > 1 else math.nan
-        worst = max(worst, abs(t)) if math.isfinite(t) else worst
-        lines.append(f"| {name.split('|')[0]} | {values.mean():.3f} | {values.std():.3f} | {t:.2f} |")
-    lines.append("")
-    lines.append(f"Largest |t| {worst:.2f}; 1 % Bonferroni bound over {len(names)} arms, {len(draws)} draws: {bound:.2f}.")
-    return lines, bool(worst < bound)
-
-
-TABLES = {"features": features_table, "null": null_table}
-
-
-def write_part(name: str, draws: list[dict], key: str) -> bool:
+def write_part(name: str, draws: list[dict]) -> bool:
     """Rewrite the part of STUDIES.md between the study's markers; True where its claim held."""
-    lines, held = TABLES[name](draws)
     study = STUDIES[name]
-    simulated = study["config"]["simulate"]
+    lines, held = study.table(draws)
+    seeds = sorted({s for _, s, _ in study.draws})
+    key = config_hash(sorted({d["key"] for d in draws}))
     head = [
         f"## {name}",
         "",
-        f"{len(draws)} of {len(study['seeds'])} draws; {simulated['patients']} patients, {simulated['sites']} sites, effect {simulated.get('effect', 1.0)}, "
-        f"{study['config']['split']['folds']} folds; seeds {study['seeds'][0]} to {study['seeds'][-1]}, fixed beforehand. Code and config hash `{key}`. "
-        f"Command: `make study NAME={name}`. Claim {'held' if held else 'DID NOT HOLD'}.",
+        f"{study.about[0].upper()}{study.about[1:]}. {len(draws)} of {len(study.draws)} draws, seeds {seeds[0]} to {seeds[-1]}, fixed beforehand. "
+        f"Code and config hash `{key}`. Command: `make study NAME={name}`. Claim {'held' if held else 'DID NOT HOLD'}.",
         "",
     ]
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    text = TABLE.read_text() if TABLE.exists() else "# Studies\n\nStatistical claims on simulated cohorts, each by one command, resumable per draw.\n"
-    part = "\n".join([begin, *head, *lines, end])
+    text, part = TABLE.read_text(), "\n".join([begin, *head, *lines, end])
     if begin in text:
         text = text[: text.index(begin)] + part + text[text.index(end) + len(end) :]
     else:
@@ -155,12 +183,10 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=None, help="only the first so many")
     parser.add_argument("--no-table", action="store_true", help="leave STUDIES.md as it is")
     given = parser.parse_args()
-    seeds = STUDIES[given.name]["seeds"][: given.draws]
-    key = config_hash([chain_hash(), STUDIES[given.name]["config"]])
-    draws = [run_draw(given.name, seed, key) for seed in seeds]
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    draws = run_study(given.name, given.draws)
     if not given.no_table:
-        held = write_part(given.name, draws, key)
-        sys.exit(0 if held else 1)
+        sys.exit(0 if write_part(given.name, draws) else 1)
 
 
 if __name__ == "__main__":

@@ -211,7 +211,6 @@ def plan_of_experiment():
     return ancient(f"{EXPERIMENT}/evaluate/plan.json")
 
 
-
 def rna_of_fold(wildcards):
     return f"{RESULTS}/{shared_run(wildcards)}/rna/r{wildcards.repeat}f{wildcards.fold}.h5ad"
 

@@ -99,7 +99,9 @@ class Plan(Block):
     delta_c: float = Field(0.02, gt=0, description="equivalence margin of C: a difference inside is a no")
     delta_auc: float = Field(0.01, gt=0, description="equivalence margin of macro AUC")
     delta_recall: float = Field(0.03, gt=0, description="equivalence margin of recall@k")
-    margin_c: float = Field(0.02, gt=0, description="by how much C of the joint model with one input may lie under the single-modality arm and still be non-inferior")
+    margin_c: float = Field(
+        0.02, gt=0, description="by how much C of the joint model with one input may lie under the single-modality arm and still be non-inferior"
+    )
     margin_auc: float = Field(0.01, gt=0, description="the same for macro AUC")
 
 

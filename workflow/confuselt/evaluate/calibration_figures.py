@@ -42,7 +42,9 @@ def net_benefit_figure(curves: pd.DataFrame, task: str) -> Figure | None:
         axis.plot(line["x"], line["value"], label=arm, **({"color": "#999999", "ls": "--"} if arm == "treat all" else {}))
     axis.axhline(0, color="k", lw=0.8, ls=":", label="treat none")
     top = rows.loc[rows["arm"] != "treat all", "value"].max()
-    axis.set(xlabel="threshold", ylabel="net benefit", title=f"{task}: decision curve at the longest horizon", ylim=(-0.3 * max(top, 0.05), 1.2 * max(top, 0.05)))
+    axis.set(
+        xlabel="threshold", ylabel="net benefit", title=f"{task}: decision curve at the longest horizon", ylim=(-0.3 * max(top, 0.05), 1.2 * max(top, 0.05))
+    )
     axis.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=2)
     figure.tight_layout()
     return figure

@@ -182,12 +182,12 @@ def _empty_row(contrast: Contrast, other: str | None) -> dict:
 
 
 def _made(scorer: Scorer, arm: str) -> bool:
-    return any(a == arm for a, *_ in scorer.keys())
+    return any(a == arm for a, *_ in scorer.made())
 
 
 def _draws_of(scorer: Scorer, arm: str, inputs: str, task: str) -> list[int]:
     """Draws of a control, [0] of an arm."""
-    return [d for a, d, i, t in scorer.keys() if (a, i, t) == (arm, inputs, task)]
+    return [d for a, d, i, t in scorer.made() if (a, i, t) == (arm, inputs, task)]
 
 
 def average(blocks: list[Block]) -> Block:

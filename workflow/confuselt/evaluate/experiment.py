@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from confuselt.evaluate.resample import Resampling
 from confuselt.evaluate.retrieval import Gallery
 from confuselt.evaluate.schema import CURVES, PREDICTIONS
-from confuselt.evaluate.resample import Resampling
 from confuselt.evaluate.scores import Scorer
 from confuselt.finetune.targets import read_targets
 from confuselt.model.checkpoint import load_checkpoint

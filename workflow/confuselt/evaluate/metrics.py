@@ -34,7 +34,7 @@ def metric_rows(scorer: Scorer, train: Train, competing: dict[str, str], censori
         ``evaluate.min_events``, ``evaluate.min_fold_events``.
     """
     rows: list[dict] = []
-    for arm, draw, inputs, task in progress(scorer.keys(), "scoring"):
+    for arm, draw, inputs, task in progress(scorer.made(), "scoring"):
         key = {"arm": arm, "draw": draw, "inputs": inputs, "missing": None, "missing_rate": 0.0, "task": task}
         block, tables = scorer.block(arm, draw, inputs, task), scorer.tables(arm, draw, inputs, task)
         if task in scorer.targets.survival:

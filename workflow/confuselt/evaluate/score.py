@@ -73,7 +73,7 @@ def score(ours: Experiment, controls: list[Experiment], found: list[Gallery], lo
     compared += compare_retrieval(found, lost, ours.scorer, cfg)
     facts = clinical.set_index("patient_id")
     label = facts[f"label_{cfg['tasks.labels'][0]['name']}"].to_dict() if cfg["tasks.labels"] else {}
-    single = [a for a in arms if any(k[0] == a and k[1] == 0 for k in ours.scorer.keys())]
+    single = [a for a in arms if any(k[0] == a and k[1] == 0 for k in ours.scorer.made())]
     curves = site_curves(ours.scorer, ours.site, single)
     curves += site_probe([g for g in found if g.repeat == 0], ours.site)
     curves += added_value_curves(ours.scorer, single, competing)

@@ -89,7 +89,7 @@ class Scorer:
         self._blocks: dict[tuple, Block] = {}
         self._comparable: dict[tuple, tuple] = {}
 
-    def keys(self) -> list[tuple[str, int, str, str]]:
+    def made(self) -> list[tuple[str, int, str, str]]:
         """(arm, draw, inputs, task) of all that was predicted."""
         return list(self._rows)
 
@@ -141,6 +141,7 @@ class Scorer:
 
     def survival_fold(self, task: str, only: frozenset | None = None, group: dict[str, str] | None = None) -> Callable:
         """Function from the table of a fold to (patients, pairs, events) of an endpoint."""
+
         def fold(table: pd.DataFrame) -> tuple[list[str], list[Pairs], int]:
             known = self.targets.take([p for p in table.index if only is None or p in only])
             days, event = known.survival[task]

@@ -27,7 +27,10 @@ def site_figure(curves: pd.DataFrame, metrics: pd.DataFrame, task: str) -> Figur
     arms = sorted(set(zip(rows["arm"], rows["inputs"], strict=True)))
     whole = metrics[(metrics["task"] == task) & (metrics["metric"] == "harrell_c") & (metrics["fold"] == -1) & (metrics["draw"] == 0)]
     figure, axis = plt.subplots(figsize=(6.4, 0.34 * len(arms) + 1.2))
-    series = [("all pairs", whole, "o"), *((c.replace("-", " "), rows[rows["curve"] == c], m) for c, m in (("within-site", "s"), ("without-largest-site", "^")))]
+    series = [
+        ("all pairs", whole, "o"),
+        *((c.replace("-", " "), rows[rows["curve"] == c], m) for c, m in (("within-site", "s"), ("without-largest-site", "^"))),
+    ]
     for shift, (label, table, marker) in zip((0.22, 0.0, -0.22), series, strict=True):
         for y, (arm, inputs) in enumerate(reversed(arms)):
             for row in table[(table["arm"] == arm) & (table["inputs"] == inputs)].to_dict("records"):

@@ -67,14 +67,12 @@ def event_rates(targets: Targets, site: dict[str, str], task: str) -> dict[str, 
 
 def _own_rate(scorer: Scorer, site: dict[str, str], task: str) -> list[dict]:
     """C of `event_rates` on the folds of any arm that covers most patients; pairs of one site are ties."""
-    made = [k for k in scorer.keys() if k[3] == task and k[1] == 0]
+    made = [k for k in scorer.made() if k[3] == task and k[1] == 0]
     if not made:
         return []
     widest = max(made, key=lambda k: len(scorer.patients(*k)))
     rate = event_rates(scorer.targets, site, task)
-    tables = {
-        key: pd.DataFrame({"risk": [rate[p] for p in table.index]}, index=table.index).dropna() for key, table in scorer.tables(*widest).items()
-    }
+    tables = {key: pd.DataFrame({"risk": [rate[p] for p in table.index]}, index=table.index).dropna() for key, table in scorer.tables(*widest).items()}
     block = score_folds(tables, scorer.survival_fold(task), scorer.resampling, {}, ())
     return [_row("site-event-rate", {"arm": "site-event-rate", "inputs": "site", "task": task}, block)]
 
