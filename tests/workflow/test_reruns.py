@@ -44,6 +44,7 @@ BELOW = {
     "pretrain_towers": "finetune_arm score_arms write_report",
     "finetune_arm": "score_arms write_report",
     "fit_baseline": "score_arms",
+    "fit_leaky_chance": "",
     "score_arms": "write_report",
     "write_report": "",
     "predict_cohort": "",
