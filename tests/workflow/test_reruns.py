@@ -44,6 +44,9 @@ BELOW = {
     "pretrain_towers": "finetune_arm score_arms write_report",
     "finetune_arm": "score_arms write_report",
     "fit_baseline": "score_arms",
+    "fit_leaky_chance": "",
+    # The plan stands before the models, but another plan trains none anew.
+    "register_plan": "score_arms write_report",
     "score_arms": "write_report",
     "write_report": "",
     "predict_cohort": "",

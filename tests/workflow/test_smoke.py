@@ -170,6 +170,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
         "finetune/fit_baseline": dict(
             store=store, rna=rna, folds=folds, clinical=acquired["clinical"], predictions="o", models="o", baseline="pca-cox", repeat=0
         ),
+        "finetune/fit_leaky_chance": dict(store=store, folds=folds, clinical=acquired["clinical"], curves="o"),
         "evaluate/score_arms": dict(
             store=store,
             folds=folds,

@@ -58,3 +58,28 @@ rule fit_baseline:
         "finetune: baseline {wildcards.baseline}, repeat {wildcards.repeat} ({wildcards.run})"
     script:
         "../scripts/finetune/fit_baseline.py"
+
+
+rule fit_leaky_chance:
+    input:
+        store=STORE,
+        folds=f"{EXPERIMENT}/split/folds.parquet",
+        clinical=f"{OURS}/acquire/clinical.parquet",
+    output:
+        curves=f"{EXPERIMENT}/finetune/leaky-chance/r0.parquet",
+    log:
+        f"{RESULTS}/logs/finetune/fit_leaky_chance/{MAIN}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/finetune/fit_leaky_chance/{MAIN}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        cfg=cfg("finetune", "fit_leaky_chance"),
+        code=code("finetune", "fit_leaky_chance"),
+    message:
+        "finetune: leaky chance"
+    script:
+        "../scripts/finetune/fit_leaky_chance.py"

@@ -105,12 +105,20 @@ class Plan(Block):
     margin_auc: float = Field(0.01, gt=0, description="the same for macro AUC")
 
 
+class Leaky(Block):
+    """What choosing the epoch on the test fold makes of chance: a small fixed network on permuted outcomes."""
+
+    seeds: int = Field(20, ge=0, description="draws of permuted outcomes; 0: no such curve")
+    epochs: int = Field(60, ge=1, description="epochs that are looked at")
+
+
 class Evaluate(Block):
     """Metrics, comparisons, figures, report."""
 
     primary: str = Field("pfi", description="endpoint on which the verdicts rest, fixed before a run; a label (default the first) where tasks.survival is []")
     baselines: list[Literal["clinical", "pca-cox", "mean-pool", "cca"]] = Field(list(BASELINES), description="baselines, tuned on the inner part")
     controls: Controls = Field(Controls(), description="negative controls")
+    leaky: Leaky = Field(Leaky(), description="leaky chance")
     draws: int = Field(1000, ge=100, description="bootstrap draws")
     k: list[int] = Field([1, 5, 10, 50], description="recall@k")
     min_events: int = Field(50, ge=1, description="events in total under which an endpoint is described, not compared")

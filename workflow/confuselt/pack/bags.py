@@ -174,6 +174,12 @@ class Bags:
         return self._dealt[at] if stream == "cells" and self._dealt is not None else at
 
 
+def widest(store: Path) -> Bags:
+    """Bags of tile and cells side by side; of tile alone where no slide has both."""
+    bags = Bags(store, "tile-cells")
+    return Bags(store, "tile") if bags.missing else bags
+
+
 def _map(store: Path, dataset: h5py.Dataset) -> np.ndarray:
     """Memory map of a contiguous dataset: rows are drawn without going through HDF5."""
     if dataset.size == 0:

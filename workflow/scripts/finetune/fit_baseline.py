@@ -13,7 +13,7 @@ from confuselt.finetune.schema import PREDICTIONS
 from confuselt.finetune.targets import read_targets
 from confuselt.model.checkpoint import save_checkpoint
 from confuselt.model.encoders import fit_scaler
-from confuselt.pack.bags import Bags
+from confuselt.pack.bags import widest
 from confuselt.rna.profiles import read_profiles
 from confuselt.run_step import Output, run_step
 from confuselt.split.roles import read_roles
@@ -49,8 +49,7 @@ def main(store: Path, rna: list[Path], folds: Path, clinical: Path, predictions:
 def joined_inputs(store: Path, rna: Path, train: list[str], cfg: dict) -> Inputs:
     """Tile and cells streams (tile alone where the cohort has no cells), scaled on training patients, and RNA."""
     profiles = read_profiles(rna).of
-    bags = Bags(store, "tile-cells")
-    bags = Bags(store, "tile") if bags.missing else bags
+    bags = widest(store)
     if bags.missing:
         return Inputs(None, {}, profiles)
     kinds = {s: cfg[f"pack.scaling_{s}"] for s in bags.streams}
