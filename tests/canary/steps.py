@@ -95,10 +95,11 @@ def models(workflow: Path, config, folder: Path) -> dict[str, str]:
         streams="tile-cells",
         **fold,
     )
+    run(workflow, "evaluate/register_plan", config, plan=folder / "plan.json")
     for arm in ARMS:
         checkpoints = [folder / "pre.pt"] if "pretrained" in arm else []
         run(
-            workflow, "finetune/finetune_arm", config, store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet", clinical=folder / "clinical.parquet",
+            workflow, "finetune/finetune_arm", config, plan=folder / "plan.json", store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet", clinical=folder / "clinical.parquet",
             checkpoints=checkpoints, other_checkpoints=[], predictions=folder / f"{arm}.parquet", models=folder / f"{arm}.pt", arm=arm, repeat=0,
         )  # fmt: skip
     for baseline in BASELINES:

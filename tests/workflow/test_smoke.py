@@ -126,7 +126,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
     config = load_config(ROOT / "config/config.yaml", tiny / "config.json")
     sim = cohort / "acquire/simulated"
     acquired = {k: cohort / f"acquire/{k}.parquet" for k in ("slides", "rna", "clinical", "patients", "downloads")}
-    folds, store = experiment / "split/folds.parquet", cohort / "pack/ready.h5"
+    folds, store, plan = experiment / "split/folds.parquet", cohort / "pack/ready.h5", experiment / "evaluate/plan.json"
     rna = [experiment / f"rna/r0f{f}.h5ad" for f in (0, 1)]
     pre = [experiment / f"pretrain/tile-cells/r0f{f}.pt" for f in (0, 1)]
     arms = ("wsi-pretrained-cells", "both-pretrained-cells", "clinical", "cca")
@@ -155,7 +155,9 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             tile_index=streams["tile"][0], tile_features=streams["tile"][1], cells_index=streams["cells"][0], cells_features=streams["cells"][1], store="o"
         ),
         "pretrain/pretrain_towers": dict(store=store, rna=rna[0], folds=folds, checkpoint="o", history="o", streams="tile-cells", repeat=0, fold=0),
+        "evaluate/register_plan": dict(plan="o"),
         "finetune/finetune_arm": dict(
+            plan=plan,
             store=store,
             rna=rna,
             folds=folds,
@@ -172,6 +174,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
         ),
         "finetune/fit_leaky_chance": dict(store=store, folds=folds, clinical=acquired["clinical"], curves="o"),
         "evaluate/score_arms": dict(
+            leaky=[experiment / "finetune/leaky-chance/r0.parquet"],
             store=store,
             folds=folds,
             clinical=acquired["clinical"],
@@ -188,6 +191,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
         ),
         "evaluate/write_report": dict(
             **evaluated,
+            plan=plan,
             folds=folds,
             store=store,
             rna=rna[0],

@@ -27,7 +27,6 @@ rule score_arms:
         store=STORE,
         folds=f"{EXPERIMENT}/split/folds.parquet",
         clinical=f"{OURS}/acquire/clinical.parquet",
-        plan=f"{EXPERIMENT}/evaluate/plan.json",
         rna=[f"{EXPERIMENT}/rna/r{r}f{f}.h5ad" for r in REPEATS for f in FOLDS],
         arm_predictions=[
             f"{EXPERIMENT}/finetune/{arm}/r{r}.parquet"
@@ -47,7 +46,11 @@ rule score_arms:
         control_clinical=control_tables(
             "acquire/clinical.parquet", f"{OURS}/acquire/clinical.parquet"
         ),
-        leaky=[],
+        leaky=(
+            [f"{EXPERIMENT}/finetune/leaky-chance/r0.parquet"]
+            if CONFIG.evaluate.leaky.seeds
+            else []
+        ),
     output:
         predictions=f"{EXPERIMENT}/evaluate/predictions.parquet",
         metrics=f"{EXPERIMENT}/evaluate/metrics.parquet",

@@ -17,7 +17,6 @@ def main(
     store: Path,
     folds: Path,
     clinical: Path,
-    plan: Path,
     rna: list[Path],
     arm_predictions: list[Path],
     arm_models: list[Path],
