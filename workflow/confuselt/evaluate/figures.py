@@ -19,7 +19,7 @@ plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.righ
 
 def kind_of(arm: str, inputs: str) -> str:
     """Colour group of a row."""
-    if arm in CONTROLS:
+    if arm in (*CONTROLS, "leaky-chance"):
         return "control"
     return inputs if "-scratch" in arm or "-pretrained" in arm else "baseline"
 

@@ -231,6 +231,39 @@ def _call_scores(label: np.ndarray, shares: np.ndarray, classes: int) -> dict[st
     }
 
 
+def leaky_rows(curves: pd.DataFrame) -> list[dict]:
+    """C of the chance model at its best epoch on the test folds after the last epoch: mean over seeds, and the range of 95 % of them.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        ``finetune/leaky-chance``.
+    """
+    last = curves[(curves["arm"] == "leaky-chance") & (curves["x"] == curves["x"].max())]
+    if last.empty:
+        return []
+    low, high = last["value"].quantile([0.025, 0.975])
+    reason = f"permuted outcomes, best of {int(last['x'].iloc[0])} epochs on each test fold: mean and range of {len(last)} seeds"
+    first = last.iloc[0]
+    return [
+        {
+            "arm": "leaky-chance",
+            "draw": 0,
+            "inputs": first["inputs"],
+            "missing_rate": 0.0,
+            "task": first["task"],
+            "metric": first["metric"],
+            "repeat": -1,
+            "fold": -1,
+            "value": float(last["value"].mean()),
+            "low": float(low),
+            "high": float(high),
+            "status": AVAILABLE,
+            "reason": reason,
+        }
+    ]
+
+
 def unavailable_rows(reasons: dict[tuple[str, int], str], not_learnable: list[dict], predictions: pd.DataFrame, tasks: list[str]) -> list[dict]:
     """Rows of what has no value: arms that could not be trained, and tasks that the training patients of a fold could not teach.
 

@@ -9,7 +9,7 @@ from confuselt.evaluate.comparisons import compare, compare_retrieval, compariso
 from confuselt.evaluate.curves import curves_table, reliability_curves
 from confuselt.evaluate.experiment import Experiment
 from confuselt.evaluate.ipcw import Censoring
-from confuselt.evaluate.metrics import metric_rows, metrics_table, unavailable_rows
+from confuselt.evaluate.metrics import leaky_rows, metric_rows, metrics_table, unavailable_rows
 from confuselt.evaluate.retrieval import Gallery, retrieval_rows, retrieval_table
 from confuselt.evaluate.sites import site_curves, site_probe
 
@@ -36,7 +36,15 @@ class Scored:
         return curves_table(self.rows, *more)
 
 
-def score(ours: Experiment, controls: list[Experiment], found: list[Gallery], lost: list[dict], clinical: pd.DataFrame, cfg: dict) -> Scored:
+def score(
+    ours: Experiment,
+    controls: list[Experiment],
+    found: list[Gallery],
+    lost: list[dict],
+    clinical: pd.DataFrame,
+    leaky: list[pd.DataFrame],
+    cfg: dict,
+) -> Scored:
     """Score the main run, then each control against its own folds and outcomes.
 
     Parameters
@@ -48,6 +56,8 @@ def score(ours: Experiment, controls: list[Experiment], found: list[Gallery], lo
         Galleries of the models of pretraining, and which of them were not available.
     clinical : DataFrame
         ``acquire/clinical``.
+    leaky : list of DataFrame
+        ``finetune/leaky-chance``; empty where it was not asked for.
     cfg : dict
         ``evaluate.*`` keys of the script, ``tasks.*``.
     """
@@ -66,6 +76,7 @@ def score(ours: Experiment, controls: list[Experiment], found: list[Gallery], lo
         rows += metric_rows(control.scorer, control.train, competing, {}, cfg)
     predictions = pd.concat([e.predictions for e in (ours, *apart)], ignore_index=True)
     rows += unavailable_rows(reasons, not_learnable, predictions, [*ours.targets.survival, *ours.targets.labels])
+    rows += [r for table in leaky for r in leaky_rows(table)]
     arms = sorted({*ours.predictions["arm"], *(a for a, draw in reasons if draw == 0)})
     main_reasons = {arm: reason for (arm, draw), reason in ours.reasons.items() if draw == 0}
     compared = compare(ours.scorer, ours.inner, main_reasons, arms, cfg)

@@ -39,13 +39,13 @@ def main(
     files = zip(control_predictions, control_models, control_folds, control_clinical, strict=True)
     controls = [Experiment([p], [m], f, c, cfg, control=p.parents[2].name) for p, m, f, c in files]
     found, lost = galleries(store, rna, checkpoints, arm_models, ours)
-    scored: Scored = score(ours, controls, found, lost, pd.read_parquet(clinical), cfg)
-    more = [pd.read_parquet(path) for path in leaky]
+    chance = [pd.read_parquet(path) for path in leaky]
+    scored: Scored = score(ours, controls, found, lost, pd.read_parquet(clinical), chance, cfg)
     write_table(scored.predictions, predictions, PREDICTIONS)
     write_table(scored.metrics, metrics, METRICS)
     write_table(scored.comparisons, comparisons, COMPARISONS)
     write_table(scored.retrieval, retrieval, RETRIEVAL)
-    write_table(scored.curves(history_curves(histories), *more), curves, CURVES)
+    write_table(scored.curves(history_curves(histories), *chance), curves, CURVES)
 
 
 if __name__ == "__main__":
