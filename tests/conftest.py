@@ -26,7 +26,7 @@ TINY = {
     "rna": {"genes": 60},
     "pretrain": {"epochs": 2, "model": {"hidden": 16, "attention": 8, "dim": 16}},
     "finetune": {"epochs": 2, "arms": ["wsi-pretrained-cells", "both-pretrained-cells"]},
-    "evaluate": {"min_events": 20, "draws": 100, "baselines": ["clinical", "cca"], "leaky": {"seeds": 2, "epochs": 3}},
+    "evaluate": {"min_events": 20, "draws": 100, "baselines": ["clinical", "cca", "clinical+wsi-pretrained-cells"], "leaky": {"seeds": 2, "epochs": 3}},
 }
 
 

@@ -23,6 +23,7 @@ RULES = [
     "pretrain_towers",
     "finetune_arm",
     "fit_baseline",
+    "fit_clinical_plus",
     "score_arms",
     "write_report",
 ]

@@ -37,6 +37,8 @@ def test_shipped_configs_are_valid(path):
         ({"split": {"folds": 1}}, "greater than or equal to 2"),
         ({"evaluate": {"primary": "xyz"}}, "evaluate.primary 'xyz' is no endpoint"),
         ({"finetune": {"arms": ["wsi"]}}, "unknown arms"),
+        ({"evaluate": {"baselines": ["clinical+rna"]}}, "unknown baselines ['clinical+rna']; known: ['clinical', 'pca-cox'"),
+        ({"evaluate": {"baselines": ["clinical+late-fusion"]}}, "and clinical+ARM for any of ['wsi-scratch-nocells'"),
         ({"acquire": {"site": None}}, "split.group: patient"),
         ({"tasks": {"survival": [{"name": "os"}, {"name": "os"}], "labels": []}, "evaluate": {"primary": "os"}}, "share a name"),
         ({"tasks": {"survival": [], "labels": []}}, "tasks.survival and tasks.labels are both empty"),

@@ -72,7 +72,7 @@ def test_rna_is_fitted_on_training_patients(cohort, experiment):
 
 def test_metrics_hold_every_arm_control_and_baseline(experiment):
     metrics = pd.read_parquet(experiment / "evaluate/metrics.parquet")
-    assert set(metrics["arm"]) == {"wsi-pretrained-cells", "both-pretrained-cells", "clinical", "cca", "permuted", "mispaired"} - {"cca"}
+    assert set(metrics["arm"]) == {"wsi-pretrained-cells", "both-pretrained-cells", "clinical", "clinical+wsi-pretrained-cells", "permuted", "mispaired"}
     ok = metrics[(metrics["status"] == "ok") & metrics["metric"].isin(["harrell_c", "auc_macro"]) & (metrics["fold"] == -1)]
     assert ok["value"].between(0, 1).all() and (ok["low"] <= ok["high"]).all()
     both = ok[(ok["arm"] == "both-pretrained-cells") & (ok["task"] == "pfi")]
@@ -171,6 +171,16 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
         ),
         "finetune/fit_baseline": dict(
             store=store, rna=rna, folds=folds, clinical=acquired["clinical"], predictions="o", models="o", baseline="pca-cox", repeat=0
+        ),
+        "finetune/fit_late_fusion": dict(arm_predictions=[], arm_models=[], predictions="o", models="o", repeat=0),
+        "finetune/fit_clinical_plus": dict(
+            clinical=acquired["clinical"],
+            score_predictions=[experiment / f"finetune/{a}/r0.parquet" for a in ("clinical", "both-pretrained-cells")],
+            score_models=[experiment / f"finetune/{a}/r0.pt" for a in ("clinical", "both-pretrained-cells")],
+            predictions="o",
+            models="o",
+            arm="both-pretrained-cells",
+            repeat=0,
         ),
         "finetune/fit_leaky_chance": dict(store=store, folds=folds, clinical=acquired["clinical"], curves="o"),
         "evaluate/score_arms": dict(

@@ -17,7 +17,7 @@ from confuselt.acquire.sources import (
 )
 from confuselt.code_hash import code_hash
 from confuselt.config.validate import validate
-from confuselt.evaluate.names import BASE_ARMS, MISPAIRED, PERMUTED
+from confuselt.evaluate.names import BASE_ARMS, MISPAIRED, PERMUTED, PLUS, SINGLES
 from confuselt.finetune.arms import parse_arm
 from confuselt.settings import settings
 from confuselt.tile.groups import group_of
@@ -238,6 +238,15 @@ def other_checkpoints_of(wildcards):
     return (
         checkpoints_of(wildcards, "tile") if wildcards.arm == "rna-pretrained" else []
     )
+
+
+def trained_outputs(wildcards, arms, suffix):
+    """Predictions or models of those arms that are trained: what is made of the others is not available, and says so."""
+    return [
+        f"{RESULTS}/{wildcards.run}/finetune/{arm}/r{wildcards.repeat}.{suffix}"
+        for arm in arms
+        if arm in CONFIG.finetune.arms
+    ]
 
 
 # --- evaluate, predict

@@ -60,6 +60,63 @@ rule fit_baseline:
         "../scripts/finetune/fit_baseline.py"
 
 
+rule fit_late_fusion:
+    input:
+        arm_predictions=lambda wildcards: trained_outputs(wildcards, SINGLES, "parquet"),
+        arm_models=lambda wildcards: trained_outputs(wildcards, SINGLES, "pt"),
+    output:
+        predictions=f"{RUN}/finetune/late-fusion/r{{repeat}}.parquet",
+        models=f"{RUN}/finetune/late-fusion/r{{repeat}}.pt",
+    log:
+        f"{RESULTS}/logs/finetune/fit_late_fusion/{{run}}/r{{repeat}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/finetune/fit_late_fusion/{{run}}/r{{repeat}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        cfg=cfg("finetune", "fit_late_fusion"),
+        code=code("finetune", "fit_late_fusion"),
+    message:
+        "finetune: late fusion, repeat {wildcards.repeat} ({wildcards.run})"
+    script:
+        "../scripts/finetune/fit_late_fusion.py"
+
+
+rule fit_clinical_plus:
+    input:
+        clinical=outcomes,
+        score_predictions=lambda wildcards: [
+            f"{RESULTS}/{wildcards.run}/finetune/clinical/r{wildcards.repeat}.parquet",
+            *trained_outputs(wildcards, [wildcards.arm], "parquet"),
+        ],
+        score_models=lambda wildcards: [
+            f"{RESULTS}/{wildcards.run}/finetune/clinical/r{wildcards.repeat}.pt",
+            *trained_outputs(wildcards, [wildcards.arm], "pt"),
+        ],
+    output:
+        predictions=f"{RUN}/finetune/{PLUS}{{arm}}/r{{repeat}}.parquet",
+        models=f"{RUN}/finetune/{PLUS}{{arm}}/r{{repeat}}.pt",
+    log:
+        f"{RESULTS}/logs/finetune/fit_clinical_plus/{{run}}/{{arm}}/r{{repeat}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/finetune/fit_clinical_plus/{{run}}/{{arm}}/r{{repeat}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        cfg=cfg("finetune", "fit_clinical_plus"),
+        code=code("finetune", "fit_clinical_plus"),
+    message:
+        "finetune: clinical+{wildcards.arm}, repeat {wildcards.repeat} ({wildcards.run})"
+    script:
+        "../scripts/finetune/fit_clinical_plus.py"
+
+
 rule fit_leaky_chance:
     input:
         store=STORE,

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from confuselt.config.block import Block
-from confuselt.evaluate.names import BASELINES
+from confuselt.evaluate.names import BASELINES, PLUS
 
 ARMS = (
     *(f"{kind}-{start}-{cells}" for kind in ("wsi", "both") for start in ("scratch", "pretrained") for cells in ("nocells", "cells")),
@@ -116,7 +116,10 @@ class Evaluate(Block):
     """Metrics, comparisons, figures, report."""
 
     primary: str = Field("pfi", description="endpoint on which the verdicts rest, fixed before a run; a label (default the first) where tasks.survival is []")
-    baselines: list[Literal["clinical", "pca-cox", "mean-pool", "cca"]] = Field(list(BASELINES), description="baselines, tuned on the inner part")
+    baselines: list[str] = Field(
+        [*BASELINES, "clinical+both-pretrained-cells"],
+        description="baselines, tuned on the inner part; clinical+ARM: clinical score and an arm's in one model, for any arm of finetune.arms",
+    )
     controls: Controls = Field(Controls(), description="negative controls")
     leaky: Leaky = Field(Leaky(), description="leaky chance")
     draws: int = Field(1000, ge=100, description="bootstrap draws")
@@ -124,6 +127,14 @@ class Evaluate(Block):
     min_events: int = Field(50, ge=1, description="events in total under which an endpoint is described, not compared")
     min_fold_events: int = Field(10, ge=1, description="events under which a test fold gets no value of its own")
     plan: Plan = Field(Plan(), description="analysis plan")
+
+    @field_validator("baselines")
+    @classmethod
+    def _known_baselines(cls, baselines: list[str]) -> list[str]:
+        unknown = [b for b in baselines if b not in BASELINES and not (b.startswith(PLUS) and b.removeprefix(PLUS) in ARMS)]
+        if unknown:
+            raise ValueError(f"unknown baselines {unknown}; known: {list(BASELINES)}, and {PLUS}ARM for any of {list(ARMS)}")
+        return baselines
 
 
 class Predict(Block):

@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from confuselt.finetune.cox import cox_loss
+from confuselt.finetune.inner_predictions import inner_predictions
 from confuselt.finetune.inputs import Inputs
 from confuselt.finetune.targets import Targets, curve_days
 from confuselt.pretrain.retrieval import ranks
@@ -36,7 +37,9 @@ def fit_cox(rows: np.ndarray, days: np.ndarray, event: np.ndarray, ridge: float)
         return CoxPHFitter(penalizer=ridge).fit(frame, "days", "event")
 
 
-def linear_predictions(rows: dict[str, np.ndarray], targets: dict[str, Targets], components: tuple[int | None, ...]) -> list[tuple[str, str, np.ndarray]]:
+def linear_predictions(
+    rows: dict[str, np.ndarray], targets: dict[str, Targets], components: tuple[int | None, ...]
+) -> list[tuple[str, str, dict[str, np.ndarray]]]:
     """Ridge Cox and logistic regression on (components of) rows, tuned on the inner part.
 
     Parameters
@@ -50,7 +53,8 @@ def linear_predictions(rows: dict[str, np.ndarray], targets: dict[str, Targets],
 
     Returns
     -------
-    list of (task, output, values of the test patients)
+    list of (task, output, dict of str to (n,) float64)
+        Values of the inner and of the test patients.
     """
     found = []
     shown = {c: _project(rows, c) for c in components if c is None or c <= min(rows["train"].shape)} or {None: rows}
@@ -70,11 +74,8 @@ def linear_predictions(rows: dict[str, np.ndarray], targets: dict[str, Targets],
                 best = (loss, model, c)
         if best is None:
             continue
-        model, test = best[1], shown[best[2]]["test"]
-        found.append((task, "risk", model.predict_log_partial_hazard(pd.DataFrame(test)).to_numpy()))
-        days = curve_days(targets["train"].horizons[task])
-        curves = model.predict_survival_function(pd.DataFrame(test), times=days)
-        found += [(task, f"surv_{d}", curves.loc[d].to_numpy()) for d in days]
+        told = {role: cox_outputs(best[1], shown[best[2]][role], targets["train"].horizons[task]) for role in ("inner", "test")}
+        found += [(task, output, {role: values[output] for role, values in told.items()}) for output in told["test"]]
     for task, label in targets["train"].labels.items():
         known = label >= 0
         if len(np.unique(label[known])) < 2:
@@ -85,9 +86,19 @@ def linear_predictions(rows: dict[str, np.ndarray], targets: dict[str, Targets],
             loss = _inner_label(model, shown[c]["inner"], targets["inner"].labels[task])
             if best is None or loss < best[0]:
                 best = (loss, model, c)
-        shares = _shares(best[1], shown[best[2]]["test"], len(targets["train"].classes[task]))
-        found += [(task, f"p_{name}", shares[:, k]) for k, name in enumerate(targets["train"].classes[task])]
+        names = targets["train"].classes[task]
+        shares = {role: class_shares(best[1], shown[best[2]][role], len(names)) for role in ("inner", "test")}
+        found += [(task, f"p_{name}", {role: p[:, k] for role, p in shares.items()}) for k, name in enumerate(names)]
     return found
+
+
+def cox_outputs(model: CoxPHFitter, rows: np.ndarray, horizons: list[int]) -> dict[str, np.ndarray]:
+    """Risk and survival curve of some patients: ``risk``, ``surv_<days>`` to (n,) float64."""
+    days = curve_days(horizons)
+    if not len(rows):
+        return dict.fromkeys(["risk", *(f"surv_{d}" for d in days)], np.zeros(0))
+    curves = model.predict_survival_function(pd.DataFrame(rows), times=days)
+    return {"risk": model.predict_log_partial_hazard(pd.DataFrame(rows)).to_numpy(), **{f"surv_{d}": curves.loc[d].to_numpy() for d in days}}
 
 
 def _project(rows: dict[str, np.ndarray], components: int | None) -> dict[str, np.ndarray]:
@@ -110,7 +121,7 @@ def _inner_label(model: LogisticRegression, rows: np.ndarray, label: np.ndarray)
     return log_loss(label[known], model.predict_proba(rows[known]), labels=model.classes_) if known.any() else np.inf
 
 
-def _shares(model: LogisticRegression, rows: np.ndarray, classes: int) -> np.ndarray:
+def class_shares(model: LogisticRegression, rows: np.ndarray, classes: int) -> np.ndarray:
     """Probabilities over all classes; a class without a training patient gets 0."""
     shares = np.zeros((len(rows), classes))
     if len(rows):
@@ -149,7 +160,7 @@ def fit_pca_cox(inputs: Inputs, targets: Targets, roles: dict[str, list[str]]) -
                 blocks.append(np.array([inputs.profiles[p] for p in ids], np.float64).reshape(len(ids), -1))
             rows[role] = np.concatenate(blocks, 1)
         found = linear_predictions(standardise(rows), {r: targets.take(p) for r, p in patients.items()}, COMPONENTS)
-        parts += [pd.DataFrame({"patient_id": patients["test"], "inputs": pattern, "task": t, "output": o, "value": v}) for t, o, v in found]
+        parts += [pd.DataFrame({"patient_id": patients["test"], "inputs": pattern, "task": t, "output": o, "value": v["test"]}) for t, o, v in found]
     if not parts:
         raise NotAvailable("fewer than 10 training patients have features")
     return pd.concat(parts, ignore_index=True)
@@ -185,16 +196,26 @@ def clinical_rows(clinical: pd.DataFrame, roles: dict[str, list[str]]) -> dict[s
     return {role: np.column_stack(b) if len(roles[role]) else np.zeros((0, len(b))) for role, b in blocks.items()}
 
 
-def fit_clinical(clinical: pd.DataFrame, targets: Targets, roles: dict[str, list[str]]) -> pd.DataFrame:
-    """Ridge Cox and logistic regression on the clinical covariates."""
+def fit_clinical(clinical: pd.DataFrame, targets: Targets, roles: dict[str, list[str]]) -> tuple[dict, pd.DataFrame]:
+    """Ridge Cox and logistic regression on the clinical covariates.
+
+    Returns
+    -------
+    inner_predictions : dict
+        Of the inner patients, as arms save them.
+    predictions : DataFrame
+    """
     rows = standardise(clinical_rows(clinical, roles))
     varying = rows["train"].std(0) > 0
     found = linear_predictions({r: x[:, varying] for r, x in rows.items()}, {r: targets.take(p) for r, p in roles.items()}, (None,))
     if not found:
         raise NotAvailable("no task has events or classes among the training patients")
-    return pd.concat(
-        [pd.DataFrame({"patient_id": roles["test"], "inputs": "clinical", "task": t, "output": o, "value": v}) for t, o, v in found], ignore_index=True
-    )
+    inner: dict[str, list[np.ndarray]] = {}
+    for task, output, values in found:
+        if not output.startswith("surv_"):
+            inner.setdefault(task, []).append(values["inner"])
+    table = [pd.DataFrame({"patient_id": roles["test"], "inputs": "clinical", "task": t, "output": o, "value": v["test"]}) for t, o, v in found]
+    return inner_predictions(roles["inner"], {t: np.column_stack(v) for t, v in inner.items()}), pd.concat(table, ignore_index=True)
 
 
 def canonical(x: np.ndarray, y: np.ndarray, components: int, ridge: float) -> tuple[np.ndarray, np.ndarray]:

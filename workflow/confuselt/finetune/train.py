@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from confuselt.finetune.arms import Arm
 from confuselt.finetune.cox import breslow, cox_loss
+from confuselt.finetune.inner_predictions import inner_predictions
 from confuselt.finetune.inputs import Inputs, drop_modality, masks
 from confuselt.finetune.member import Best, Member, average_members, groups_of, outputs_of
 from confuselt.finetune.network import ArmNetwork
@@ -222,7 +223,7 @@ def _inner_predictions(members: list[dict], inputs: Inputs, patients: list[str],
     averaged = _averaged(members, inputs, patients, pattern, targets, cfg)
     values = {t: averaged[t, "risk"][:, None] for t in targets.survival}
     values |= {t: np.column_stack([averaged[t, f"p_{c}"] for c in names]) for t, names in targets.classes.items()}
-    return {"patients": [hashed_ids([p])[0] for p in patients], "values": {t: torch.from_numpy(v) for t, v in values.items()}}
+    return inner_predictions(patients, values)
 
 
 def _predictions(members: list[dict], inputs: Inputs, patients: list[str], pattern: str, targets: Targets, cfg: dict) -> pd.DataFrame:

@@ -34,7 +34,8 @@ def main(store: Path, rna: list[Path], folds: Path, clinical: Path, predictions:
         lost = targets.take(roles["train"]).not_learnable()
         learnable = targets.only({*targets.survival, *targets.labels} - set(lost))
         if baseline == "clinical":
-            return {"not_learnable": lost}, fit_clinical(facts, learnable, roles)
+            inner, found = fit_clinical(facts, learnable, roles)
+            return {"not_learnable": lost, "inner_predictions": inner}, found
         inputs = joined_inputs(store, rna[fold], roles["train"], cfg)
         if baseline == "cca":
             return fit_cca(inputs, roles), empty_table(PREDICTIONS)
