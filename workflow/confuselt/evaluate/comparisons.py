@@ -6,12 +6,15 @@ import numpy as np
 import pandas as pd
 
 from confuselt.evaluate.inner import InnerPredictions, inner_choice
+from confuselt.evaluate.names import BASE_ARMS
 from confuselt.evaluate.retrieval import Gallery, common_galleries, recall_block
 from confuselt.evaluate.schema import COMPARISONS
 from confuselt.evaluate.scores import Block, Scorer
 from confuselt.evaluate.verdicts import events_needed, holm, non_inferior, verdict
 
 WANTED_C = 0.03  # difference of C for which the number of events is stated
+# Input pattern of what is no arm of its own; controls have that of their base arm.
+NATURAL = {"clinical": "clinical", "late-fusion": "both", "pca-cox": "both", "mean-pool": "wsi"} | {c: a.split("-")[0] for c, a in BASE_ARMS.items()}
 PRIMARY, BESIDE, MARGIN = "primary", "exploratory", "non-inferiority"
 
 
@@ -38,10 +41,9 @@ class Contrast:
 
 def natural_inputs(arm: str) -> str:
     """Input pattern that an arm was made for."""
-    if arm == "clinical":
-        return arm
-    first = arm.removeprefix("clinical+").split("-")[0]
-    return {"shuffled": "wsi", "late": "both", "mispaired": "both"}.get(first, first)
+    if arm in NATURAL:
+        return NATURAL[arm]
+    return arm.removeprefix("clinical+").split("-")[0]
 
 
 def planned(plan: dict) -> list[Contrast]:
