@@ -16,6 +16,8 @@ import pandas as pd
 
 BASELINES = ("clinical", "pca-cox")
 ARMS = ("wsi-pretrained-cells", "both-scratch-nocells")
+# Two scores in one model; late fusion fits nothing beyond what its arms' files hold.
+PLUS = "wsi-pretrained-cells"
 FOLD = 0
 
 
@@ -27,13 +29,13 @@ def load(workflow: Path, name: str):
     return module
 
 
-def run(workflow: Path, name: str, config, **arguments) -> None:
-    """Run a step as a job would: outputs are written under a temporary name and moved."""
+def run(workflow: Path, name: str, config, control: dict | None = None, **arguments) -> None:
+    """Run a step as a job would: outputs are written under a temporary name and moved. `control` is what a rule adds to ``cfg``."""
     from confuselt.run_step import execute
     from confuselt.settings import settings
 
     script = workflow / f"scripts/{name}.py"
-    execute(load(workflow, name).main, {**arguments, "cfg": settings(script, config)}, script)
+    execute(load(workflow, name).main, {**arguments, "cfg": {**settings(script, config), **(control or {})}}, script)
 
 
 def cohort(workflow: Path, config, raw: Path, folder: Path) -> None:
@@ -83,35 +85,45 @@ def models(workflow: Path, config, folder: Path) -> dict[str, str]:
         normaliser=folder / "rna.json",
         **fold,
     )
-    run(
-        workflow,
-        "pretrain/pretrain_towers",
-        config,
-        store=folder / "store.h5",
-        rna=folder / "rna.h5ad",
-        folds=folder / "folds.parquet",
-        checkpoint=folder / "pre.pt",
-        history=folder / "pre.parquet",
-        streams="tile-cells",
-        **fold,
-    )
     run(workflow, "evaluate/register_plan", config, plan=folder / "plan.json")
-    for arm in ARMS:
-        checkpoints = [folder / "pre.pt"] if "pretrained" in arm else []
+    # The main run, and a draw of the shuffled-cells control.
+    for prefix, control, arms in (("", {}, ARMS), ("shuffled-", {"shuffled_cells": 1}, ARMS[:1])):
         run(
-            workflow, "finetune/finetune_arm", config, plan=folder / "plan.json", store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet", clinical=folder / "clinical.parquet",
-            checkpoints=checkpoints, other_checkpoints=[], predictions=folder / f"{arm}.parquet", models=folder / f"{arm}.pt", arm=arm, repeat=0,
-        )  # fmt: skip
+            workflow,
+            "pretrain/pretrain_towers",
+            config,
+            control,
+            store=folder / "store.h5",
+            rna=folder / "rna.h5ad",
+            folds=folder / "folds.parquet",
+            checkpoint=folder / f"{prefix}pre.pt",
+            history=folder / f"{prefix}pre.parquet",
+            streams="tile-cells",
+            **fold,
+        )
+        for arm in arms:
+            checkpoints = [folder / f"{prefix}pre.pt"] if "pretrained" in arm else []
+            run(
+                workflow, "finetune/finetune_arm", config, control, plan=folder / "plan.json", store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet", clinical=folder / "clinical.parquet",
+                checkpoints=checkpoints, other_checkpoints=[], predictions=folder / f"{prefix}{arm}.parquet", models=folder / f"{prefix}{arm}.pt", arm=arm, repeat=0,
+            )  # fmt: skip
     for baseline in BASELINES:
         run(
             workflow, "finetune/fit_baseline", config, store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet",
             clinical=folder / "clinical.parquet", predictions=folder / f"baseline-{baseline}.parquet", models=folder / f"baseline-{baseline}.pt", baseline=baseline, repeat=0,
         )  # fmt: skip
+    scores = [folder / "baseline-clinical", folder / PLUS]
+    run(
+        workflow, "finetune/fit_clinical_plus", config, clinical=folder / "clinical.parquet", score_predictions=[f"{s}.parquet" for s in scores],
+        score_models=[f"{s}.pt" for s in scores], predictions=folder / "plus.parquet", models=folder / "plus.pt", arm=PLUS, repeat=0,
+    )  # fmt: skip
     roles = pd.read_parquet(folder / "folds.parquet").query(f"fold == {FOLD} and role == 'train'")["patient_id"]
     rna = read_profiles(folder / "rna.h5ad")
-    found = {name: content_hash(folder / name) for name in ("rna.json", "pre.pt", "pre.parquet", *(f"{a}.pt" for a in ARMS))}
+    learned = ("pre.pt", "pre.parquet", *(f"{a}.pt" for a in ARMS), "shuffled-pre.pt", f"shuffled-{ARMS[0]}.pt", "baseline-clinical.pt", "plus.pt")
+    found = {name: content_hash(folder / name) for name in ("rna.json", *learned)}
     # Baselines keep no weights: what they say of test patients must not move with these patients' outcomes.
     found |= {f"{b} (outcomes)": content_hash(folder / f"baseline-{b}.parquet") for b in BASELINES}
+    found["clinical+ (outcomes)"] = content_hash(folder / "plus.parquet")
     return found | {"rna of training patients": array_hash(rna.rows([p for p in roles if p in rna.of]))}
 
 

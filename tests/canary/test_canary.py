@@ -1,4 +1,4 @@
-"""The leakage canary over the chain, the four mutants of DESIGN section 4.1 that it must catch, and a fifth.
+"""The leakage canary over the chain, the four mutants of DESIGN section 4.1 that it must catch, and two more.
 
 Outer-test patients' features, then their outcomes, are replaced by noise after the folds are frozen:
 nothing that pretrain and finetune of that fold reach may change. Each mutant is a patch on a temporary
@@ -37,6 +37,12 @@ MUTANTS = {
         """classes = {t["name"]: list(t["classes"]) for t in cfg["tasks.labels"]}""",
         """classes = {t["name"]: [c for c in t["classes"] if (clinical[f"label_{t['name']}"] == c).any()] for t in cfg["tasks.labels"]}""",
         set(),
+    ),
+    "cells dealt out over all roles": (
+        "confuselt/finetune/run_arm.py",
+        "bags.deal(roles, draw)",
+        'bags.deal({"all": [p for patients in roles.values() for p in patients]}, draw)',
+        {"shuffled-wsi-pretrained-cells.pt"},
     ),
     "pretraining on all": (
         "scripts/pretrain/pretrain_towers.py",

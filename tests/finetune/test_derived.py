@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from confuselt.acquire.schema import CLINICAL
 from confuselt.finetune import added_value
-from confuselt.finetune.added_value import fit_added
+from confuselt.finetune.clinical_plus import fit_added
 from confuselt.finetune.baselines import fit_clinical
 from confuselt.finetune.inner_predictions import inner_predictions
 from confuselt.finetune.late_fusion import fuse

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from confuselt.evaluate.names import PLUS
-from confuselt.finetune.added_value import fit_added
+from confuselt.finetune.clinical_plus import fit_added
 from confuselt.finetune.arms import parse_arm
 from confuselt.finetune.folds import prediction_table
 from confuselt.finetune.schema import PREDICTIONS
