@@ -12,9 +12,9 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from confuselt.acquire.schema import CLINICAL
-from confuselt.finetune import added_value
-from confuselt.finetune.clinical_plus import fit_added
+from confuselt.finetune import clinical_plus
 from confuselt.finetune.baselines import fit_clinical
+from confuselt.finetune.clinical_plus import fit_added
 from confuselt.finetune.inner_predictions import inner_predictions
 from confuselt.finetune.late_fusion import fuse
 from confuselt.finetune.schema import PREDICTIONS
@@ -81,7 +81,7 @@ def check_survival(table, clinical, x):
     centre, scale = x[inner].mean(0), x[inner].std(0)
     frame = pd.DataFrame((x - centre) / scale, columns=["clinical", "arm"])
     facts = clinical[["os_days", "os_event"]].rename(columns=lambda c: c[3:])
-    model = CoxPHFitter(penalizer=added_value.RIDGE).fit(frame.join(facts).loc[inner], "days", "event")
+    model = CoxPHFitter(penalizer=clinical_plus.RIDGE).fit(frame.join(facts).loc[inner], "days", "event")
     test = frame.iloc[61:]
     risk = told(table, "os", "risk")
     assert list(risk.index) == TEST[1:]
@@ -103,7 +103,7 @@ def test_clinical_plus_is_a_multinomial_model_of_log_probabilities(world):
     _, table = fit_added(sources, read_targets(clinical, CFG))
     inner = [i for i in range(55) if i != 3]
     logs = np.log(np.column_stack(shares))
-    model = LogisticRegression(C=added_value.INVERSE, max_iter=5000).fit(logs[inner], clinical["label_kind"].iloc[inner])
+    model = LogisticRegression(C=clinical_plus.INVERSE, max_iter=5000).fit(logs[inner], clinical["label_kind"].iloc[inner])
     theirs = model.predict_proba(logs[61:])
     for k, name in enumerate(CLASSES):
         np.testing.assert_allclose(told(table, "kind", f"p_{name}"), theirs[:, k], atol=1e-4)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from confuselt.evaluate.names import PLUS
-from confuselt.finetune.clinical_plus import fit_added
 from confuselt.finetune.arms import parse_arm
+from confuselt.finetune.clinical_plus import fit_added
 from confuselt.finetune.folds import prediction_table
 from confuselt.finetune.schema import PREDICTIONS
 from confuselt.finetune.targets import read_targets
