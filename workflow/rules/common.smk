@@ -156,9 +156,9 @@ def bags_of(stream):
 @cache
 def grouped(cohort):
     """Sheet rows of a cohort's slides by group."""
-    groups = {}
-    for row in slide_rows(CONFIG.for_cohort(cohort)):
-        groups.setdefault(group_of(row["slide_id"], CONFIG.groups), []).append(row)
+    config, groups = CONFIG.for_cohort(cohort), {}
+    for row in slide_rows(config):
+        groups.setdefault(group_of(row["slide_id"], config.groups), []).append(row)
     return groups
 
 

@@ -12,8 +12,9 @@ import pandas as pd
 from scipy import ndimage
 from skimage.color import rgb2hed
 from skimage.feature import peak_local_max
-from skimage.measure import regionprops_table
 from skimage.segmentation import watershed
+
+from confuselt.cells.measure import measure
 
 # Named by shape. The rules are tried in this order; lengths of normal breast tissue, in µm.
 CLASSES = ("large", "small", "spindle", "dense", "medium")
@@ -80,18 +81,17 @@ def _disk(radius: float) -> np.ndarray:
 
 
 def _measure(label: np.ndarray, stain: np.ndarray, mpp: float) -> Nuclei:
-    wanted = ("label", "centroid", "area", "axis_major_length", "axis_minor_length", "solidity", "perimeter", "intensity_mean")
-    found = pd.DataFrame(regionprops_table(label, stain, properties=wanted))
+    found = measure(label, stain)
     table = pd.DataFrame(
         {
-            "x": found["centroid-1"],
-            "y": found["centroid-0"],
+            "x": found["x"],
+            "y": found["y"],
             "area_um2": found["area"] * mpp**2,
-            "long_um": found["axis_major_length"] * mpp,
-            "short_um": np.maximum(found["axis_minor_length"] * mpp, mpp),
+            "long_um": found["long"] * mpp,
+            "short_um": np.maximum(found["short"] * mpp, mpp),
             "solidity": found["solidity"],
             "perimeter_um": found["perimeter"] * mpp,
-            "stain": found["intensity_mean"],
+            "stain": found["stain"],
         }
     )
     keep = table["area_um2"].between(LEAST_UM2, MOST_UM2)

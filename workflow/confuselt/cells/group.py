@@ -10,7 +10,7 @@ from confuselt.cells.classical import find_nuclei
 from confuselt.cells.features import HALO_UM, NAMES, tile_features
 from confuselt.cells.schema import NUCLEI
 from confuselt.content import array_hash
-from confuselt.embed.group import write_bag
+from confuselt.embed.write_bag import write_bag
 from confuselt.progress import progress
 from confuselt.tables import read_table, write_table
 from confuselt.tile.kept import keep_or_make, slide_key

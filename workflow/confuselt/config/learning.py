@@ -145,6 +145,7 @@ class Predict(Block):
     arm: str = Field("both-pretrained-cells", description="arm whose models are applied")
     acquire: dict[str, Any] = Field({}, description="keys of `acquire` that differ for this cohort")
     simulate: dict[str, Any] = Field({}, description="keys of `simulate` that differ for this cohort")
+    groups: int | None = Field(None, ge=1, description="`groups` for this cohort; null: as for the training cohort")
 
     @field_validator("arm")
     @classmethod

@@ -86,13 +86,13 @@ class Config(Block):
         return self.embed.encoder in SLIDE_ENCODERS
 
     def for_cohort(self, cohort: str) -> "Config":
-        """The config as seen by a cohort: the second one has its own `data`, `acquire` and `simulate`."""
-        data, acquire, simulate = self.data, self.acquire, self.simulate
+        """The config as seen by a cohort: the second one has its own `data`, `acquire`, `simulate` and `groups`."""
+        data, acquire, simulate, groups = self.data, self.acquire, self.simulate, self.groups
         if cohort != self.cohort and cohort == self.predict.name:
-            data = self.predict.data or data
+            data, groups = self.predict.data or data, self.predict.groups or groups
             acquire = Acquire.model_validate({**acquire.model_dump(), **self.predict.acquire})
             simulate = Simulate.model_validate({**simulate.model_dump(), **self.predict.simulate})
         if acquire.source == "simulate":
             data = f"{self.results}/cohorts/{cohort}/acquire/simulated"
             acquire = acquire.model_copy(update={**SIMULATED_FILES[simulate.level], **SIMULATED_ALIKE})
-        return self.model_copy(update={"data": data, "acquire": acquire, "simulate": simulate})
+        return self.model_copy(update={"data": data, "acquire": acquire, "simulate": simulate, "groups": groups})

@@ -3,13 +3,12 @@
 import json
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from confuselt.content import array_hash
 from confuselt.embed.encoders import Encoder
+from confuselt.embed.write_bag import write_bag
 from confuselt.progress import progress
-from confuselt.stamp import get_stamp
 from confuselt.tables import read_table
 from confuselt.tile.kept import keep_or_make, slide_key
 from confuselt.tile.schema import GRID
@@ -67,10 +66,3 @@ def recipe_of(encoder: Encoder, mpp: float) -> dict:
         "tile_px": encoder.size,
         "mpp": mpp,
     }
-
-
-def write_bag(path: Path, features: np.ndarray, coords: np.ndarray, recipe: dict) -> None:
-    """One bag: ``features`` (n, d), ``coords`` (n, 2) int32, the recipe as attributes."""
-    with h5py.File(path, "w") as file:
-        file["features"], file["coords"] = features, coords
-        file.attrs.update({**recipe, "stamp": str(get_stamp())})

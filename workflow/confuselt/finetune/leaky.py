@@ -15,6 +15,7 @@ from confuselt.evaluate.schema import CURVES
 from confuselt.finetune.baselines import standardise
 from confuselt.finetune.cox import cox_loss
 from confuselt.model.checkpoint import seed_of
+from confuselt.model.optimiser import AdamW
 from confuselt.progress import progress
 from confuselt.unusable import NotAvailable
 
@@ -101,7 +102,7 @@ def read_epochs(rows: dict[str, np.ndarray], outcomes: dict[str, tuple[np.ndarra
     x = {r: torch.from_numpy(v).float() for r, v in rows.items()}
     known = {r: tuple(torch.from_numpy(v).float() for v in pair) for r, pair in outcomes.items()}
     network = torch.nn.Sequential(torch.nn.Linear(x["train"].shape[1], HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, 1))
-    optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
+    optimiser = AdamW(network.parameters(), lr=RATE, weight_decay=0.0)
     informed = outcomes["inner"][1].sum() > 0
     test_c, inner_loss = np.full(epochs, np.nan), np.full(epochs, np.nan)
     for epoch in range(epochs):

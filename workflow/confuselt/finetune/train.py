@@ -16,6 +16,7 @@ from confuselt.finetune.network import ArmNetwork
 from confuselt.finetune.targets import Targets, curve_days
 from confuselt.model.checkpoint import hashed_ids, seed_of
 from confuselt.model.encoders import StreamScaler, fit_scaler
+from confuselt.model.optimiser import AdamW
 from confuselt.model.schedule import one_cycle
 from confuselt.progress import progress
 from confuselt.unusable import NotAvailable
@@ -155,7 +156,7 @@ def _fit_member(
     in_towers = {id(p) for t in towers for p in t.parameters()}
     rest = [p for p in network.parameters() if id(p) not in in_towers]
     rates = [{"params": rest, "lr": cfg["finetune.learning_rate"]}, {"params": [p for t in towers for p in t.parameters()], "lr": rate}]
-    optimiser = torch.optim.AdamW(rates, weight_decay=cfg["finetune.weight_decay"])
+    optimiser = AdamW(rates, weight_decay=cfg["finetune.weight_decay"])
     size = min(cfg["finetune.batch_size"], len(train))
     steps = max(1, len(train) // size)
     schedule = one_cycle(optimiser, [g["lr"] for g in rates], cfg["finetune.epochs"] * steps)

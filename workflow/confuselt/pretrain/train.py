@@ -8,6 +8,7 @@ import torch
 
 from confuselt.model.checkpoint import hashed_ids, seed_of
 from confuselt.model.encoders import Encoders, fit_scaler
+from confuselt.model.optimiser import AdamW
 from confuselt.model.schedule import one_cycle
 from confuselt.pack.bags import Bags
 from confuselt.pretrain.loss import contrastive_loss
@@ -117,7 +118,7 @@ def _fit(
     size = min(cfg["pretrain.batch_size"], len(patients))
     steps = len(patients) // size
     weights = [p for n, p in model.named_parameters() if n != "log_scale"]
-    optimiser = torch.optim.AdamW(
+    optimiser = AdamW(
         [{"params": weights, "weight_decay": cfg["pretrain.weight_decay"]}, {"params": [model.log_scale], "weight_decay": 0.0}],
         lr=cfg["pretrain.learning_rate"],
     )
