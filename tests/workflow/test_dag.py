@@ -90,16 +90,24 @@ def test_predict_without_a_name_says_how(tmp_path):
     assert "predict={name: NAME, data: FOLDER}" in text
 
 
-def test_a_sheet_of_1133_slides_is_planned_in_time_and_without_torch(tmp_path):
+@pytest.mark.parametrize("kind", ["bags", "slides"])
+def test_a_sheet_of_1133_slides_is_planned_in_time_and_without_torch(tmp_path, kind):
+    column, suffix = ("tile", "h5") if kind == "bags" else ("file", "svs")
     slides = pd.DataFrame(
-        {"slide_id": [f"S{i}" for i in range(1133)], "patient_id": [f"P{i % 1062}" for i in range(1133)], "tile": [f"bags/S{i}.h5" for i in range(1133)]}
+        {
+            "slide_id": [f"S{i}" for i in range(1133)],
+            "patient_id": [f"P{i % 1062}" for i in range(1133)],
+            column: [f"{kind}/S{i}.{suffix}" for i in range(1133)],
+        }
     )
     slides.to_csv(tmp_path / "slides.csv", index=False)
-    (tmp_path / "bags").mkdir()
-    for name in slides["tile"]:
+    (tmp_path / kind).mkdir()
+    for name in slides[column]:
         (tmp_path / name).touch()
     pd.DataFrame({"patient_id": [f"P{i}" for i in range(1062)], "site": "A"}).to_csv(tmp_path / "clinical.csv", index=False)
     config = {"data": str(tmp_path), "acquire": {"slides": "slides.csv", "tile": None, "cells": None, "rna": None, "clinical": "clinical.csv"}}
+    if kind == "slides":
+        config |= {"embed": {"encoder": "efficientnet-lite0"}, "cells": {"method": "classical"}}
     trap = tmp_path / "trap"
     trap.mkdir()
     for name in ("torch", "torchsurv", "scanpy", "pydeseq2"):
@@ -128,7 +136,8 @@ def test_a_sheet_of_1133_slides_is_planned_in_time_and_without_torch(tmp_path):
         env={**os.environ, "PYTHONPATH": str(trap)},
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert "write_report" in done.stdout + done.stderr
+    text = done.stdout + done.stderr
+    assert "write_report" in text and ("cut_tiles" in text) == (kind == "slides")
     assert time.monotonic() - start < 20
 
 
