@@ -88,8 +88,8 @@ def run_until_done(folder: Path, monkeypatch: pytest.MonkeyPatch, *targets: str,
     for attempt in range(1, 30):
         killed = len(list(marks.iterdir()))
         done = snakemake(folder, *targets, config=config, check=False)
-        left = {name: sha for name, sha in contents(folder).items() if not Path(name).name.startswith(".partial") and ".partial." not in name}
-        assert left.items() <= whole.items(), sorted(dict(left.items() - whole.items()))
+        final = {name: sha for name, sha in contents(folder).items() if not any(part.startswith(".") for part in Path(name).parts)}
+        assert final.items() <= whole.items(), sorted(dict(final.items() - whole.items()))
         if done.returncode == 0:
             return attempt, {p.name for p in marks.iterdir()}
         assert len(list(marks.iterdir())) > killed, f"it failed without a kill\n{done.stderr[-2000:]}"
