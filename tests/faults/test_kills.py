@@ -27,17 +27,39 @@ RULES = [
     "score_arms",
     "write_report",
 ]
-# Loaded by every Python that starts: the first job of each rule dies when it flushes its first output.
+# The jobs of slides write files per slide as they go: they die in the first of each kind, and again in the part of the index.
+RULES_OF_SLIDES = {
+    "simulate_patients": [],
+    "simulate_slides": [".svs", ".json"],
+    "cut_tiles": [".parquet", ".json"],
+    "index_tiles": [],
+    "embed_tiles": [".h5", ".json"],
+    "index_embeddings": [],
+    "find_cells": [".h5", ".json"],
+    "index_cells": [],
+}
+SLIDES = {
+    "cohort": "slides",
+    "groups": 1,
+    "acquire": {"source": "simulate"},
+    "simulate": {"level": "slides", "patients": 6, "sites": 3, "slide_mm": 0.4, "without_slide": 0.5, "second_slide": 0},
+    "embed": {"encoder": "efficientnet-lite0"},
+    "cells": {"method": "classical"},
+}
+# Loaded by every Python that starts: a job dies when it flushes the first output of its rule, or its rule's first file of a slide.
 KILLER = """
 import os, pathlib, signal, sys
 
 real, folder = os.fsync, pathlib.Path({marks!r})
 
 def fsync(handle):
-    rule = pathlib.Path(sys.argv[0]).name.split(".")[1] if ".snakemake/scripts" in sys.argv[0] else None
-    if rule and not (folder / rule).exists():
-        (folder / rule).touch()
-        os.kill(os.getpid(), signal.SIGKILL)
+    if ".snakemake/scripts" in sys.argv[0]:
+        path = pathlib.Path(os.readlink(f"/proc/self/fd/{{handle}}"))
+        of_slide = path.name.removeprefix(".partial").lstrip(".").startswith("SIM-")
+        mark = folder / (pathlib.Path(sys.argv[0]).name.split(".")[1] + (path.suffix if of_slide else ""))
+        if not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
     return real(handle)
 
 os.fsync = fsync
@@ -45,35 +67,54 @@ os.fsync = fsync
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Content hash of every result."""
-    kinds = {".parquet", ".h5", ".h5ad", ".pt", ".json", ".html", ".csv"}
+    """Content hash of every result; the records beside the files of a slide hold times of files, so that they differ."""
+    kinds = {".parquet", ".h5", ".h5ad", ".pt", ".json", ".html", ".csv", ".tsv", ".svs", ".png"}
     return {
         str(p.relative_to(folder / "results")): content_hash(p)
         for p in sorted((folder / "results").rglob("*"))
-        if p.suffix in kinds and not {"logs", "benchmarks"} & set(p.parts)
+        if p.suffix in kinds and not {"logs", "benchmarks"} & set(p.parts) and not p.name.startswith(".SIM-")
     }
+
+
+def run_until_done(folder: Path, monkeypatch: pytest.MonkeyPatch, *targets: str, config: dict, whole: dict[str, str]) -> tuple[int, set[str]]:
+    """Give the same command until it ends well; attempts, and where jobs were killed.
+
+    Whatever lies under a final name after a kill must be what the run that nobody killed has there (`whole`).
+    """
+    marks, site = folder / "marks", folder / "site"
+    marks.mkdir(parents=True)
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(KILLER.format(marks=str(marks)))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    for attempt in range(1, 30):
+        killed = len(list(marks.iterdir()))
+        done = snakemake(folder, *targets, config=config, check=False)
+        final = {name: sha for name, sha in contents(folder).items() if not any(part.startswith(".") for part in Path(name).parts)}
+        assert final.items() <= whole.items(), sorted(dict(final.items() - whole.items()))
+        if done.returncode == 0:
+            return attempt, {p.name for p in marks.iterdir()}
+        assert len(list(marks.iterdir())) > killed, f"it failed without a kill\n{done.stderr[-2000:]}"
+        assert re.search("SIGKILL|signal 9|-9|137|died", done.stdout + done.stderr), done.stderr[-2000:]
+    raise AssertionError("it never ends")
 
 
 @pytest.mark.full
 @pytest.mark.xdist_group("tiny")
 def test_killed_in_every_write_the_same_command_ends_the_same(tiny, tmp_path, monkeypatch):
-    marks = tmp_path / "marks"
-    marks.mkdir()
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site/sitecustomize.py").write_text(KILLER.format(marks=str(marks)))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
-    attempts = 0
-    for _ in range(len(RULES) + 2):
-        attempts += 1
-        done = snakemake(tmp_path / "run", check=False)
-        left = [p for p in (tmp_path / "run/results").rglob("*.parquet") if "partial" not in p.name and p.stat().st_size == 0]
-        assert not left
-        if done.returncode == 0:
-            break
-        assert re.search("SIGKILL|signal 9|-9|137|died", done.stdout + done.stderr), done.stderr[-2000:]
-    assert done.returncode == 0 and attempts >= 5
-    assert {p.name for p in marks.iterdir()} == set(RULES), "a rule was never killed"
-    assert contents(tmp_path / "run") == contents(tiny)
+    attempts, killed = run_until_done(tmp_path, monkeypatch, config=TINY, whole=contents(tiny))
+    assert attempts >= 5 and killed == set(RULES), "a rule was never killed"
+    assert contents(tmp_path) == contents(tiny)
+
+
+@pytest.mark.full
+def test_killed_in_every_write_of_the_pixel_stages(tmp_path, monkeypatch):
+    targets = [f"results/cohorts/slides/{name}" for name in ("pack/efficientnet-lite0.h5", "tile/index.parquet")]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    snakemake(whole, *(str(whole / t) for t in targets), config=SLIDES)
+    assert 2 <= len(list(whole.glob("results/cohorts/slides/embed/*/SIM*.h5"))) <= 4
+    _, killed = run_until_done(cut, monkeypatch, *(str(cut / t) for t in targets), config=SLIDES, whole=contents(whole))
+    assert killed >= {rule + kind for rule, kinds in RULES_OF_SLIDES.items() for kind in ("", *kinds)}, "a write was never killed"
+    assert contents(cut) == contents(whole)
 
 
 @pytest.mark.full
