@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -90,29 +89,26 @@ def test_predict_without_a_name_says_how(tmp_path):
     assert "predict={name: NAME, data: FOLDER}" in text
 
 
-@pytest.mark.parametrize("kind", ["bags", "slides"])
-def test_a_sheet_of_1133_slides_is_planned_in_time_and_without_torch(tmp_path, kind):
-    column, suffix = ("tile", "h5") if kind == "bags" else ("file", "svs")
+@pytest.mark.parametrize("column", ["tile", "file"])
+def test_a_sheet_of_1133_slides_is_planned_in_time_and_without_torch(tmp_path, column):
+    """A sheet of ready-made bags (one job a stream), and one of slides (a job a group and stage)."""
     slides = pd.DataFrame(
-        {
-            "slide_id": [f"S{i}" for i in range(1133)],
-            "patient_id": [f"P{i % 1062}" for i in range(1133)],
-            column: [f"{kind}/S{i}.{suffix}" for i in range(1133)],
-        }
+        {"slide_id": [f"S{i}" for i in range(1133)], "patient_id": [f"P{i % 1062}" for i in range(1133)], column: [f"given/S{i}" for i in range(1133)]}
     )
+    slides[column] += {"tile": ".h5", "file": ".svs"}[column]
     slides.to_csv(tmp_path / "slides.csv", index=False)
-    (tmp_path / kind).mkdir()
+    (tmp_path / "given").mkdir()
     for name in slides[column]:
         (tmp_path / name).touch()
     pd.DataFrame({"patient_id": [f"P{i}" for i in range(1062)], "site": "A"}).to_csv(tmp_path / "clinical.csv", index=False)
     config = {"data": str(tmp_path), "acquire": {"slides": "slides.csv", "tile": None, "cells": None, "rna": None, "clinical": "clinical.csv"}}
-    if kind == "slides":
+    if column == "file":
         config |= {"embed": {"encoder": "efficientnet-lite0"}, "cells": {"method": "classical"}}
     trap = tmp_path / "trap"
     trap.mkdir()
     for name in ("torch", "torchsurv", "scanpy", "pydeseq2"):
         (trap / f"{name}.py").write_text(f"raise ImportError('{name} must not be imported while the workflow is parsed')")
-    start = time.monotonic()
+    start = os.times()
     folder = tmp_path / "run"
     (folder / "config").mkdir(parents=True)
     (folder / "config/config.yaml").write_text((ROOT / "config/config.yaml").read_text())
@@ -136,9 +132,11 @@ def test_a_sheet_of_1133_slides_is_planned_in_time_and_without_torch(tmp_path, k
         env={**os.environ, "PYTHONPATH": str(trap)},
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    # Time of the processor: on a busy machine the clock says nothing about the workflow.
+    used = os.times()
+    assert used.children_user + used.children_system - start.children_user - start.children_system < 20
     text = done.stdout + done.stderr
-    assert "write_report" in text and ("cut_tiles" in text) == (kind == "slides")
-    assert time.monotonic() - start < 20
+    assert "write_report" in text and ("find_cells" in text) == ("embed_tiles" in text) == (column == "file")
 
 
 def test_lint_and_format_are_clean():
