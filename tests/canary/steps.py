@@ -85,7 +85,6 @@ def models(workflow: Path, config, folder: Path) -> dict[str, str]:
         normaliser=folder / "rna.json",
         **fold,
     )
-    run(workflow, "evaluate/register_plan", config, plan=folder / "plan.json")
     # The main run, and a draw of the shuffled-cells control.
     for prefix, control, arms in (("", {}, ARMS), ("shuffled-", {"shuffled_cells": 1}, ARMS[:1])):
         run(
@@ -104,7 +103,7 @@ def models(workflow: Path, config, folder: Path) -> dict[str, str]:
         for arm in arms:
             checkpoints = [folder / f"{prefix}pre.pt"] if "pretrained" in arm else []
             run(
-                workflow, "finetune/finetune_arm", config, control, plan=folder / "plan.json", store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet", clinical=folder / "clinical.parquet",
+                workflow, "finetune/finetune_arm", config, control, store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet", clinical=folder / "clinical.parquet",
                 checkpoints=checkpoints, other_checkpoints=[], predictions=folder / f"{prefix}{arm}.parquet", models=folder / f"{prefix}{arm}.pt", arm=arm, repeat=0,
             )  # fmt: skip
     for baseline in BASELINES:

@@ -47,14 +47,13 @@ BELOW = {
     "fit_late_fusion": "score_arms",
     "fit_clinical_plus": "score_arms",
     "fit_leaky_chance": "score_arms write_report",
-    # The plan stands before the models, but another plan trains none anew.
     "register_plan": "write_report",
     "score_arms": "write_report",
     "write_report": "",
     "predict_cohort": "",
 }
 # The tiny cohort asks for neither: late fusion needs two more arms.
-NOT_ASKED = {"fit_late_fusion", "fit_leaky_chance"}
+NOT_ASKED = {"fit_late_fusion"}
 # Rules that draw or read slides: no job of a cohort that comes as features.
 OF_SLIDES = {"simulate_patients", "simulate_slides", "cut_tiles", "index_tiles", "embed_tiles", "find_cells", "index_embeddings", "index_cells"}
 # With its own files a cohort shows every key of `acquire`; a simulated one has fixed file names.
@@ -164,6 +163,9 @@ class TestRealDryRuns:
         plan = planned(tiny, changed("pretrain.epochs", 5))
         assert set(plan) == {"pretrain_towers", "finetune_arm", "fit_clinical_plus", "score_arms", "write_report"}
         assert plan["pretrain_towers"] == 6, "two folds: main, permuted, mispaired"
+
+    def test_another_plan_is_scored_anew_and_trains_nothing(self, tiny):
+        assert set(planned(tiny, changed("evaluate.plan.delta_c", 0.03))) == {"register_plan", "score_arms", "write_report"}
 
     def test_touched_files_and_comments_rerun_nothing(self, tiny):
         scripts = [*(ROOT / "workflow").rglob("*.py"), *(ROOT / "workflow").rglob("*.smk"), ROOT / "workflow/Snakefile"]

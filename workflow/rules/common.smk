@@ -20,6 +20,7 @@ from confuselt.config.validate import validate
 from confuselt.evaluate.names import BASE_ARMS, MISPAIRED, PERMUTED, PLUS, SINGLES
 from confuselt.finetune.arms import parse_arm
 from confuselt.settings import settings
+from confuselt.stamp import config_hash
 from confuselt.tile.groups import group_of
 
 try:
@@ -78,6 +79,10 @@ def cfg(stage, rule, **extra):
 def code(stage, rule):
     """Param `code`: content hash of a script and of all that it imports from confuselt."""
     return code_hash(script_of(stage, rule))
+
+
+# Hash of the analysis plan in force. Models keep it; it is a resource, so that another plan trains nothing anew.
+PLAN = config_hash(settings(script_of("evaluate", "register_plan"), CONFIG))
 
 
 def gpus():
@@ -204,11 +209,6 @@ def features_of(stream):
 
 
 # --- pretrain, finetune
-
-
-def plan_of_experiment():
-    """The analysis plan is there before any model is trained; another plan trains none anew."""
-    return ancient(f"{EXPERIMENT}/evaluate/plan.json")
 
 
 def rna_of_fold(wildcards):

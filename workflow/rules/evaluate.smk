@@ -8,6 +8,8 @@ rule register_plan:
         f"{RESULTS}/logs/evaluate/register_plan/{MAIN}.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate/register_plan/{MAIN}.jsonl"
+    # Before anything that is ready too: the plan stands when the first model is trained.
+    priority: 100
     conda:
         "../../environment.yml"
     resources:

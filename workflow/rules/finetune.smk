@@ -3,7 +3,6 @@
 
 rule finetune_arm:
     input:
-        plan=plan_of_experiment(),
         store=STORE,
         rna=rna_of_folds,
         folds=folds_of,
@@ -24,6 +23,7 @@ rule finetune_arm:
         runtime=480,
         gpu=gpus(),
         device=CONFIG.device,
+        plan=PLAN,
     params:
         cfg=cfg("finetune", "finetune_arm", shuffled_cells=draw_of("shuffled-cells")),
         code=code("finetune", "finetune_arm"),

@@ -3,7 +3,6 @@
 
 rule pretrain_towers:
     input:
-        plan=plan_of_experiment(),
         store=STORE,
         rna=rna_of_fold,
         folds=folds_of,

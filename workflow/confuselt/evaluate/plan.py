@@ -14,7 +14,7 @@ def write_plan(plan: dict, path: Path) -> None:
     plan : dict
         Config keys and their values.
     path : Path
-        ``evaluate/plan.json``; training jobs keep the hash in their checkpoints.
+        ``evaluate/plan.json``; models keep the hash.
     """
     Path(path).write_text(json.dumps({"hash": config_hash(plan), "plan": plan}, indent=1, sort_keys=True) + "\n")
 
@@ -25,8 +25,3 @@ def read_plan(path: Path) -> dict:
     if config_hash(content["plan"]) != content["hash"]:
         raise ValueError(f"{path} was edited: its hash is {content['hash']}, its content has {config_hash(content['plan'])}; delete it and run again")
     return content
-
-
-def plan_hash(path: Path) -> str:
-    """Hash of the plan in force."""
-    return read_plan(path)["hash"]

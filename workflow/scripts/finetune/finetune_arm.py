@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from confuselt.evaluate.plan import plan_hash
 from confuselt.finetune.arms import parse_arm
 from confuselt.finetune.folds import prediction_table, run_folds
 from confuselt.finetune.run_arm import ArmFiles, train_arm_fold
@@ -21,7 +20,6 @@ READS = ("finetune.*", "-finetune.arms", "pretrain.model", "pack.scaling_tile", 
 
 
 def main(
-    plan: Path,
     store: Path,
     rna: list[Path],
     folds: Path,
@@ -34,8 +32,9 @@ def main(
     repeat: int,
     cfg: dict,
     device: str = "auto",
+    plan: str = "",
 ) -> None:
-    """One job per arm and repeat; a killed job goes on after its last finished fold."""
+    """One job per arm and repeat; a killed job goes on after its last finished fold. The models keep `plan`, the hash of the analysis plan in force."""
     what, targets, place = parse_arm(arm), read_targets(pd.read_parquet(clinical), cfg), pick_device(device)
     files = ArmFiles(store, folds, clinical, rna, checkpoints, other_checkpoints)
     table = read_table(folds, FOLDS)
@@ -45,7 +44,7 @@ def main(
         "status": "not available" if reason else "ok",
         "reason": reason or "",
         "arm": arm,
-        "plan": plan_hash(plan),
+        "plan": plan,
         "model": cfg["pretrain.model"],
         "tiles": cfg["finetune.tiles"],
     }
