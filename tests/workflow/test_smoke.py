@@ -111,6 +111,7 @@ def test_report_is_one_file_that_asks_for_nothing(experiment):
     text = (experiment / "evaluate/report.html").read_text()
     for heading in ("The three answers", "What these data cannot answer", "Left out, with reasons", "Kaplan–Meier", "Retrieval between modalities"):
         assert heading in text
+    assert "Every arm was trained under it" in text
     assert text.count("data:image/png;base64,") >= 4
     assert not re.findall(r'(?:src|href)="(?!data:)', text) and "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
     assert "nan" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text).lower().replace("nano", "")
