@@ -113,7 +113,7 @@ def test_every_fault_is_a_row_and_the_rest_is_scored(folder):
     metrics = pd.read_parquet(out / "experiments/bad/evaluate/metrics.parquet")
     whole = metrics[metrics["fold"] == -1]
     ok = whole[(whole["status"] == "ok") & whole["metric"].isin(["harrell_c", "auc_macro"])]
-    assert {"wsi-scratch-nocells", "rna-scratch", "clinical"} == set(ok["arm"]) and ok["value"].notna().all()
+    assert {"wsi-scratch-nocells", "rna-scratch", "clinical", "leaky-chance"} == set(ok["arm"]) and ok["value"].notna().all()
     lost = whole[whole["status"] != "ok"]
     assert lost.loc[(lost["arm"] == "wsi-scratch-cells") & ~lost["task"].isin(["dss", "flat"]), "reason"].str.contains(
         "cells"

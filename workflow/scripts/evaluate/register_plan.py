@@ -25,7 +25,7 @@ READS = (
 
 def main(plan: Output, cfg: dict) -> None:
     """The config keys that decide what is concluded, as one file."""
-    write_plan(dict(cfg), Path(plan))
+    write_plan(dict(cfg.items()), Path(plan))
 
 
 if __name__ == "__main__":
