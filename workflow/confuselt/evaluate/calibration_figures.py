@@ -23,7 +23,8 @@ def reliability_figure(curves: pd.DataFrame, arm: str) -> Figure | None:
             label = metric.removeprefix("p_") if metric.startswith("p_") else f"event by {int(metric.removeprefix('surv_')) / 365:.0f} y"
             errors = np.maximum([line["value"] - line["low"], line["high"] - line["value"]], 0)
             axis.errorbar(line["x"], line["value"], yerr=errors, marker="o", ms=3, lw=1, capsize=1.5, label=label)
-        axis.set(xlabel="predicted", title=task, xlim=(0, 1), ylim=(0, 1))
+        top = min(1.0, 1.05 * rows.loc[rows["task"] == task, ["x", "value", "high"]].max().max())
+        axis.set(xlabel="predicted", title=task, xlim=(0, top), ylim=(0, top))
         axis.legend(frameon=False, fontsize=6)
     axes[0][0].set_ylabel("observed")
     figure.suptitle(arm, fontsize=9)

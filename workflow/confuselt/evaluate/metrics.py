@@ -51,7 +51,8 @@ def metric_rows(scorer: Scorer, train: Train, competing: dict[str, str], censori
 
 def _block_rows(metric: str, block: Block, cfg: dict | None) -> Iterator[dict]:
     wide = block.interval()
-    whole = {"metric": metric, "repeat": -1, "fold": -1, "value": block.value, "low": wide.low, "high": wide.high, "n": block.n, "events": block.events}
+    low, high = np.clip([wide.low, wide.high], 0, 1)  # a t interval knows no bounds
+    whole = {"metric": metric, "repeat": -1, "fold": -1, "value": block.value, "low": low, "high": high, "n": block.n, "events": block.events}
     lost = not np.isfinite(block.value)
     yield whole | {"status": MISSING if lost else AVAILABLE, "reason": "no comparable pair of patients in any test fold" if lost else None}
     for fold in block.folds:

@@ -264,8 +264,9 @@ def main_metrics(metrics: pd.DataFrame, tasks: list[tuple[str, str]]) -> list[di
 
 
 def unavailable(metrics: pd.DataFrame) -> list[dict]:
-    """Arms and tasks without a value, one line each."""
+    """Arms and tasks (or single metrics of them) without a value, one line each."""
     lost = metrics[(metrics["fold"] == -1) & (metrics["status"] != "ok")]
+    lost = lost.assign(task=lost["task"].where(lost["metric"].isna(), lost["task"] + " " + lost["metric"]))
     return lost.groupby(["arm", "draw", "reason"], sort=True)["task"].agg(lambda t: ", ".join(sorted(set(t)))).reset_index().to_dict("records")
 
 

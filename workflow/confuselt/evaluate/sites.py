@@ -55,7 +55,8 @@ def site_curves(scorer: Scorer, site: dict[str, str], arms: list[str]) -> list[d
 
 def _row(curve: str, key: dict, block: Block) -> dict:
     wide = block.interval()
-    return {"curve": curve, **key, "metric": "harrell_c", "draw": 0, "repeat": -1, "fold": -1, "value": block.value, "low": wide.low, "high": wide.high}
+    low, high = np.clip([wide.low, wide.high], 0, 1)  # a t interval knows no bounds
+    return {"curve": curve, **key, "metric": "harrell_c", "draw": 0, "repeat": -1, "fold": -1, "value": block.value, "low": low, "high": high}
 
 
 def event_rates(targets: Targets, site: dict[str, str], task: str) -> dict[str, float]:
