@@ -131,13 +131,14 @@ def _summed(metric: str, folds: list[dict], cfg: dict) -> Iterator[dict]:
     single = np.divide(table["part"], table["whole"], out=np.full(len(table), np.nan), where=table["whole"].to_numpy() > 0)
     interval = corrected_t(value, single, folds_per_repeat(folds))
     first = table[table["repeat"] == table["repeat"].min()]
-    lost = not np.isfinite(value)
+    lost, bounds = not np.isfinite(value), (-np.inf, np.inf) if metric == "ibs_skill" else (0, 1)
+    low, high = np.clip([interval.low, interval.high], *bounds) if interval else (np.nan, np.nan)
     yield {
         "repeat": -1,
         "fold": -1,
         "value": value,
-        "low": interval.low if interval else np.nan,
-        "high": interval.high if interval else np.nan,
+        "low": low,
+        "high": high,
         "n": int(first["n"].sum()),
         "events": int(first["events"].sum()),
         "status": MISSING if lost else AVAILABLE,
