@@ -29,6 +29,22 @@ TINY = {
     "evaluate": {"min_events": 20, "draws": 100, "baselines": ["clinical", "cca", "clinical+wsi-pretrained-cells"], "leaky": {"seeds": 2, "epochs": 3}},
 }
 
+# The smallest cohort from pixels: six patients with a slide each, two groups, one arm.
+SIX = {
+    "cohort": "six",
+    "experiment": "six",
+    "groups": 2,
+    "tasks": {"survival": [{"name": "os"}], "labels": []},
+    "acquire": {"source": "simulate"},
+    "simulate": {"level": "slides", "patients": 6, "sites": 4, "slide_mm": 0.4, "without_slide": 0, "without_rna": 0, "second_slide": 0},
+    "embed": {"encoder": "efficientnet-lite0"},
+    "cells": {"method": "classical"},
+    "split": {"folds": 2, "min_events": 1},
+    "pretrain": {"epochs": 2, "model": {"hidden": 16, "attention": 8, "dim": 16}},
+    "finetune": {"epochs": 2, "arms": ["wsi-pretrained-cells"]},
+    "evaluate": {"primary": "os", "min_events": 5, "draws": 100, "baselines": [], "controls": {"kinds": []}},
+}
+
 
 def shared(*parts: str) -> Path:
     """A file of the shared real data; the test skips, with this reason, where it is missing."""
@@ -59,6 +75,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a finished run of `TINY`; tests that use it share an xdist group, so that it is run once."""
     folder = tmp_path_factory.mktemp("tiny")
     snakemake(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def six(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a finished run of `SIX`; tests that use it share an xdist group."""
+    folder = tmp_path_factory.mktemp("six")
+    snakemake(folder, config=SIX)
     return folder
 
 

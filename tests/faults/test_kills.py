@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TINY, snakemake
-
-from confuselt.content import content_hash
+from contents import contents
 
 RULES = [
     "simulate_cohort",
@@ -64,16 +63,6 @@ def fsync(handle):
 
 os.fsync = fsync
 """
-
-
-def contents(folder: Path) -> dict[str, str]:
-    """Content hash of every result; the records beside the files of a slide hold times of files, so that they differ."""
-    kinds = {".parquet", ".h5", ".h5ad", ".pt", ".json", ".html", ".csv", ".tsv", ".svs", ".png"}
-    return {
-        str(p.relative_to(folder / "results")): content_hash(p)
-        for p in sorted((folder / "results").rglob("*"))
-        if p.suffix in kinds and not {"logs", "benchmarks"} & set(p.parts) and not p.name.startswith(".SIM-")
-    }
 
 
 def run_until_done(folder: Path, monkeypatch: pytest.MonkeyPatch, *targets: str, config: dict, whole: dict[str, str]) -> tuple[int, set[str]]:
