@@ -22,6 +22,8 @@ RULES = [
     "pretrain_towers",
     "finetune_arm",
     "fit_baseline",
+    "register_plan",
+    "fit_leaky_chance",
     "fit_clinical_plus",
     "score_arms",
     "write_report",

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, Recorded, snakemake
+from contents import contents
 from test_smoke import OF_SLIDES
 from tile.slides import drawn_slide
 
@@ -92,13 +93,42 @@ def test_nothing_to_be_done_and_a_new_patient_computes_one_slide(drawn, cohort):
     }
     copy = drawn.parent / "more"
     shutil.copytree(drawn, copy, copy_function=shutil.copy2)
-    target = f"{copy}/results/cohorts/drawn/pack/efficientnet-lite0.h5"
-    snakemake(copy, target, config=more)
+    there = f"{copy}/results/cohorts/drawn"
+    snakemake(copy, f"{there}/embed/efficientnet-lite0/index.parquet", config=more)  # stopped after an index
+    snakemake(copy, f"{there}/pack/efficientnet-lite0.h5", f"{there}/tile/index.parquet", config=more)
     after = {p: (copy / p.relative_to(drawn)).stat().st_mtime_ns for p in before}
     assert after == before, "slides that were there are kept as they are"
     ids = {p.stem for p in copy.glob("results/cohorts/drawn/embed/*/*.h5")} - {p.stem for p in cohort.glob("embed/*/*.h5")}
-    assert len(ids) <= 2 and all(i.startswith("SIM-001-0020") for i in ids)
+    assert 1 <= len(ids) <= 2 and all(i.startswith("SIM-001-0020") for i in ids)
+    with h5py.File(f"{there}/pack/efficientnet-lite0.h5") as store:
+        assert ids <= set(store["slide_id"].asstr()[()])
+    plan = (done := snakemake(copy, "-n", config=more)).stdout + done.stderr
+    assert all(rule in plan for rule in ("gather_rna", "make_folds", "normalise_rna", "pretrain_towers", "finetune_arm", "score_arms", "write_report"))
+    assert not [rule for rule in ("simulate_slides", "cut_tiles", "embed_tiles", "find_cells", "pack_bags") if rule in plan]
     shutil.rmtree(copy)
+
+
+@pytest.mark.full
+@pytest.mark.xdist_group("grown")
+def test_a_cohort_that_grew_with_a_stop_after_an_index_is_that_of_a_fresh_run(tmp_path):
+    config = {
+        **CONFIG,
+        "groups": 2,
+        "tasks": {"survival": [{"name": "os"}], "labels": []},
+        "simulate": {"level": "slides", "patients": 8, "sites": 4, "slide_mm": 0.4, "without_slide": 0, "second_slide": 0, "without_rna": 0},
+    }
+    more = {**config, "simulate": {**config["simulate"], "patients": 9}}
+    grown, fresh = tmp_path / "grown", tmp_path / "fresh"
+    snakemake(grown, config=config)
+    before = contents(grown)
+    for stage in ("tile", "embed/efficientnet-lite0"):
+        snakemake(grown, f"{grown}/results/cohorts/drawn/{stage}/index.parquet", config=more)
+    snakemake(grown, config=more)
+    snakemake(fresh, config=more)
+    assert contents(grown) == contents(fresh)
+    assert (
+        before.keys() < contents(grown).keys() and before["experiments/drawn/evaluate/report.html"] != contents(grown)["experiments/drawn/evaluate/report.html"]
+    )
 
 
 def test_the_plan_of_a_pixel_key_is_the_contract(drawn):
