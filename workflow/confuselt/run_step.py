@@ -14,15 +14,17 @@ import logging
 import os
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NewType
 
 from confuselt.code_hash import DECISIVE, code_hash
 from confuselt.settings import load_config, settings
-from confuselt.stamp import config_hash, set_stamp, versions
+from confuselt.stamp import config_hash, get_stamp, set_stamp, versions
 
 Output = NewType("Output", Path)
+SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 log = logging.getLogger("confuselt")
 
 
@@ -51,17 +53,9 @@ def run_step(main: Callable[..., None], scope: dict[str, Any]) -> None:
 def execute(main: Callable[..., None], values: dict[str, Any], script: Path) -> None:
     """Call `main` with temporary output names, then move every output to its place."""
     cfg = values.get("cfg", {})
-    set_stamp(
-        {
-            "stage": script.parent.name,
-            "rule": script.stem,
-            "code": code_hash(script),
-            "config": config_hash(dict(cfg)),
-            **versions(tuple(DECISIVE.values())),
-        }
-    )
+    set_stamp({**_maker(script), "config": config_hash(dict(cfg)), **versions(tuple(DECISIVE.values()))})
     random.seed(cfg.get("seed", 0))
-    outputs = [name for name, kind in _kinds(main).items() if kind is Output and values.get(name) is not None]
+    outputs = [name for name, kind in _kinds(main).items() if kind in (Output, Output | None) and values.get(name) is not None]
     final = {name: Path(values[name]) for name in outputs}
     partial = {name: path.with_name(f".partial.{path.name}") for name, path in final.items()}
     for path in final.values():
@@ -73,6 +67,21 @@ def execute(main: Callable[..., None], values: dict[str, Any], script: Path) -> 
         partial[name].replace(final[name])
     for folder in {path.parent for path in final.values()}:
         _flush(folder)
+
+
+def _maker(script: Path) -> dict[str, str]:
+    return {"stage": script.parent.name, "rule": script.stem, "code": code_hash(script)}
+
+
+@contextmanager
+def acting_as(stage: str, rule: str) -> Iterator[None]:
+    """Stamp what is written meanwhile as the work of another rule: one job may do what several jobs would do, and keep what they kept."""
+    before = get_stamp()
+    set_stamp({**before, **_maker(SCRIPTS / stage / f"{rule}.py")})
+    try:
+        yield
+    finally:
+        set_stamp(before)
 
 
 def _flush(path: Path) -> None:
@@ -102,7 +111,7 @@ def _convert(kind: Any, value: Any) -> Any:
         return value
     if kind == list[Path]:
         return [Path(v) for v in ([value] if isinstance(value, str) else value)]
-    if kind in (Output, Path) or kind == Path | None:
+    if kind in (Output, Path) or kind in (Path | None, Output | None):
         if not isinstance(value, str | Path):  # an input function that may find nothing hands over a list
             return Path(value[0]) if len(value) else None
         return Path(value)

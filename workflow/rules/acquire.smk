@@ -1,4 +1,5 @@
-"""Cohort tables: from the user's sheets, from a simulated cohort, and with permuted outcomes for a control."""
+"""Cohort tables: from the user's sheets, from GDC, from a simulated cohort, and with permuted outcomes for a control."""
+
 
 if CONFIG.simulate.level == "slides":
 
@@ -81,6 +82,179 @@ rule simulate_slides:
         "../scripts/acquire/simulate_slides.py"
 
 
+rule cohort:
+    input:
+        pins_of_cohorts,
+
+
+rule pin_cohort:
+    output:
+        manifest="resources/cohorts/{cohort}/manifest.parquet",
+    log:
+        f"{RESULTS}/logs/acquire/pin_cohort.{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/acquire/pin_cohort.{{cohort}}.jsonl"
+    wildcard_constraints:
+        cohort=only(GDC_COHORTS),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=30,
+        connections=1,
+        url=of_download("url"),
+        token_file=of_download("token_file"),
+        attempts=of_download("attempts"),
+        timeout=of_download("timeout"),
+    params:
+        cfg=cfg("acquire", "pin_cohort"),
+        code=code("acquire", "pin_cohort"),
+    message:
+        "acquire: asking GDC for {wildcards.cohort}"
+    script:
+        "../scripts/acquire/pin_cohort.py"
+
+
+rule fetch_files:
+    output:
+        files=f"{COHORT}/acquire/files.parquet",
+    log:
+        f"{RESULTS}/logs/acquire/fetch_files.{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/acquire/fetch_files.{{cohort}}.jsonl"
+    wildcard_constraints:
+        cohort=only(GDC_COHORTS),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=600,
+        connections=of_download("connections"),
+        url=of_download("url"),
+        mirror=of_download("mirror"),
+        token_file=of_download("token_file"),
+        attempts=of_download("attempts"),
+        timeout=of_download("timeout"),
+    params:
+        cfg=cfg("acquire", "fetch_files", rows=file_rows),
+        code=code("acquire", "fetch_files"),
+    message:
+        "acquire: counts and clinical tables of {wildcards.cohort}"
+    script:
+        "../scripts/acquire/fetch_files.py"
+
+
+rule write_sheets:
+    input:
+        files=f"{COHORT}/acquire/files.parquet",
+    output:
+        slides=f"{COHORT}/acquire/gdc/slides.csv",
+        rna=f"{COHORT}/acquire/gdc/rna.csv",
+        clinical=f"{COHORT}/acquire/gdc/clinical.csv",
+    log:
+        f"{RESULTS}/logs/acquire/write_sheets.{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/acquire/write_sheets.{{cohort}}.jsonl"
+    wildcard_constraints:
+        cohort=only(GDC_COHORTS),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        cfg=cfg("acquire", "write_sheets", rows=rows_of_cohort),
+        code=code("acquire", "write_sheets"),
+    message:
+        "acquire: sheets of {wildcards.cohort}"
+    script:
+        "../scripts/acquire/write_sheets.py"
+
+
+rule fetch_slides:
+    output:
+        part=f"{COHORT}/acquire/fetched/{{group}}.parquet",
+    log:
+        f"{RESULTS}/logs/acquire/fetch_slides.{{cohort}}/{{group}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/acquire/fetch_slides.{{cohort}}/{{group}}.jsonl"
+    wildcard_constraints:
+        cohort=only(n for n in GDC_COHORTS if n not in STREAMED),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=1440,
+        connections=of_download("connections"),
+        cohort_mb=cohort_mb,
+        url=of_download("url"),
+        mirror=of_download("mirror"),
+        token_file=of_download("token_file"),
+        segment_mb=of_download("segment_mb"),
+        attempts=of_download("attempts"),
+        timeout=of_download("timeout"),
+    params:
+        cfg=cfg("acquire", "fetch_slides", rows=fetched_rows),
+        code=code("acquire", "fetch_slides"),
+    message:
+        "acquire: fetching slides, group {wildcards.group} of {wildcards.cohort}"
+    script:
+        "../scripts/acquire/fetch_slides.py"
+
+
+# Its parts are those of three other rules: which ones write them follows from the cohort.
+ruleorder: stream_slides > fetch_slides
+ruleorder: stream_slides > cut_tiles
+ruleorder: stream_slides > embed_tiles
+ruleorder: stream_slides > find_cells
+
+
+rule stream_slides:
+    output:
+        part=f"{COHORT}/acquire/fetched/{{group}}.parquet",
+        tiles=f"{COHORT}/tile/{{group}}.parquet",
+        embedded=f"{COHORT}/embed/{CONFIG.embed.encoder}/{{group}}.parquet",
+        **(
+            {}
+            if CONFIG.cells.method == "ready"
+            else {"typed": f"{COHORT}/cells/{{group}}.parquet"}
+        ),
+    log:
+        f"{RESULTS}/logs/acquire/stream_slides.{{cohort}}/{{group}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/acquire/stream_slides.{{cohort}}/{{group}}.jsonl"
+    wildcard_constraints:
+        cohort=only(STREAMED),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=6000,
+        runtime=1440,
+        slides_on_disk=1,
+        connections=of_download("connections"),
+        device=CONFIG.device,
+        gpu=gpus(),
+        url=of_download("url"),
+        mirror=of_download("mirror"),
+        token_file=of_download("token_file"),
+        segment_mb=of_download("segment_mb"),
+        attempts=of_download("attempts"),
+        timeout=of_download("timeout"),
+        download_mb=group_mb,
+    params:
+        cfg=cfg("acquire", "stream_slides", rows=fetched_rows),
+        code=[
+            code("acquire", "stream_slides"),
+            code("tile", "cut_tiles"),
+            code("embed", "embed_tiles"),
+            code("cells", "find_cells"),
+        ],
+    message:
+        "acquire: group {wildcards.group} of {wildcards.cohort}: {resources.download_mb} MB of slides are downloaded, but for those whose results still fit, used and deleted"
+    script:
+        "../scripts/acquire/stream_slides.py"
+
+
 rule read_sheets:
     input:
         unpack(cohort_files("slides", "tile", "cells", "rna", "clinical")),
@@ -134,6 +308,7 @@ rule read_clinical:
 rule list_sources:
     input:
         unpack(cohort_files(*FILES)),
+        fetched=fetched_parts,
     output:
         downloads=f"{COHORT}/acquire/downloads.parquet",
     log:

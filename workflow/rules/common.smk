@@ -1,12 +1,14 @@
 """The validated config, where things lie, and the input functions of every stage."""
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from confuselt.acquire.downloads import FILES
+from confuselt.acquire.pinned import cohort_rows, manifest_path
 from confuselt.acquire.sources import (
     bag_files,
     count_files,
@@ -141,9 +143,9 @@ def cohort_files(*keys):
     def of(wildcards):
         config = CONFIG.for_cohort(wildcards.cohort)
         files = (
-            listed_files(config)
-            if config.acquire.source == "simulate"
-            else existing_files(config)
+            existing_files(config)
+            if config.acquire.source == "local"
+            else listed_files(config)
         )
         return {FILES[key]: str(path) for key, path in files.items() if key in keys}
 
@@ -155,6 +157,124 @@ def bags_of(stream):
     return lambda wildcards: bag_files(CONFIG.for_cohort(wildcards.cohort), stream)
 
 
+# --- acquire: a project of GDC
+
+GDC_COHORTS = [
+    name
+    for name in filter(None, (CONFIG.cohort, CONFIG.predict.name))
+    if CONFIG.for_cohort(name).acquire.source == "gdc"
+]
+# One job fetches, tiles, embeds, types and deletes the slides of these.
+STREAMED = [n for n in GDC_COHORTS if not CONFIG.for_cohort(n).acquire.keep_slides]
+# Over all jobs of a run, on a cluster too. A resource without a limit would bound nothing.
+workflow.register_resource("connections", CONFIG.acquire.connections)
+workflow.register_resource("slides_on_disk", CONFIG.acquire.slides_on_disk)
+
+
+def only(cohorts):
+    """Constraint of the wildcard {cohort}: these names, or none."""
+    return "|".join(map(re.escape, cohorts)) or r"(?!)"
+
+
+def asked(function, *arguments):
+    """What a function says of the manifest; that it is absent is said when a job needs it, since `cohort` itself must run."""
+    try:
+        return function(*arguments)
+    except ValueError as fault:
+        raise WorkflowError(str(fault))
+
+
+def of_download(name):
+    """Resource of a rule that fetches: how, never what, so that no other value runs it again."""
+
+    def of(wildcards):
+        block = CONFIG.for_cohort(wildcards.cohort).acquire
+        fixed = {"connections": min(block.segments, CONFIG.acquire.connections)}
+        value = fixed[name] if name in fixed else getattr(block, name, None)
+        if hasattr(block.gdc, name):
+            value = getattr(block.gdc, name)
+        return value if isinstance(value, int) else str(value or "")
+
+    return of
+
+
+def cohort_mb(wildcards):
+    """MB of all slides of a cohort."""
+    config = CONFIG.for_cohort(wildcards.cohort)
+    rows = asked(cohort_rows, config, wildcards.cohort, "slide")
+    return sum(row["bytes"] for row in rows) >> 20
+
+
+def fetched_rows(wildcards):
+    """Slides of a group with what their download needs."""
+    config = CONFIG.for_cohort(wildcards.cohort)
+    rows = asked(cohort_rows, config, wildcards.cohort, "slide")
+    known = {row["slide_id"]: row for row in rows}
+    keys = ("file_id", "file_name", "bytes")
+    return [
+        {**row, **{k: known[row["slide_id"]][k] for k in keys}}
+        for row in rows_of_group(wildcards)
+    ]
+
+
+def group_mb(wildcards):
+    """MB of the slides of a group."""
+    return sum(row["bytes"] for row in fetched_rows(wildcards)) >> 20
+
+
+def pins_of_cohorts(wildcards):
+    """Manifests of all cohorts that come from GDC."""
+    if not GDC_COHORTS:
+        raise WorkflowError(
+            f"`snakemake cohort` pins the files of a cohort of GDC; acquire.source is '{CONFIG.acquire.source}'"
+        )
+    return [str(manifest_path(name)) for name in GDC_COHORTS]
+
+
+def file_rows(wildcards):
+    """Files of the manifest that are no slide."""
+    config = CONFIG.for_cohort(wildcards.cohort)
+    keys = (
+        "file_id",
+        "what",
+        "patient_id",
+        "sample_id",
+        "file",
+        "file_name",
+        "md5",
+        "bytes",
+    )
+    return [
+        {k: row[k] for k in keys}
+        for row in asked(cohort_rows, config, wildcards.cohort)
+        if row["what"] != "slide"
+    ]
+
+
+def rows_of_cohort(wildcards):
+    """Sheet rows of all slides of a cohort."""
+    config = CONFIG.for_cohort(wildcards.cohort)
+    return asked(slide_rows, config, wildcards.cohort)
+
+
+def fetched_of_group(wildcards):
+    """The part that says which slides of a group were fetched; for a cohort of GDC only."""
+    if wildcards.cohort not in GDC_COHORTS:
+        return []
+    return f"{RESULTS}/cohorts/{wildcards.cohort}/acquire/fetched/{wildcards.group}.parquet"
+
+
+def fetched_parts(wildcards):
+    """What every job says of the files that it fetched."""
+    if wildcards.cohort not in GDC_COHORTS:
+        return []
+    folder = f"{RESULTS}/cohorts/{wildcards.cohort}/acquire"
+    return [
+        f"{folder}/files.parquet",
+        *(f"{folder}/fetched/{g}.parquet" for g in sorted(grouped(wildcards.cohort))),
+    ]
+
+
 # --- slides: a job per group in simulate, tile, embed and cells
 
 
@@ -162,7 +282,7 @@ def bags_of(stream):
 def grouped(cohort):
     """Sheet rows of a cohort's slides by group."""
     config, groups = CONFIG.for_cohort(cohort), {}
-    for row in slide_rows(config):
+    for row in asked(slide_rows, config, cohort):
         groups.setdefault(group_of(row["slide_id"], config.groups), []).append(row)
     return groups
 
@@ -184,6 +304,8 @@ def slides_of_group(wildcards):
     config = CONFIG.for_cohort(wildcards.cohort)
     if config.acquire.source == "simulate":
         return f"{RESULTS}/cohorts/{wildcards.cohort}/acquire/simulated/parts/{wildcards.group}.parquet"
+    if config.acquire.source == "gdc":
+        return []
     files = [
         Path(config.data, row["file"])
         for row in rows_of_group(wildcards)
@@ -198,6 +320,8 @@ def rna_files(wildcards):
     if config.acquire.source == "simulate":
         folder = f"{RESULTS}/cohorts/{wildcards.cohort}/acquire/simulated/rna"
         return folder if config.simulate.level == "slides" else []
+    if config.acquire.source == "gdc":
+        return f"{RESULTS}/cohorts/{wildcards.cohort}/acquire/files.parquet"
     return count_files(config)
 
 

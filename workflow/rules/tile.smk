@@ -4,6 +4,7 @@
 rule cut_tiles:
     input:
         slides=slides_of_group,
+        fetched=fetched_of_group,
     output:
         part=f"{COHORT}/tile/{{group}}.parquet",
     log:

@@ -199,13 +199,15 @@ def _add_table(slides: dict[str, dict], stream: str, path: Path, cfg: dict) -> N
 def read_rna_ids(path: Path, cfg: dict) -> pd.DataFrame:
     """One row per RNA sample of the matrix: columns of ``acquire/rna``."""
     key = cfg["acquire.id_column"]
-    wanted = [c for c in (key, "sample_id") if c in columns_of(path)]
+    wanted = [c for c in (key, "sample_id", "reason") if c in columns_of(path)]
     if key not in wanted:
         raise ValueError(f"{path}: no column '{key}'{closest(key, columns_of(path))} (acquire.id_column)")
-    ids = read_sheet(path, columns=wanted, ids=(key, "sample_id"))
+    ids = read_sheet(path, columns=wanted, ids=(key, "sample_id", "reason"))
     frame = pd.DataFrame({"sample_id": ids.get("sample_id", ids[key]), "patient_id": ids[key], "row": np.arange(len(ids))})
     # One sample per patient: a second aliquot needs a decision by the user, not a guess.
     frame["reason"] = mark_repeated(ids[key], path.name)
+    if "reason" in ids:  # a sheet may say itself why a row is left out: a sample that could not be fetched
+        frame["reason"] = ids["reason"].where(ids["reason"].notna(), frame["reason"])
     frame["status"] = np.where(frame["reason"].isna(), OK, EXCLUDED)
     frame["patient_id"] = frame["patient_id"].fillna("")
     frame["sample_id"] = [s if s is not None else row_name(path.name, i) for i, s in enumerate(frame["sample_id"])]

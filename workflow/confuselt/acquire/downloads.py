@@ -29,3 +29,11 @@ def source_table(listed: dict[str, Path]) -> pd.DataFrame:
             sha = hashlib.file_digest(handle, "sha256").hexdigest()
         rows.append({"what": what, "file": path.name, "status": "ok", "reason": None, "bytes": path.stat().st_size, "sha": sha})
     return pd.DataFrame(rows, columns=["what", "file", "status", "reason", "bytes", "sha"])
+
+
+def fetched_table(part: Path) -> pd.DataFrame:
+    """Rows of ``acquire/downloads`` for what a job fetched: slides of a group, or all other files."""
+    frame = pd.read_parquet(part)
+    if "what" not in frame:
+        frame = frame.assign(what="slide", file=frame["slide_id"])
+    return frame.rename(columns={"n": "bytes"})[["what", "file", "status", "reason", "bytes", "sha"]]

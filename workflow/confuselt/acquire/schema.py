@@ -47,6 +47,36 @@ PATIENTS = Table(
 DOWNLOADS = Table(
     "acquire/downloads",
     {"what": "string", "file": "string", "status": "string", "reason": "string", "bytes": "int64", "sha": "string"},
-    key=("what",),
+    key=("what", "file"),
     required=("status",),
+)
+MANIFEST = Table(
+    "cohort/manifest",
+    {
+        "file_id": "string",
+        "what": "string",
+        "patient_id": "string",
+        "slide_id": "string",
+        "sample_id": "string",
+        "sample_type": "string",
+        "file_name": "string",
+        "md5": "string",
+        "bytes": "int64",
+        "status": "string",
+        "reason": "string",
+    },
+    key=("file_id",),
+    required=("what", "status"),
+)
+FETCHED = Table(
+    "acquire/fetched",
+    {"slide_id": "string", "patient_id": "string", **INDEX_COLUMNS},
+    key=("slide_id",),
+    required=("status",),
+)
+FILES = Table(
+    "acquire/files",
+    {"file_id": "string", "what": "string", "patient_id": "string", "sample_id": "string", "file": "string", **INDEX_COLUMNS},
+    key=("file_id",),
+    required=("what", "status"),
 )

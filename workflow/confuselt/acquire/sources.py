@@ -7,6 +7,7 @@ import pandas as pd
 
 from confuselt.acquire.downloads import FILES
 from confuselt.acquire.limit import first_patients
+from confuselt.acquire.pinned import cohort_rows
 from confuselt.acquire.sheet import closest, columns_of, read_sheet
 from confuselt.acquire.simulate import slide_sheet
 from confuselt.config.acquire import Acquire
@@ -42,12 +43,16 @@ def count_files(config: Config) -> list[str]:
     return [str(Path(config.data) / name) for name in listed if (Path(config.data) / name).is_file()]
 
 
-def slide_rows(config: Config) -> list[dict]:
-    """``slide_id, patient_id, file, mpp`` of every slide of the sheet (None: not stated), by slide.
+def slide_rows(config: Config, cohort: str) -> list[dict]:
+    """``slide_id, patient_id, file, mpp`` of every slide of the sheet (None: not stated), by slide; of GDC's with ``md5``.
 
-    Known while the workflow is parsed: from the user's sheet, or, for a simulated cohort, from the config.
+    Known while the workflow is parsed: from the user's sheet, from the manifest, or, for a simulated cohort, from the config.
     Rows without an id, or with one that stands twice, are left to `read_sheets`, which says so.
     """
+    if config.acquire.source == "gdc":
+        given = config.acquire.gdc.mpp
+        rows = [{**{k: row[k] for k in ("slide_id", "patient_id", "file", "md5")}, "mpp": given.get(row["slide_id"])} for row in cohort_rows(config, cohort, "slide")]
+        return sorted(rows, key=lambda row: row["slide_id"])
     if config.acquire.source == "simulate":
         sheet = slide_sheet({f"simulate.{k}": v for k, v in config.simulate.model_dump().items()})
     else:

@@ -1,6 +1,7 @@
 """Nuclei of a slide's tiles, and the features of each tile."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 
 from confuselt.cells.classical import find_nuclei
 from confuselt.cells.features import HALO_UM, NAMES, tile_features
-from confuselt.cells.schema import NUCLEI
+from confuselt.cells.schema import DECIMALS, NUCLEI
 from confuselt.content import array_hash
 from confuselt.embed.write_bag import write_bag
 from confuselt.progress import progress
@@ -21,7 +22,7 @@ MPP = 0.5  # resolution at which nuclei are sought
 MARGIN_UM = 12.0  # read around a tile, so that nuclei at its border are whole
 
 
-def type_slide(row: dict, data: Path, grids: Path, folder: Path) -> dict:
+def type_slide(row: dict, data: Path, grids: Path, folder: Path, keep_nuclei: bool = True, bring: Callable[[], None] = lambda: None) -> dict:
     """``n`` and ``sha`` of one slide's bag of cell features; ``<slide>.h5`` and ``<slide>.nuclei.parquet``, made anew unless they still fit.
 
     Parameters
@@ -30,6 +31,10 @@ def type_slide(row: dict, data: Path, grids: Path, folder: Path) -> dict:
         Sheet row with the columns of ``tile/index``.
     data, grids, folder : Path
         Where slides, grids, and bags lie.
+    keep_nuclei : bool
+        Write the nuclei too.
+    bring : callable
+        Called before the slide itself is read.
 
     Raises
     ------
@@ -38,17 +43,22 @@ def type_slide(row: dict, data: Path, grids: Path, folder: Path) -> dict:
     """
 
     def make(partial: Path) -> dict:
+        bring()
         slide, tiles = Slide(data / row["file"], row["mpp_given"]), read_table(grids / f"{row['slide_id']}.parquet", GRID)
         nuclei = slide_nuclei(slide, tiles, int(row["tile_px"]))
         features = slide_features(nuclei, tiles, float(row["tile_px"] * slide.mpp), slide.mpp)
         coords = tiles[["x", "y"]].to_numpy(np.int32)
         write_bag(partial, features, coords, {"name": "classical", "trained_on": "[]", "d": len(NAMES), "dtype": "float32", "columns": json.dumps(NAMES)})
-        written = folder / f".partial.{row['slide_id']}.nuclei.parquet"
-        write_table(nuclei, written, NUCLEI)
-        written.replace(folder / f"{row['slide_id']}.nuclei.parquet")
+        final = folder / f"{row['slide_id']}.nuclei.parquet"
+        if keep_nuclei:
+            written = final.with_name(f".partial.{final.name}")
+            write_table(nuclei.round(DECIMALS), written, NUCLEI)
+            written.replace(final)
+        else:
+            final.unlink(missing_ok=True)
         return {"n": len(tiles), "sha": array_hash(features, coords)}
 
-    return keep_or_make(folder / f"{row['slide_id']}.h5", slide_key(row, data), make)
+    return keep_or_make(folder / f"{row['slide_id']}.h5", slide_key(row, data, keep_nuclei), make)
 
 
 def slide_nuclei(slide: Slide, tiles: pd.DataFrame, size: int) -> pd.DataFrame:

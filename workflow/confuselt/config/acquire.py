@@ -7,10 +7,45 @@ from pydantic import Field
 from confuselt.config.block import Block
 
 
+class Gdc(Block):
+    """A project of the Genomic Data Commons, pinned by `snakemake cohort`."""
+
+    url: str = Field("https://api.gdc.cancer.gov", description="address of the API", pattern=r"https?://.+")
+    mirror: str | None = Field(
+        "https://tcga-2-open.s3.amazonaws.com",
+        description="second source of the same open files, as <mirror>/<file id>/<file name>; null: none",
+        pattern=r"https?://.+",
+    )
+    project: str = Field("TCGA-BRCA", description="project id")
+    sample_types: list[str] = Field(["Primary Tumor"], min_length=1, description="sample types that are used")
+    outcomes: str | None = Field(
+        "1b5f413e-a8d1-4d10-92eb-7c4ae739ed81",
+        description="file id of the table of outcomes (TCGA-CDR); null: `acquire.clinical` is your own table, with patient ids as GDC writes them",
+    )
+    outcomes_md5: str | None = Field("a4591b2dcee39591f59e5e25a6ce75fa", description="md5 that the table of outcomes must have; null: what is served when it is pinned")
+    subtypes: str | None = Field("0f31b768-7f67-4fc4-abc3-06ac5bd90bf0", description="file id of the published subtypes (TCGASubtype); null: none")
+    labels: dict[str, str] = Field({"pam50": "Subtype_mRNA"}, description="label columns taken from the table of subtypes: name here, column there")
+    mpp: dict[str, float] = Field({}, description="µm per pixel of slides that do not state it, by slide id")
+    token_file: str | None = Field(None, description="file with a GDC token, readable by its owner only; else the environment variable GDC_TOKEN. Open files need none")
+
+
 class Acquire(Block):
     """Sheets and tables of a cohort. A file that is listed but absent is reported, not an error."""
 
-    source: Literal["local", "simulate"] = Field("local", description="local: the files below; simulate: a cohort drawn by `simulate`")
+    source: Literal["local", "gdc", "simulate"] = Field(
+        "local", description="local: the files below; gdc: a project, pinned by `snakemake cohort`; simulate: a cohort drawn by `simulate`"
+    )
+    gdc: Gdc = Field(Gdc(), description="with source: gdc")
+    keep_slides: bool = Field(
+        True,
+        description="with source: gdc. false: one job fetches, tiles, embeds, types and deletes slide by slide, so that a cohort needs no more disk than `slides_on_disk` slides; changing tile, embed or cells then downloads again",
+    )
+    slides_on_disk: int = Field(4, ge=1, description="with keep_slides: false: slides on disk at once, over the whole run")
+    connections: int = Field(16, ge=1, description="connections at once, over the whole run (on a cluster: over all its jobs)")
+    segments: int = Field(4, ge=1, description="connections that share one slide; at most `connections`")
+    segment_mb: int = Field(16, ge=1, description="MB of a slide that one connection fetches in one request")
+    attempts: int = Field(8, ge=1, description="tries in a row that bring nothing before a source is given up")
+    timeout: float = Field(30, gt=0, description="seconds without a byte (or with fewer than 1 kB a second) after which a connection is given up")
     id_column: str = Field("patient_id", description="column with the patient id in every table")
     slides: str | None = Field(
         None,

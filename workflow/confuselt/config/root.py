@@ -1,5 +1,6 @@
 """The whole config: a block per stage and the root keys."""
 
+import os
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -18,6 +19,8 @@ SIMULATED_FILES = {
     "slides": {"slides": "slides.csv", "tile": None, "cells": None, "rna": "rna.csv"},
 }
 SIMULATED_ALIKE = {"clinical": "clinical.csv", "site_map": None, "id_column": "patient_id"}
+# The same for a project of GDC, whose sheets are made from its manifest.
+GDC_FILES = {"slides": "slides.csv", "tile": None, "cells": None, "rna": "rna.csv"}
 
 
 class Config(Block):
@@ -73,6 +76,10 @@ class Config(Block):
             raise ValueError(
                 f"simulate.level '{self.simulate.level}' and embed.encoder '{self.embed.encoder}' do not fit: slides go with {', '.join(SLIDE_ENCODERS)}, features with any other name"
             )
+        if self.acquire.source == "gdc" and not self.from_slides:
+            raise ValueError(f"acquire.source gdc fetches slides: embed.encoder must be one that reads them ({', '.join(SLIDE_ENCODERS)}), not '{self.embed.encoder}'")
+        if self.acquire.source != "gdc" and not self.acquire.keep_slides:
+            raise ValueError(f"acquire.keep_slides: false deletes slides after use, and only those of GDC can be fetched again: acquire.source is '{self.acquire.source}'")
         if self.acquire.source == "simulate" and self.acquire.limit is not None:
             raise ValueError("acquire.limit is for cohorts of one's own; a simulated one has simulate.patients")
         self.for_cohort(self.predict.name or self.cohort)
@@ -95,4 +102,10 @@ class Config(Block):
         if acquire.source == "simulate":
             data = f"{self.results}/cohorts/{cohort}/acquire/simulated"
             acquire = acquire.model_copy(update={**SIMULATED_FILES[simulate.level], **SIMULATED_ALIKE})
+        if acquire.source == "gdc":
+            own, data = data, f"{self.results}/cohorts/{cohort}/acquire/gdc"
+            # Tables of the user's own start at the root key `data` as ever.
+            theirs = {k: v and os.path.relpath(os.path.join(own, v), data) for k, v in (("clinical", acquire.clinical), ("site_map", acquire.site_map))}
+            made = {"clinical": "clinical.csv", "id_column": "patient_id"} if acquire.gdc.outcomes else {}
+            acquire = acquire.model_copy(update={**GDC_FILES, **theirs, **made})
         return self.model_copy(update={"data": data, "acquire": acquire, "simulate": simulate, "groups": groups})

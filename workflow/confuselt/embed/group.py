@@ -1,6 +1,7 @@
 """Embed the tiles of a slide."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from confuselt.unusable import Unusable
 BATCH = 32
 
 
-def embed_slide(row: dict, data: Path, grids: Path, folder: Path, encoder: Encoder, mpp: float) -> dict:
+def embed_slide(row: dict, data: Path, grids: Path, folder: Path, encoder: Encoder, mpp: float, bring: Callable[[], None] = lambda: None) -> dict:
     """``n`` and ``sha`` of one slide's bag, ``<slide>.h5`` in `folder`, made anew unless it still fits.
 
     Parameters
@@ -30,6 +31,8 @@ def embed_slide(row: dict, data: Path, grids: Path, folder: Path, encoder: Encod
     encoder : Encoder
     mpp : float
         ``tile.mpp``, for the recipe: what a slide's tiles truly have (a whole number of its pixels) is in ``tile/index``.
+    bring : callable
+        Called before the slide itself is read.
 
     Raises
     ------
@@ -38,6 +41,7 @@ def embed_slide(row: dict, data: Path, grids: Path, folder: Path, encoder: Encod
     """
 
     def make(partial: Path) -> dict:
+        bring()
         slide, tiles = Slide(data / row["file"], row["mpp_given"]), read_table(grids / f"{row['slide_id']}.parquet", GRID)
         features = np.empty((len(tiles), encoder.dim), np.float16)
         size, side = int(row["tile_px"]), (encoder.size, encoder.size)
@@ -55,7 +59,7 @@ def embed_slide(row: dict, data: Path, grids: Path, folder: Path, encoder: Encod
     return keep_or_make(folder / f"{row['slide_id']}.h5", slide_key(row, data, encoder.name, encoder.weights, mpp), make)
 
 
-def recipe_of(encoder: Encoder, mpp: float) -> dict:
+def recipe_of(encoder: Encoder, mpp: float, bring: Callable[[], None] = lambda: None) -> dict:
     """What made the features."""
     return {
         "name": encoder.name,

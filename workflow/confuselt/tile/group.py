@@ -10,7 +10,7 @@ import pandas as pd
 from confuselt.content import frame_hash
 from confuselt.tables import Table, write_table
 from confuselt.tile.grid import cut, overview
-from confuselt.tile.kept import file_state, fit_key, keep_or_make
+from confuselt.tile.kept import fit_key, keep_or_make, slide_state
 from confuselt.tile.schema import GRID
 from confuselt.tile.slide import Slide
 from confuselt.unusable import Unusable
@@ -18,17 +18,19 @@ from confuselt.unusable import Unusable
 log = logging.getLogger(__name__)
 
 
-def tile_slide(row: dict, data: Path, folder: Path, cfg: dict) -> dict:
+def tile_slide(row: dict, data: Path, folder: Path, cfg: dict, bring: Callable[[], None] = lambda: None) -> dict:
     """Facts of one slide's grid: ``n, sha`` and the columns of `TILE_INDEX`.
 
-    Writes ``<slide>.parquet`` and the overview ``<slide>.png`` into `folder`, unless those there still fit.
+    Writes ``<slide>.parquet`` and the overview ``<slide>.png`` into `folder`, unless those there still fit; `bring`
+    is called before the slide itself is read.
     """
     path = data / row["file"] if row["file"] else None
     if path is None:
         raise Unusable("the slide sheet names no file")
-    state = file_state(path) if path.is_file() else None
+    state = slide_state(row, path)
 
     def make(partial: Path) -> dict:
+        bring()
         slide = Slide(path, row["mpp"])
         grid = cut(slide, cfg)
         picture = partial.with_name(f".partial.{row['slide_id']}.png")
@@ -38,7 +40,7 @@ def tile_slide(row: dict, data: Path, folder: Path, cfg: dict) -> dict:
         left = {"under_pen": grid.left_out["pen"], "out_of_focus": grid.left_out["out of focus"]}
         return {"n": len(grid.tiles), "sha": frame_hash(grid.tiles), **grid.facts, **left}
 
-    return keep_or_make(folder / f"{row['slide_id']}.parquet", fit_key(row, cfg, state), make)
+    return keep_or_make(folder / f"{row['slide_id']}.parquet", fit_key({k: row[k] for k in ("slide_id", "file", "mpp")}, cfg, state), make)
 
 
 def run_group(rows: list[dict], work: Callable[[dict], dict], table: Table) -> pd.DataFrame:

@@ -25,8 +25,7 @@ def slide_key(row: dict, data: Path, *facts: object) -> str:
     facts : object
         Whatever else the file depends on.
     """
-    path = data / row["file"]
-    state = file_state(path) if path.is_file() else None
+    state = slide_state(row, data / row["file"])
     return fit_key(row["slide_id"], row["file"], row["mpp_given"], row["tile_px"], row["sha"], state, *facts)
 
 
@@ -68,7 +67,11 @@ def _replace(partial: Path, final: Path) -> None:
     partial.replace(final)
 
 
-def file_state(path: Path) -> list[int]:
-    """Size and time of change of a slide: whole slides are too large to be hashed in every job."""
+def slide_state(row: dict, path: Path) -> str | list[int] | None:
+    """What tells one slide file from another: the pinned md5, else size and time of change (whole slides are too large to be hashed in every job)."""
+    if row.get("md5"):
+        return row["md5"]
+    if not path.is_file():
+        return None
     state = path.stat()
     return [state.st_size, state.st_mtime_ns]

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from confuselt.acquire.downloads import FILES, source_table
+import pandas as pd
+
+from confuselt.acquire.downloads import FILES, fetched_table, source_table
 from confuselt.acquire.schema import DOWNLOADS
 from confuselt.run_step import Output, run_step
 from confuselt.tables import write_table
@@ -10,10 +12,10 @@ from confuselt.tables import write_table
 READS = ("data", "acquire.slides", "acquire.tile", "acquire.cells", "acquire.rna", "acquire.clinical", "acquire.site_map")
 
 
-def main(downloads: Output, cfg: dict) -> None:
-    """Hash the files for the report."""
+def main(downloads: Output, cfg: dict, fetched: list[Path]) -> None:
+    """Hash the files for the report; of fetched ones the md5 was checked."""
     listed = {k: Path(cfg["data"]) / cfg[f"acquire.{k}"] for k in FILES if cfg[f"acquire.{k}"]}
-    write_table(source_table(listed), downloads, DOWNLOADS)
+    write_table(pd.concat([source_table(listed), *map(fetched_table, fetched)], ignore_index=True), downloads, DOWNLOADS)
 
 
 if __name__ == "__main__":

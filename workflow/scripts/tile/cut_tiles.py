@@ -2,18 +2,20 @@
 
 from pathlib import Path
 
+from confuselt.acquire.schema import FETCHED
 from confuselt.run_step import Output, run_step
-from confuselt.tables import write_table
-from confuselt.tile.group import run_group, tile_slide
+from confuselt.tables import read_table, write_table
+from confuselt.tile.group import after, run_group, tile_slide
 from confuselt.tile.schema import TILE_INDEX
 
 READS = ("data", "tile.*")
 
 
-def main(part: Output, cfg: dict) -> None:
-    """A grid and an overview per slide, and the group's part of the index."""
+def main(part: Output, cfg: dict, fetched: Path | None = None) -> None:
+    """A grid and an overview per slide, and the group's part of the index; a slide that could not be fetched keeps its reason."""
+    rows = after(read_table(fetched, FETCHED), "acquire", cfg["rows"]) if fetched else cfg["rows"]
     own = {k: v for k, v in cfg.items() if k.startswith("tile.")}
-    write_table(run_group(cfg["rows"], lambda row: tile_slide(row, Path(cfg["data"]), part.parent, own), TILE_INDEX), part, TILE_INDEX)
+    write_table(run_group(rows, lambda row: tile_slide(row, Path(cfg["data"]), part.parent, own), TILE_INDEX), part, TILE_INDEX)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,104 @@
+"""Ask GDC which files a project has. Follows the API's user guide (docs.gdc.cancer.gov/API): filters, fields, pages."""
+
+import logging
+from typing import Any
+
+import requests
+
+from confuselt.acquire.http import Client, Exhausted, Patience, Refused, check_status
+from confuselt.acquire.sheet import closest
+
+log = logging.getLogger(__name__)
+PAGE = 500
+FIELDS = (
+    "file_id",
+    "file_name",
+    "md5sum",
+    "file_size",
+    "cases.submitter_id",
+    "cases.samples.sample_type",
+    "cases.samples.submitter_id",
+    "cases.samples.portions.analytes.aliquots.submitter_id",
+)
+SLIDES = {"data_type": "Slide Image", "experimental_strategy": "Diagnostic Slide"}
+COUNTS = {"data_type": "Gene Expression Quantification", "analysis.workflow_type": "STAR - Counts"}
+
+
+class Gdc:
+    """The API at one address.
+
+    Parameters
+    ----------
+    url : str
+        ``https://api.gdc.cancer.gov``, or a server with the same API.
+    client : Client
+    attempts : int
+        Tries in a row.
+    """
+
+    def __init__(self, url: str, client: Client, attempts: int) -> None:
+        self._url, self._client, self._attempts = url.rstrip("/"), client, attempts
+
+    def release(self) -> str:
+        """Data release that the server states, ``""`` where it states none."""
+        return str(self._json("GET", "status", None).get("data_release", ""))
+
+    def files(self, project: str, kind: dict[str, str]) -> list[dict]:
+        """Every open file of a project of one kind (`SLIDES`, `COUNTS`), sorted by id.
+
+        Raises
+        ------
+        ValueError
+            The answer is no such answer, or changed between its pages.
+        """
+        query = self.query(project, kind)
+        found: dict[str, dict] = {}
+        total = None
+        while total is None or len(found) < total:
+            data = self._json("POST", "files", {**query, "from": len(found)})["data"]
+            hits, pages = data["hits"], data["pagination"]
+            total = int(pages["total"]) if total is None else total
+            before = len(found)
+            found.update({hit["file_id"]: hit for hit in hits})
+            if int(pages["total"]) != total or len(found) != before + len(hits) or (not hits and len(found) < total):
+                raise ValueError(f"{self._url}/files: {len(found)} different files on pages that state {total}; the list changed meanwhile: ask again")
+        log.info("%s: %d files with %s", project, len(found), kind)
+        return [found[key] for key in sorted(found)]
+
+    @staticmethod
+    def query(project: str, kind: dict[str, str]) -> dict[str, Any]:
+        """Body of the request, pages apart."""
+        wanted = {"cases.project.project_id": project, **kind, "access": "open"}
+        content = [{"op": "in", "content": {"field": field, "value": [value]}} for field, value in wanted.items()]
+        return {"filters": {"op": "and", "content": content}, "fields": ",".join(FIELDS), "format": "JSON", "size": PAGE, "sort": "file_id:asc"}
+
+    def projects_like(self, project: str) -> str:
+        """``"; closest: ..."`` among the ids of all projects."""
+        data = self._json("GET", "projects?fields=project_id&size=2000&format=JSON", None)["data"]
+        return closest(project, [hit.get("project_id") or hit.get("id", "") for hit in data["hits"]])
+
+    def _json(self, method: str, path: str, body: dict | None) -> dict:
+        url, patience = f"{self._url}/{path}", Patience(self._attempts)
+        try:
+            while True:
+                try:
+                    with self._client.open(method, url, {"Accept": "application/json"}, body) as response:
+                        if not check_status(response, patience):
+                            continue
+                        answer = response.json()
+                except requests.JSONDecodeError:
+                    raise ValueError(f"{url}: the answer is no JSON; is acquire.gdc.url the API's address?") from None
+                except requests.RequestException as fault:
+                    patience.failed(type(fault).__name__)
+                    continue
+                return _checked(answer, path, url)
+        except (Refused, Exhausted) as fault:
+            raise ValueError(f"{url}: {fault}") from None
+
+
+def _checked(answer: Any, path: str, url: str) -> dict:
+    if not isinstance(answer, dict) or (path != "status" and not {"hits", "pagination"} <= set(answer.get("data") or {})):
+        raise ValueError(f"{url}: the answer has no data.hits; is acquire.gdc.url the API's address?")
+    if answer.get("warnings"):
+        log.warning("%s: %s", url, answer["warnings"])
+    return answer

@@ -1,0 +1,108 @@
+"""Fetch, tile, embed, type and delete, slide by slide: a cohort of 1 TB on a disk that holds a few slides."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from confuselt.acquire.download import Manner, Source, fetch
+from confuselt.acquire.fetch import check_space, remote_of
+from confuselt.acquire.partial import discard
+from confuselt.acquire.schema import FETCHED
+from confuselt.cells.group import type_slide
+from confuselt.embed.encoders import Encoder
+from confuselt.embed.group import embed_slide
+from confuselt.embed.schema import STREAM_INDEX
+from confuselt.run_step import acting_as
+from confuselt.tile.group import after, run_group, tile_slide
+from confuselt.tile.schema import TILE_INDEX
+from confuselt.unusable import Unusable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What is done with each slide, and where it is written.
+
+    Attributes
+    ----------
+    data : Path
+        Where relative paths start.
+    cfg : dict
+        Keys ``tile.*``, ``cells.keep_nuclei``.
+    encoder : Encoder
+    grids, bags : Path
+        Folders of `tile` and `embed`.
+    cells : Path or None
+        Folder of `cells`; None: nuclei are not sought.
+    """
+
+    data: Path
+    cfg: dict
+    encoder: Encoder
+    grids: Path
+    bags: Path
+    cells: Path | None
+
+
+def stream_group(rows: list[dict], steps: Steps, sources: list[Source], manner: Manner) -> tuple[pd.DataFrame, ...]:
+    """Parts of the indexes of acquire, tile, embed and cells. A slide is fetched only when some step lacks its result.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Sheet rows with those of the manifest.
+    steps : Steps
+    sources : list of Source
+    manner : Manner
+    """
+    parts = [_stream_slide(row, steps, sources, manner) for row in rows]
+    return tuple(pd.concat(some, ignore_index=True) for some in zip(*parts, strict=True))
+
+
+def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner) -> tuple[pd.DataFrame, ...]:
+    path, lost = steps.data / row["file"], []
+
+    def bring() -> None:
+        if lost:
+            raise Unusable(f"excluded at acquire: {lost[0]}")
+        if not path.is_file():
+            check_space(path.parent, row["bytes"], 1)
+        try:
+            fetch(remote_of(row), path, sources, manner)
+        except Unusable as reason:
+            lost.append(str(reason))
+            raise Unusable(f"excluded at acquire: {reason}") from None
+
+    try:
+        tiles = _act("tile", "cut_tiles", [row], TILE_INDEX, lambda r: tile_slide(r, steps.data, steps.grids, _of(steps.cfg, "tile"), bring))
+        next_rows = after(tiles, "tile", [{**row, "mpp_given": row["mpp"]}])
+        mpp = steps.cfg["tile.mpp"]
+        bags = _act("embed", "embed_tiles", next_rows, STREAM_INDEX, lambda r: embed_slide(r, steps.data, steps.grids, steps.bags, steps.encoder, mpp, bring))
+        if steps.cells is None:
+            typed = pd.DataFrame(columns=list(STREAM_INDEX.columns))
+        else:
+            keep, cells = steps.cfg["cells.keep_nuclei"], steps.cells
+            typed = _act("cells", "find_cells", next_rows, STREAM_INDEX, lambda r: type_slide(r, steps.data, steps.grids, cells, keep, bring))
+    finally:
+        discard(path)
+
+    def found(_: dict) -> dict:
+        if lost:
+            raise Unusable(lost[0])
+        return {"n": row["bytes"], "sha": row["md5"]}
+
+    return run_group([row], found, FETCHED), tiles, bags, typed
+
+
+def _act(stage: str, rule: str, rows: list[dict], table: object, work: Callable[[dict], dict]) -> pd.DataFrame:
+    """Do one stage's work under its own name and code hash, so that its files are those of its own job."""
+    with acting_as(stage, rule):
+        return run_group(rows, work, table)
+
+
+def _of(cfg: dict, stage: str) -> dict:
+    return {k: v for k, v in cfg.items() if k.startswith(f"{stage}.")}

@@ -1,0 +1,88 @@
+"""The clinical table of a GDC cohort: outcomes of TCGA-CDR, published subtypes, site from the barcode.
+
+TCGA-CDR: Liu et al., Cell 2018, sheet ``TCGA-CDR`` of its supplement; subtypes: the PanCanAtlas table
+``TCGASubtype.20170308.tsv``. Column names are those of the two files.
+"""
+
+import logging
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from confuselt.acquire.sheet import closest
+
+log = logging.getLogger(__name__)
+ENDPOINTS = ("OS", "DSS", "DFI", "PFI")
+BARCODE = re.compile(r"TCGA-([A-Z0-9]{2})-[A-Z0-9]{4}")
+STAGE = re.compile(r"Stage (IV|I{1,3})[ABC]?\d?")
+PRIMARY = "01"
+
+
+def read_outcomes(path: Path) -> pd.DataFrame:
+    """Outcomes and covariates per patient, from the workbook or a .tsv with the same columns.
+
+    Returns
+    -------
+    DataFrame
+        By patient: ``age`` (years), ``sex``, ``stage`` (I to IV; A, B, C dropped), ``<endpoint>_days``, ``<endpoint>_event``.
+        Redacted patients have none of these.
+    """
+    raw = _workbook(path) if path.suffix == ".xlsx" else pd.read_csv(path, sep="\t", dtype=str)
+    key = _column(raw, "bcr_patient_barcode", path)
+    raw = raw[raw[key].notna()].drop_duplicates(key).set_index(key)
+    out = pd.DataFrame(index=raw.index.rename("patient_id"))
+    out["age"] = pd.to_numeric(raw[_column(raw, "age_at_initial_pathologic_diagnosis", path)], errors="coerce")
+    out["sex"] = raw["gender"].str.lower() if "gender" in raw else None
+    stages = raw[_column(raw, "ajcc_pathologic_tumor_stage", path)].astype(str)
+    out["stage"] = [found.group(1) if (found := STAGE.fullmatch(s.strip())) else None for s in stages]
+    for name in ENDPOINTS:
+        out[f"{name.lower()}_days"] = pd.to_numeric(raw[_column(raw, f"{name}.time", path)], errors="coerce")
+        out[f"{name.lower()}_event"] = pd.to_numeric(raw[_column(raw, name, path)], errors="coerce")
+    # Half an outcome is none: the time of an event that is not stated says nothing.
+    for name in ENDPOINTS:
+        pair = [f"{name.lower()}_days", f"{name.lower()}_event"]
+        out.loc[out[pair].isna().any(axis=1), pair] = np.nan
+    if "Redaction" in raw:
+        redacted = raw["Redaction"].astype(str).str.lower().eq("redacted").to_numpy()
+        log.warning("%d redacted patients keep no outcomes: %s", redacted.sum(), ", ".join(out.index[redacted][:20]))
+        out.loc[redacted] = None
+    return out
+
+
+def read_subtypes(path: Path, names: dict[str, str]) -> pd.DataFrame:
+    """Labels per patient from the table of subtypes; of a patient's samples only a primary tumour counts.
+
+    Parameters
+    ----------
+    path : Path
+    names : dict of str to str
+        Name that a label gets, to the column of the table.
+    """
+    raw = pd.read_csv(path, sep="\t", dtype=str)
+    sample = raw[_column(raw, "pan.samplesID", path)].fillna("")
+    code = sample.str.split("-").str[3].str[:2]
+    kept = raw[(code == PRIMARY) | code.isna()].assign(patient_id=sample.str[:12]).drop_duplicates("patient_id").set_index("patient_id")
+    return pd.DataFrame({name: kept[_column(kept, column, path)] for name, column in names.items()}, index=kept.index)
+
+
+def clinical_table(patients: list[str], outcomes: pd.DataFrame | None, subtypes: pd.DataFrame | None) -> pd.DataFrame:
+    """A row per patient of the manifest, with ``site`` (the barcode's second part; none where the id is no TCGA barcode)."""
+    sites = [found.group(1) if (found := BARCODE.fullmatch(p)) else None for p in patients]
+    table = pd.DataFrame({"patient_id": patients, "site": sites})
+    for part in (outcomes, subtypes):
+        if part is not None:
+            table = table.merge(part, how="left", left_on="patient_id", right_index=True)
+    return table
+
+
+def _workbook(path: Path) -> pd.DataFrame:
+    sheets = pd.read_excel(path, sheet_name=None, dtype=str, engine="openpyxl")
+    return sheets.get("TCGA-CDR", next(iter(sheets.values())))
+
+
+def _column(frame: pd.DataFrame, name: str, path: Path) -> str:
+    if name not in frame:
+        raise ValueError(f"{path.name}: no column '{name}'{closest(name, [str(c) for c in frame.columns])}")
+    return name

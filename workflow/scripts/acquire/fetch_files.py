@@ -1,0 +1,30 @@
+"""Everything of a GDC cohort that is no slide: counts, outcomes, subtypes."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from confuselt.acquire.download import Manner
+from confuselt.acquire.excluded import EXCLUDED, OK
+from confuselt.acquire.fetch import fetch_rows, sources_of
+from confuselt.acquire.schema import FILES
+from confuselt.run_step import Output, run_step
+from confuselt.tables import write_table
+
+READS = ("data",)
+
+
+def main(files: Output, cfg: dict, url: str, mirror: str = "", token_file: str = "", connections: int = 4, attempts: int = 8, timeout: float = 30.0) -> None:
+    """Fetch small files side by side, each over one connection; one that does not come is a row with its reason."""
+    rows, folder = cfg["rows"], Path(cfg["data"])
+    whole = sum(row["bytes"] for row in rows)
+    sources = sources_of(url, mirror or None, token_file or None, timeout)
+    lost = fetch_rows(rows, folder, sources, Manner(connections=1, attempts=attempts), connections, whole)
+    table = pd.DataFrame(rows, columns=[c for c in FILES.columns if c not in ("status", "reason", "n", "sha")])
+    reasons = [lost.get(row["file_id"]) for row in rows]
+    table = table.assign(status=[EXCLUDED if r else OK for r in reasons], reason=reasons, n=[0 if r else row["bytes"] for r, row in zip(reasons, rows, strict=True)])
+    write_table(table.assign(sha=[None if r else row["md5"] for r, row in zip(reasons, rows, strict=True)]), files, FILES)
+
+
+if __name__ == "__main__":
+    run_step(main, globals())

@@ -1,0 +1,40 @@
+"""Ask GDC which files make the cohort, and pin them: ids, md5, sizes, data release, query."""
+
+import logging
+import shutil
+import time
+
+import pandas as pd
+
+from confuselt.acquire.gdc import COUNTS, SLIDES, Gdc
+from confuselt.acquire.http import Client, read_token
+from confuselt.acquire.manifest import rna_rows, slide_rows
+from confuselt.acquire.pin import pin_table
+from confuselt.acquire.schema import MANIFEST
+from confuselt.run_step import Output, run_step
+from confuselt.tables import write_table
+
+READS = ("acquire.gdc.project", "acquire.gdc.sample_types", "acquire.gdc.outcomes", "acquire.gdc.outcomes_md5", "acquire.gdc.subtypes")
+log = logging.getLogger(__name__)
+
+
+def main(manifest: Output, cfg: dict, url: str, token_file: str = "", attempts: int = 8, timeout: float = 30.0) -> None:
+    """Write the manifest; runs start from it and never ask again."""
+    client = Client(timeout, read_token(token_file or None), url)
+    gdc, project, kinds = Gdc(url, client, attempts), cfg["acquire.gdc.project"], cfg["acquire.gdc.sample_types"]
+    frames = [slide_rows(gdc.files(project, SLIDES), kinds), rna_rows(gdc.files(project, COUNTS), kinds)]
+    if all(frame.empty for frame in frames):
+        raise ValueError(f"{url} has no open slides and no open counts of project '{project}'{gdc.projects_like(project)} (acquire.gdc.project)")
+    pins = [pin_table(what, cfg[f"acquire.gdc.{what}"], cfg.get(f"acquire.gdc.{what}_md5"), url, client, attempts) for what in ("outcomes", "subtypes")]
+    table = pd.concat([*frames, pd.DataFrame([p for p in pins if p], columns=frames[0].columns)], ignore_index=True)
+    queries = {"slides": gdc.query(project, SLIDES), "rna": gdc.query(project, COUNTS)}
+    about = {"project": project, "url": url, "release": gdc.release(), "date": time.strftime("%Y-%m-%d", time.gmtime()), "query": queries}
+    write_table(table, manifest, MANIFEST, meta=about)
+    used = table[table["status"] == "ok"]
+    slides, free = used[used["what"] == "slide"], shutil.disk_usage(manifest.parent).free
+    log.info("%s: %d slides of %d patients, %d RNA samples; %d files left out", about["release"], len(slides), slides["patient_id"].nunique(), int((used["what"] == "rna").sum()), len(table) - len(used))
+    log.info("slides: %.1f GB; free here: %.1f GB%s", slides["bytes"].sum() / 1e9, free / 1e9, "" if slides["bytes"].sum() < free else ": set acquire.keep_slides: false, or `results` on a larger disk")
+
+
+if __name__ == "__main__":
+    run_step(main, globals())

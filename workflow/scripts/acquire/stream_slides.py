@@ -1,0 +1,44 @@
+"""Slides of a group, one after the other: fetched, tiled, embedded, typed and deleted. Results are those of the jobs that keep them."""
+
+from pathlib import Path
+
+from confuselt.acquire.download import Manner
+from confuselt.acquire.fetch import sources_of
+from confuselt.acquire.schema import FETCHED
+from confuselt.acquire.stream import Steps, stream_group
+from confuselt.embed.encoders import load_encoder
+from confuselt.embed.schema import STREAM_INDEX
+from confuselt.model.device import pick_device
+from confuselt.run_step import Output, run_step
+from confuselt.tables import write_table
+from confuselt.tile.schema import TILE_INDEX
+
+READS = ("data", "tile.*", "embed.encoder", "cells.keep_nuclei")
+
+
+def main(
+    part: Output,
+    tiles: Output,
+    embedded: Output,
+    cfg: dict,
+    url: str,
+    typed: Output | None = None,
+    device: str = "auto",
+    mirror: str = "",
+    token_file: str = "",
+    connections: int = 4,
+    segment_mb: int = 16,
+    attempts: int = 8,
+    timeout: float = 30.0,
+) -> None:
+    """Write the group's parts of four indexes; no more than one slide of it is on disk."""
+    sources = sources_of(url, mirror or None, token_file or None, timeout)
+    steps = Steps(Path(cfg["data"]), cfg, load_encoder(cfg["embed.encoder"], pick_device(device)), tiles.parent, embedded.parent, typed and typed.parent)
+    found = stream_group(cfg["rows"], steps, sources, Manner(connections, segment_mb << 20, attempts))
+    for frame, path, table in zip(found, (part, tiles, embedded, typed), (FETCHED, TILE_INDEX, STREAM_INDEX, STREAM_INDEX), strict=True):
+        if path is not None:
+            write_table(frame, path, table)
+
+
+if __name__ == "__main__":
+    run_step(main, globals())
