@@ -5,7 +5,9 @@ import numpy as np
 import pandas as pd
 from conftest import shared
 
+from confuselt.cells.schema import DECIMALS, NUCLEI
 from confuselt.embed.ready import import_stream
+from confuselt.tables import read_table, write_table
 
 
 def test_real_cell_features_survive_in_float32(tmp_path):
@@ -20,3 +22,30 @@ def test_real_cell_features_survive_in_float32(tmp_path):
         stored = file["features"][()]
     np.testing.assert_array_equal(stored, raw.set_index("patient_id").loc[order].to_numpy(np.float32))
     assert np.abs(stored).max() > np.finfo(np.float16).max
+
+
+def test_a_kept_nucleus_takes_less_than_16_bytes(tmp_path):
+    """A slide's worth of nuclei, as varied as real ones: places in a large slide, sizes in tenths of a µm."""
+    rng, n = np.random.default_rng(0), 200_000
+    tiles = rng.integers(0, 400, (n // 100, 2)).repeat(100, axis=0) * 448
+    area = rng.lognormal(3.6, 0.5, n)
+    long = np.sqrt(area) * rng.uniform(1.1, 1.8, n)
+    nuclei = pd.DataFrame(
+        {
+            "x": tiles[:, 0] + rng.uniform(0, 448, n),
+            "y": tiles[:, 1] + rng.uniform(0, 448, n),
+            "class": rng.choice(["small round", "large round", "elongated"], n),
+            "area_um2": area,
+            "long_um": long,
+            "short_um": area / long * 1.27,
+            "solidity": rng.uniform(0.7, 1, n),
+            "perimeter_um": rng.uniform(3, 4, n) * np.sqrt(area),
+            "stain": rng.uniform(0.2, 1.5, n),
+        }
+    )
+    path = tmp_path / "nuclei.parquet"
+    write_table(nuclei.round(DECIMALS), path, NUCLEI)
+    assert path.stat().st_size / n < 16
+    back = read_table(path, NUCLEI)
+    for column, decimals in DECIMALS.items():
+        np.testing.assert_allclose(back[column], nuclei[column], atol=0.51 * 10.0**-decimals)

@@ -22,6 +22,11 @@ from confuselt.settings import settings
 TABLE = list(csv.DictReader((ROOT / "tests/workflow/reruns.tsv").open(), delimiter="\t", quoting=csv.QUOTE_NONE))
 SCRIPTS = {p.stem: p for p in (ROOT / "workflow/scripts").glob("*/*.py")}
 BELOW = {
+    "pin_cohort": "",
+    "fetch_files": "write_sheets list_sources gather_rna",
+    "write_sheets": "read_sheets read_clinical list_sources gather_rna",
+    "fetch_slides": "cut_tiles list_sources",
+    "stream_slides": "index_tiles index_embeddings index_cells list_sources",
     "simulate_patients": "read_sheets read_clinical list_sources gather_rna",
     "simulate_slides": "cut_tiles",
     "cut_tiles": "index_tiles embed_tiles find_cells",
@@ -54,8 +59,22 @@ BELOW = {
 }
 # The tiny cohort asks for neither: late fusion needs two more arms.
 NOT_ASKED = {"fit_late_fusion"}
-# Rules that draw or read slides: no job of a cohort that comes as features.
-OF_SLIDES = {"simulate_patients", "simulate_slides", "cut_tiles", "index_tiles", "embed_tiles", "find_cells", "index_embeddings", "index_cells"}
+# Rules that fetch, draw or read slides: no job of a cohort that comes as features.
+OF_SLIDES = {
+    "pin_cohort",
+    "fetch_files",
+    "write_sheets",
+    "fetch_slides",
+    "stream_slides",
+    "simulate_patients",
+    "simulate_slides",
+    "cut_tiles",
+    "index_tiles",
+    "embed_tiles",
+    "find_cells",
+    "index_embeddings",
+    "index_cells",
+}
 # With its own files a cohort shows every key of `acquire`; a simulated one has fixed file names.
 LOCAL = {**TINY, "acquire": {"source": "local"}}
 

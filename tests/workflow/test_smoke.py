@@ -20,8 +20,8 @@ from confuselt.tables import read_table
 
 pytestmark = pytest.mark.xdist_group("tiny")
 BY_NAME = {t.name: t for t in TABLES}
-# Written where a cohort has slides (test_slides.py).
-OF_SLIDES = {"acquire/drawn", "tile/grid", "tile/index", "cells/nuclei"}
+# Written where a cohort has slides (test_slides.py, test_project.py).
+OF_SLIDES = {"acquire/manifest", "acquire/files", "acquire/fetched", "acquire/drawn", "tile/grid", "tile/index", "cells/nuclei"}
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from confuselt.stamp import get_stamp
 
-TYPES = {"string": pa.string(), "int32": pa.int32(), "int64": pa.int64(), "float32": pa.float32(), "float64": pa.float64(), "bool": pa.bool_()}
+TYPES = {"string": pa.string(), "int32": pa.int32(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def write_table(frame: pd.DataFrame, path: Path, table: Table, meta: dict | None
     schema = pa.schema([(c, TYPES[table.type_of(c)]) for c in ordered])
     arrays = [pa.array(_plain(frame[c], schema.field(c).type), type=schema.field(c).type, from_pandas=True) for c in ordered]
     stamped = {"stamp": json.dumps(get_stamp()), "meta": json.dumps(meta or {}), "table": table.name}
-    pq.write_table(pa.table(arrays, schema=schema.with_metadata(stamped)), path, compression="zstd")
+    pq.write_table(pa.table(arrays, schema=schema.with_metadata(stamped)), path)
 
 
 def _plain(column: pd.Series, kind: pa.DataType) -> pd.Series:

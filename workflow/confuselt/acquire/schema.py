@@ -51,7 +51,7 @@ DOWNLOADS = Table(
     required=("status",),
 )
 MANIFEST = Table(
-    "cohort/manifest",
+    "acquire/manifest",
     {
         "file_id": "string",
         "what": "string",

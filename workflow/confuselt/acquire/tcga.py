@@ -46,7 +46,8 @@ def read_outcomes(path: Path) -> pd.DataFrame:
         out.loc[out[pair].isna().any(axis=1), pair] = np.nan
     if "Redaction" in raw:
         redacted = raw["Redaction"].astype(str).str.lower().eq("redacted").to_numpy()
-        log.warning("%d redacted patients keep no outcomes: %s", redacted.sum(), ", ".join(out.index[redacted][:20]))
+        for patient in out.index[redacted]:
+            log.warning("%s is redacted and keeps no outcomes", patient)
         out.loc[redacted] = None
     return out
 

@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from confuselt.acquire.schema import CLINICAL, DOWNLOADS, DRAWN, PATIENTS, RNA, SLIDES
+from confuselt.acquire.schema import CLINICAL, DOWNLOADS, DRAWN, FETCHED, MANIFEST, PATIENTS, RNA, SLIDES
+from confuselt.acquire.schema import FILES as FILES_OF_GDC
 from confuselt.cells.schema import NUCLEI
 from confuselt.config.root import Config
 from confuselt.embed.schema import STREAM_INDEX
@@ -26,6 +27,9 @@ from confuselt.tile.schema import GRID, TILE_INDEX
 
 ROOT = Path(__file__).resolve().parents[3]
 TABLES = (
+    MANIFEST,
+    FILES_OF_GDC,
+    FETCHED,
     DRAWN,
     SLIDES,
     RNA,
