@@ -30,8 +30,16 @@ def serve_project(server, folder, project="TCGA-BRCA"):
             server.add(b"normal", cases=case(patient, project, "Solid Tissue Normal", f"{patient}-11A-11R-A144-07"), **kind)
             server.add(b"older", cases=case(patient, project, aliquot=f"{patient}-01A-11R-A084-07"), **kind)
     # Neighbours that the filters must leave out.
-    server.add(b"x", file_name="TCGA-ZZ-0001-01A-01-TS1.svs", data_type="Slide Image", experimental_strategy="Tissue Slide", cases=case("TCGA-ZZ-0001", project))
-    server.add(b"x", file_name="TCGA-ZZ-0002-01Z-00-DX1.svs", data_type="Slide Image", experimental_strategy="Diagnostic Slide", cases=case("TCGA-ZZ-0002", "TCGA-LUAD"))
+    server.add(
+        b"x", file_name="TCGA-ZZ-0001-01A-01-TS1.svs", data_type="Slide Image", experimental_strategy="Tissue Slide", cases=case("TCGA-ZZ-0001", project)
+    )
+    server.add(
+        b"x",
+        file_name="TCGA-ZZ-0002-01Z-00-DX1.svs",
+        data_type="Slide Image",
+        experimental_strategy="Diagnostic Slide",
+        cases=case("TCGA-ZZ-0002", "TCGA-LUAD"),
+    )
     server.add(workbook(clinical), file_id=OUTCOMES, file_name="TCGA-CDR-SupplementalTableS1.xlsx")
     server.add(subtypes(clinical), file_id=SUBTYPES, file_name="TCGASubtype.20170308.tsv")
     return server.entries[OUTCOMES].md5

@@ -271,7 +271,7 @@ rule read_sheets:
         mem_mb=4000,
         runtime=20,
     params:
-        cfg=cfg("acquire", "read_sheets"),
+        cfg=cfg("acquire", "read_sheets", rows=rows_of_folder),
         code=code("acquire", "read_sheets"),
     message:
         "acquire: slides and RNA samples of {wildcards.cohort}"
@@ -321,7 +321,7 @@ rule list_sources:
         mem_mb=1000,
         runtime=20,
     params:
-        cfg=cfg("acquire", "list_sources"),
+        cfg=cfg("acquire", "list_sources", rows=not_chosen),
         code=code("acquire", "list_sources"),
     message:
         "acquire: listed files of {wildcards.cohort}"

@@ -8,12 +8,13 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from confuselt.acquire.downloads import FILES
-from confuselt.acquire.pinned import cohort_rows, manifest_path
+from confuselt.acquire.pinned import cohort_rows, left_out, manifest_path
 from confuselt.acquire.sources import (
     bag_files,
     count_files,
     check_sources,
     existing_files,
+    folder_rows,
     listed_files,
     slide_rows,
 )
@@ -249,6 +250,18 @@ def file_rows(wildcards):
         for row in asked(cohort_rows, config, wildcards.cohort)
         if row["what"] != "slide"
     ]
+
+
+def not_chosen(wildcards):
+    """Files of the project that the manifest leaves out, with the reason."""
+    if wildcards.cohort not in GDC_COHORTS:
+        return []
+    return asked(left_out, CONFIG.for_cohort(wildcards.cohort), wildcards.cohort)
+
+
+def rows_of_folder(wildcards):
+    """Slides that the pattern of acquire.slides finds."""
+    return folder_rows(CONFIG.for_cohort(wildcards.cohort))
 
 
 def rows_of_cohort(wildcards):

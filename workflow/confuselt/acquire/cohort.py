@@ -9,6 +9,9 @@ from confuselt.acquire.excluded import EXCLUDED, OK
 from confuselt.acquire.sheet import closest, columns_of, read_sheet, row_number
 from confuselt.acquire.units import DAYS_PER
 
+# µm per pixel that a scanner may have: between 100x and 1x.
+LEAST_MPP, MOST_MPP = 0.05, 10
+
 
 def row_name(file: str, position: int) -> str:
     """File and row: stands for the id of a row that has none, so that the row is reported and not lost."""
@@ -127,8 +130,8 @@ def merge_sites(clinical: pd.DataFrame, site_map: pd.DataFrame | None) -> pd.Dat
     return clinical.assign(site=clinical["site"].map(lambda s: names.get(s, s), na_action="ignore"))
 
 
-def read_streams(sources: dict[str, Path], cfg: dict) -> pd.DataFrame:
-    """One row per slide over the slide sheet and the feature tables.
+def read_streams(sources: dict[str, Path], cfg: dict, found: list[dict] | None = None) -> pd.DataFrame:
+    """One row per slide over the slide sheet, or the slides found in a folder, and the feature tables.
 
     Parameters
     ----------
@@ -136,6 +139,8 @@ def read_streams(sources: dict[str, Path], cfg: dict) -> pd.DataFrame:
         Existing files among ``slides``, ``tile``, ``cells``.
     cfg : dict
         Keys ``acquire.id_column``, ``acquire.tile``, ``acquire.cells``.
+    found : list of dict, optional
+        ``slide_id, patient_id, file, reason`` of slides that a pattern found.
 
     Returns
     -------
@@ -155,16 +160,28 @@ def read_streams(sources: dict[str, Path], cfg: dict) -> pd.DataFrame:
             reason, slide = reasons.iloc[i], row["slide_id"] or row_name(sources["slides"].name, i)
             if row["slide_id"] is not None and row[key] is None:
                 reason = f"{row_name(sources['slides'].name, i)}: slide '{slide}' has no {key}"
+            reason = reason or _mpp_fault(row.get("mpp"), row_name(sources["slides"].name, i))
             bags = {s: row.get(s) for s in ("file", "mpp", "tile", "cells")}
             slides[slide] = {"patient_id": row[key] or "", "reason": reason, **bags}
+    for row, reason in zip(found or [], mark_repeated(pd.Series([r["slide_id"] for r in found or []], name="slide_id"), "the folder of slides"), strict=True):
+        slides[row["slide_id"]] = {"patient_id": row["patient_id"], "reason": row["reason"] or reason, "file": row["file"]}
     for stream in ("tile", "cells"):
         if stream not in sources:
             continue
         _add_table(slides, stream, sources[stream], cfg)
     rows = [{"slide_id": s, **dict.fromkeys(("file", "mpp", "tile", "cells")), **v} for s, v in slides.items()]
     frame = pd.DataFrame(rows, columns=["slide_id", "patient_id", "status", "reason", "file", "mpp", "tile", "cells"])
+    frame["mpp"] = pd.to_numeric(frame["mpp"], errors="coerce")
     frame["status"] = np.where(frame["reason"].isna(), OK, EXCLUDED)
     return frame.sort_values("slide_id", ignore_index=True)
+
+
+def _mpp_fault(mpp: object, where: str) -> str | None:
+    """Why a stated resolution cannot be one."""
+    if mpp is None or pd.isna(mpp) or str(mpp).strip() == "":
+        return None
+    number = pd.to_numeric(mpp, errors="coerce")
+    return None if LEAST_MPP <= number <= MOST_MPP else f"{where}: mpp '{mpp}' is no number of µm per pixel from {LEAST_MPP} to {MOST_MPP}"
 
 
 def _add_table(slides: dict[str, dict], stream: str, path: Path, cfg: dict) -> None:

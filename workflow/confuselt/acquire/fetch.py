@@ -132,7 +132,9 @@ class Meter:
         spent, there = time.monotonic() - self._start, on_disk(self._folder)
         rate = max(there - self._first, self._here, 1) / spent
         hours = max(self._whole - there, 0) / rate / 3600
-        log.info("cohort: %.1f of %.1f GB, %.1f MB/s, about %.1f h left; this job: %.2f GB", there / 1e9, self._whole / 1e9, rate / 1e6, hours, self._here / 1e9)
+        log.info(
+            "cohort: %.1f of %.1f GB, %.1f MB/s, about %.1f h left; this job: %.2f GB", there / 1e9, self._whole / 1e9, rate / 1e6, hours, self._here / 1e9
+        )
 
     def __enter__(self) -> "Meter":
         return self

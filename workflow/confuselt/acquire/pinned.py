@@ -23,6 +23,12 @@ def read_manifest(path: Path) -> tuple[list[dict], dict]:
     return table.to_pylist(), json.loads(table.schema.metadata[b"meta"])
 
 
+def left_out(config: Config, cohort: str) -> list[dict]:
+    """``what, file, reason`` of the project's files that the manifest leaves out."""
+    rows = _checked(config, cohort)
+    return [{"what": row["what"], "file": row["file_id"], "reason": row["reason"]} for row in rows if row["status"] != OK]
+
+
 def cohort_rows(config: Config, cohort: str, what: str | None = None) -> list[dict]:
     """Used rows of the manifest, each with the ``file`` (below ``acquire/gdc``) that it becomes.
 
@@ -39,6 +45,16 @@ def cohort_rows(config: Config, cohort: str, what: str | None = None) -> list[di
     ValueError
         The manifest is not there yet, or is one of another project.
     """
+    used = [row for row in _checked(config, cohort) if row["status"] == OK]
+    chosen = first_patients([], [row["patient_id"] for row in used if row["patient_id"]], config.acquire.limit)
+    return [
+        {**row, "file": local_name(row)}
+        for row in used
+        if (what is None or row["what"] == what) and (chosen is None or not row["patient_id"] or row["patient_id"] in chosen)
+    ]
+
+
+def _checked(config: Config, cohort: str) -> list[dict]:
     path = manifest_path(cohort)
     if not path.is_file():
         raise ValueError(
@@ -49,13 +65,7 @@ def cohort_rows(config: Config, cohort: str, what: str | None = None) -> list[di
         raise ValueError(
             f"{path} is of project {about['project']}, acquire.gdc.project is {config.acquire.gdc.project}: choose another `cohort`, or run `snakemake cohort --forcerun cohort`"
         )
-    used = [row for row in rows if row["status"] == OK]
-    chosen = first_patients([], [row["patient_id"] for row in used if row["patient_id"]], config.acquire.limit)
-    return [
-        {**row, "file": local_name(row)}
-        for row in used
-        if (what is None or row["what"] == what) and (chosen is None or not row["patient_id"] or row["patient_id"] in chosen)
-    ]
+    return rows
 
 
 def local_name(row: dict) -> str:

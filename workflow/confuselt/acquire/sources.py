@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from confuselt.acquire.downloads import FILES
+from confuselt.acquire.folder import find_slides, is_pattern
 from confuselt.acquire.limit import first_patients
 from confuselt.acquire.pinned import cohort_rows
 from confuselt.acquire.sheet import closest, columns_of, read_sheet
@@ -17,7 +18,13 @@ from confuselt.config.root import Config
 def listed_files(config: Config) -> dict[str, Path]:
     """Every file that `acquire` lists, relative paths started at `data`."""
     block = config.acquire.model_dump()
-    return {key: Path(config.data) / block[key] for key in FILES if block[key] is not None}
+    return {key: Path(config.data) / block[key] for key in FILES if block[key] is not None and not (key == "slides" and is_pattern(block[key]))}
+
+
+def folder_rows(config: Config) -> list[dict]:
+    """Slides that the pattern of ``acquire.slides`` finds; none where it names a sheet."""
+    local = config.acquire.source == "local" and is_pattern(config.acquire.slides)
+    return find_slides(Path(config.data), config.acquire.slides) if local else []
 
 
 def existing_files(config: Config) -> dict[str, Path]:
@@ -51,10 +58,16 @@ def slide_rows(config: Config, cohort: str) -> list[dict]:
     """
     if config.acquire.source == "gdc":
         given = config.acquire.gdc.mpp
-        rows = [{**{k: row[k] for k in ("slide_id", "patient_id", "file", "md5")}, "mpp": given.get(row["slide_id"])} for row in cohort_rows(config, cohort, "slide")]
+        rows = [
+            {**{k: row[k] for k in ("slide_id", "patient_id", "file", "md5")}, "mpp": given.get(row["slide_id"])}
+            for row in cohort_rows(config, cohort, "slide")
+        ]
         return sorted(rows, key=lambda row: row["slide_id"])
     if config.acquire.source == "simulate":
         sheet = slide_sheet({f"simulate.{k}": v for k, v in config.simulate.model_dump().items()})
+    elif found := folder_rows(config):
+        sheet = pd.DataFrame([row for row in found if row["reason"] is None])
+        sheet = sheet[~sheet.duplicated("slide_id", keep=False)]
     else:
         path, key = existing_files(config).get("slides"), config.acquire.id_column
         if path is None:
@@ -87,7 +100,7 @@ def check_sources(config: Config, cohort: str) -> None:
     if seen.acquire.source != "local":
         return
     listed, present = listed_files(seen), existing_files(seen)
-    if not {"slides", "tile", "cells", "rna"} & set(present):
+    if not {"slides", "tile", "cells", "rna"} & set(present) and not folder_rows(seen):
         names = ", ".join(f"acquire.{k}: {p}" for k, p in listed.items())
         where = "the root key data" if cohort == config.cohort else "predict.data"
         raise ValueError(f"cohort '{cohort}': none of its feature files exists ({names}); check {where} ('{seen.data}') and the acquire block")

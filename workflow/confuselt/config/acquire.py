@@ -22,11 +22,15 @@ class Gdc(Block):
         "1b5f413e-a8d1-4d10-92eb-7c4ae739ed81",
         description="file id of the table of outcomes (TCGA-CDR); null: `acquire.clinical` is your own table, with patient ids as GDC writes them",
     )
-    outcomes_md5: str | None = Field("a4591b2dcee39591f59e5e25a6ce75fa", description="md5 that the table of outcomes must have; null: what is served when it is pinned")
+    outcomes_md5: str | None = Field(
+        "a4591b2dcee39591f59e5e25a6ce75fa", description="md5 that the table of outcomes must have; null: what is served when it is pinned"
+    )
     subtypes: str | None = Field("0f31b768-7f67-4fc4-abc3-06ac5bd90bf0", description="file id of the published subtypes (TCGASubtype); null: none")
     labels: dict[str, str] = Field({"pam50": "Subtype_mRNA"}, description="label columns taken from the table of subtypes: name here, column there")
     mpp: dict[str, float] = Field({}, description="µm per pixel of slides that do not state it, by slide id")
-    token_file: str | None = Field(None, description="file with a GDC token, readable by its owner only; else the environment variable GDC_TOKEN. Open files need none")
+    token_file: str | None = Field(
+        None, description="file with a GDC token, readable by its owner only; else the environment variable GDC_TOKEN. Open files need none"
+    )
 
 
 class Acquire(Block):
@@ -49,7 +53,7 @@ class Acquire(Block):
     id_column: str = Field("patient_id", description="column with the patient id in every table")
     slides: str | None = Field(
         None,
-        description="sheet with a row per slide: slide_id, patient id, and a column `file` with the path of the slide (and, where the file does not say it, `mpp`), or `tile` and/or `cells` with the path of a bag (.h5 with features and coords)",
+        description="sheet with a row per slide: slide_id, patient id, and a column `file` with the path of the slide (and, where the file does not say it, `mpp`), or `tile` and/or `cells` with the path of a bag (.h5 with features and coords; those of CLAM, TRIDENT and STAMP are read). Or slides by their names: wsi/{patient_id}_*.svs",
     )
     tile: str | None = Field(
         "tile_features.parquet",

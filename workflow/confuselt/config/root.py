@@ -77,9 +77,13 @@ class Config(Block):
                 f"simulate.level '{self.simulate.level}' and embed.encoder '{self.embed.encoder}' do not fit: slides go with {', '.join(SLIDE_ENCODERS)}, features with any other name"
             )
         if self.acquire.source == "gdc" and not self.from_slides:
-            raise ValueError(f"acquire.source gdc fetches slides: embed.encoder must be one that reads them ({', '.join(SLIDE_ENCODERS)}), not '{self.embed.encoder}'")
+            raise ValueError(
+                f"acquire.source gdc fetches slides: embed.encoder must be one that reads them ({', '.join(SLIDE_ENCODERS)}), not '{self.embed.encoder}'"
+            )
         if self.acquire.source != "gdc" and not self.acquire.keep_slides:
-            raise ValueError(f"acquire.keep_slides: false deletes slides after use, and only those of GDC can be fetched again: acquire.source is '{self.acquire.source}'")
+            raise ValueError(
+                f"acquire.keep_slides: false deletes slides after use, and only those of GDC can be fetched again: acquire.source is '{self.acquire.source}'"
+            )
         if self.acquire.source == "simulate" and self.acquire.limit is not None:
             raise ValueError("acquire.limit is for cohorts of one's own; a simulated one has simulate.patients")
         self.for_cohort(self.predict.name or self.cohort)

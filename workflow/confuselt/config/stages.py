@@ -36,7 +36,9 @@ class Cells(Block):
     method: Literal["ready", "classical"] = Field(
         "ready", description="ready: features that came with the cohort; classical: nuclei of the slides by stain deconvolution and watershed, classed by shape"
     )
-    keep_nuclei: bool = Field(True, description="keep each nucleus (place, size, class: 16 bytes) in cells/<slide>.nuclei.parquet; false: only the features of tiles")
+    keep_nuclei: bool = Field(
+        True, description="keep each nucleus (place, size, class: 16 bytes) in cells/<slide>.nuclei.parquet; false: only the features of tiles"
+    )
     trained_on: list[str] = Field([], description="cohorts that the cell model saw; printed beside every number")
 
 

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from confuselt.evaluate.answers import answers, cannot_answer, joint_model
 from confuselt.evaluate.calibration_figures import incidence_figure, net_benefit_figure, reliability_figure
+from confuselt.evaluate.cohort_page import intersection_figure, one_clock, reason_counts, sites_figure
 from confuselt.evaluate.figures import above_median, embedding, forest, kaplan_meier, pretraining_figure, retrieval_figure
 from confuselt.evaluate.plan import read_plan
 from confuselt.evaluate.site_figures import leaky_figure, site_figure
@@ -77,12 +78,16 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         figures |= _named(f"benefit-{task['name']}", net_benefit_figure(tables["curves"], task["name"]))
         if task["competing"]:
             figures |= _named(f"incidence-{task['name']}", _incidence(tables, models, task))
+    endpoints, labels = [t["name"] for t in cfg["tasks.survival"]], [t["name"] for t in cfg["tasks.labels"]]
+    figures |= _named("intersections", intersection_figure(tables["patients"], [*labels, *endpoints]))
+    figures |= _named("sites", sites_figure(tables["patients"], tables["clinical"], endpoints))
     figures |= _named("leaky", leaky_figure(tables["curves"]))
     figures |= _named("reliability", reliability_figure(tables["curves"], LOOKED_AT))
     figures |= _named("embedding", _embedding(sources, tables, cfg))
     if sources.grids is not None and "wsi-pretrained-cells" in models:
         looked = attention("wsi-pretrained-cells", models["wsi-pretrained-cells"], 0, sources.store, _first_test(tables))
         figures |= _named("attention", heatmaps(looked, sources.grids.parent))
+    lost = list(exclusions(sources))
     context = {
         "cfg": cfg,
         "primary": cfg["evaluate.primary"] if survives else None,
@@ -93,11 +98,13 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         "joint": joint_model(tables["comparisons"]),
         "details": detail_metrics(tables["metrics"]),
         "probe": probe_summary(tables["curves"]),
-        "missing": missing_outcomes(tables["clinical"][tables["clinical"]["status"] == "ok"], [t["name"] for t in cfg["tasks.survival"]]),
+        "missing": missing_outcomes(tables["clinical"][tables["clinical"]["status"] == "ok"], endpoints),
         "likelihood": tables["curves"][tables["curves"]["curve"] == "likelihood-ratio"].to_dict("records"),
         "cohort": cohort_facts(tables, cfg),
         "folds": fold_table(tables, cfg),
-        "exclusions": list(exclusions(sources)),
+        "exclusions": lost,
+        "reasons": reason_counts(lost),
+        "clocks": one_clock(tables["clinical"], endpoints),
         "main_metrics": main_metrics(tables["metrics"], tasks),
         "unavailable": unavailable(tables["metrics"]),
         "comparisons": tables["comparisons"].to_dict("records"),

@@ -22,7 +22,9 @@ def main(files: Output, cfg: dict, url: str, mirror: str = "", token_file: str =
     lost = fetch_rows(rows, folder, sources, Manner(connections=1, attempts=attempts), connections, whole)
     table = pd.DataFrame(rows, columns=[c for c in FILES.columns if c not in ("status", "reason", "n", "sha")])
     reasons = [lost.get(row["file_id"]) for row in rows]
-    table = table.assign(status=[EXCLUDED if r else OK for r in reasons], reason=reasons, n=[0 if r else row["bytes"] for r, row in zip(reasons, rows, strict=True)])
+    table = table.assign(
+        status=[EXCLUDED if r else OK for r in reasons], reason=reasons, n=[0 if r else row["bytes"] for r, row in zip(reasons, rows, strict=True)]
+    )
     write_table(table.assign(sha=[None if r else row["md5"] for r, row in zip(reasons, rows, strict=True)]), files, FILES)
 
 

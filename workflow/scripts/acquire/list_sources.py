@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from confuselt.acquire.downloads import FILES, fetched_table, source_table
+from confuselt.acquire.folder import is_pattern
 from confuselt.acquire.schema import DOWNLOADS
 from confuselt.run_step import Output, run_step
 from confuselt.tables import write_table
@@ -14,8 +15,9 @@ READS = ("data", "acquire.slides", "acquire.tile", "acquire.cells", "acquire.rna
 
 def main(downloads: Output, cfg: dict, fetched: list[Path]) -> None:
     """Hash the files for the report; of fetched ones the md5 was checked."""
-    listed = {k: Path(cfg["data"]) / cfg[f"acquire.{k}"] for k in FILES if cfg[f"acquire.{k}"]}
-    write_table(pd.concat([source_table(listed), *map(fetched_table, fetched)], ignore_index=True), downloads, DOWNLOADS)
+    listed = {k: Path(cfg["data"]) / cfg[f"acquire.{k}"] for k in FILES if cfg[f"acquire.{k}"] and not is_pattern(cfg[f"acquire.{k}"])}
+    others = pd.DataFrame(cfg.get("rows", []), columns=["what", "file", "reason"]).assign(status="not chosen", bytes=0)
+    write_table(pd.concat([source_table(listed), *map(fetched_table, fetched), others], ignore_index=True), downloads, DOWNLOADS)
 
 
 if __name__ == "__main__":

@@ -32,8 +32,20 @@ def main(manifest: Output, cfg: dict, url: str, token_file: str = "", attempts: 
     write_table(table, manifest, MANIFEST, meta=about)
     used = table[table["status"] == "ok"]
     slides, free = used[used["what"] == "slide"], shutil.disk_usage(manifest.parent).free
-    log.info("%s: %d slides of %d patients, %d RNA samples; %d files left out", about["release"], len(slides), slides["patient_id"].nunique(), int((used["what"] == "rna").sum()), len(table) - len(used))
-    log.info("slides: %.1f GB; free here: %.1f GB%s", slides["bytes"].sum() / 1e9, free / 1e9, "" if slides["bytes"].sum() < free else ": set acquire.keep_slides: false, or `results` on a larger disk")
+    log.info(
+        "%s: %d slides of %d patients, %d RNA samples; %d files left out",
+        about["release"],
+        len(slides),
+        slides["patient_id"].nunique(),
+        int((used["what"] == "rna").sum()),
+        len(table) - len(used),
+    )
+    log.info(
+        "slides: %.1f GB; free here: %.1f GB%s",
+        slides["bytes"].sum() / 1e9,
+        free / 1e9,
+        "" if slides["bytes"].sum() < free else ": set acquire.keep_slides: false, or `results` on a larger disk",
+    )
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def main(
 ) -> None:
     """Read who has which slides and RNA; exclude what the clinical table does not know."""
     streams = {k: v for k, v in (("slides", slide_sheet), ("tile", tile_table), ("cells", cells_table)) if v}
-    slide_rows = read_streams(streams, cfg)
+    slide_rows = read_streams(streams, cfg, cfg.get("rows"))
     rna_rows = read_rna_ids(rna_matrix, cfg) if rna_matrix else empty_table(RNA)
     key = cfg["acquire.id_column"]
     known = set(read_sheet(clinical_table, columns=[key], ids=(key,))[key].dropna()) if clinical_table else set()

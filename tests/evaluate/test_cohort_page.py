@@ -1,0 +1,53 @@
+"""Who has what, why something is missing, and clocks that run in two units."""
+
+import numpy as np
+import pandas as pd
+
+from confuselt.evaluate.cohort_page import intersection_figure, one_clock, plain_reason, reason_counts, sites_figure
+
+PATIENTS = pd.DataFrame(
+    {
+        "patient_id": list("abcdef"),
+        "status": ["ok"] * 5 + ["excluded"],
+        "slides": [1, 2, 0, 1, 0, 0],
+        "rna": [1, 1, 1, 0, 1, 0],
+        "site": ["S1", "S1", "S2", "S2", None, "S3"],
+        "has_os": [True, True, True, False, True, True],
+        "has_pam50": [True, True, False, False, False, True],
+    }
+)
+
+
+def test_intersections_are_counted_once_each():
+    figure = intersection_figure(PATIENTS, ["pam50", "os"])
+    bars, dots = figure.axes
+    assert [int(t.get_text()) for t in bars.texts] == [2, 2, 1]
+    assert [t.get_text() for t in dots.get_yticklabels()] == ["slides (3)", "RNA (4)", "pam50 (2)", "os (4)"]
+    assert intersection_figure(PATIENTS[PATIENTS["status"] == "excluded"], ["os"]) is None
+
+
+def test_sites_with_events():
+    clinical = pd.DataFrame({"patient_id": list("abcdef"), "os_event": [1, 1, 0, np.nan, 1, 1]})
+    (ax,) = sites_figure(PATIENTS, clinical, ["os"]).axes
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["S1", "S2"]
+    assert [b.get_height() for b in ax.patches] == [2, 2, 2, 0]
+    assert sites_figure(PATIENTS.assign(site=None), clinical, ["os"]) is None
+
+
+def test_reasons_are_counted_without_what_differs():
+    lost = [{"stage": "tile", "what": "slide", "id": i, "reason": f"data/s{i}.svs: no tissue in '{i}'"} for i in range(3)]
+    lost.append({"stage": "rna", "what": "sample", "id": "x", "reason": "the sample is empty"})
+    rows = reason_counts(lost)
+    assert [(r["stage"], r["n"]) for r in rows] == [("tile", 3), ("rna", 1)] and rows[1]["reason"] == "the sample is empty"
+    assert plain_reason("patient 'TCGA-A1' has 2 aliquots; TCGA-A1-01A is used") == plain_reason("patient 'TCGA-B2' has 3 aliquots; TCGA-B2-01B is used")
+
+
+def test_two_units_of_one_clock_are_noticed():
+    rng = np.random.default_rng(0)
+    days, event = rng.uniform(100, 3000, 60), (rng.random(60) < 0.3).astype(float)
+    right = pd.DataFrame({"os_days": days, "os_event": event, "pfi_days": np.where(event, days * rng.uniform(0.3, 1, 60), days), "pfi_event": event})
+    assert one_clock(right, ["os", "pfi"]) == []
+    (said,) = one_clock(right.assign(pfi_days=right["pfi_days"] / 30.44), ["os", "pfi"])
+    assert "os is 30.44 times pfi" in said and "tasks.survival" in said
+    assert one_clock(right.assign(pfi_days=right["pfi_days"] * rng.uniform(0.5, 2, 60)), ["os", "pfi"]) == []
+    assert one_clock(right.assign(pfi_days=right["pfi_days"] / 30.44).head(5), ["os", "pfi"]) == []

@@ -1,0 +1,114 @@
+"""The cohort at a glance: who has what, where they come from, what was left out and why."""
+
+import re
+from collections import Counter
+from itertools import combinations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+MOST = 14  # combinations that are drawn
+# Two endpoints whose times differ by one factor in this share of censored patients are one clock in two units.
+SHARE, TOLERANCE, FEWEST = 0.9, 0.01, 10
+
+
+def owned(patients: pd.DataFrame, tasks: list[str]) -> pd.DataFrame:
+    """Per patient: slides, RNA and each task, as booleans."""
+    table = pd.DataFrame({"slides": patients["slides"] > 0, "RNA": patients["rna"] > 0})
+    for task in tasks:
+        table[task] = patients[f"has_{task}"].astype(bool)
+    return table
+
+
+def intersection_figure(patients: pd.DataFrame, tasks: list[str]) -> Figure | None:
+    """How many patients have each combination of slides, RNA, labels and follow-up (an UpSet plot, Lex et al. 2014).
+
+    Parameters
+    ----------
+    patients : DataFrame
+        ``acquire/patients``; excluded ones are not drawn.
+    tasks : list of str
+        Endpoints and labels.
+    """
+    table = owned(patients[patients["status"] == "ok"], tasks)
+    if table.empty:
+        return None
+    counts = table.value_counts().head(MOST)
+    sizes = table.sum()
+    figure, (bars, dots) = plt.subplots(
+        2, 1, figsize=(2.4 + 0.42 * len(counts), 1.7 + 0.2 * len(sizes)), height_ratios=[1.6, max(0.8, 0.2 * len(sizes))], gridspec_kw={"hspace": 0.05}
+    )
+    at = np.arange(len(counts))
+    bars.bar(at, counts.to_numpy(), color="#3b5b92")
+    for x, n in zip(at, counts, strict=True):
+        bars.text(x, n, str(n), ha="center", va="bottom", fontsize=7)
+    bars.set_ylabel("patients")
+    bars.set_xticks([])
+    bars.margins(y=0.15)
+    for row, name in enumerate(sizes.index):
+        has = np.array([combination[row] for combination in counts.index])
+        dots.scatter(at, np.full(len(at), row), color=["#222222" if h else "#dddddd" for h in has], s=28, zorder=2)
+    for x, combination in zip(at, counts.index, strict=True):
+        rows = np.flatnonzero(combination)
+        if len(rows):
+            dots.plot([x, x], [rows.min(), rows.max()], color="#222222", lw=1, zorder=1)
+    dots.set_yticks(range(len(sizes)), [f"{name} ({n})" for name, n in sizes.items()], fontsize=7)
+    dots.set_xticks([])
+    dots.invert_yaxis()
+    dots.set_xlim(bars.get_xlim())
+    dots.spines[:].set_visible(False)
+    return figure
+
+
+def sites_figure(patients: pd.DataFrame, clinical: pd.DataFrame, endpoints: list[str]) -> Figure | None:
+    """Patients of every site, and events of each endpoint there."""
+    people = patients[(patients["status"] == "ok") & patients["site"].notna()]
+    if people.empty:
+        return None
+    facts = clinical.set_index("patient_id").reindex(people["patient_id"])
+    sizes = people["site"].value_counts()
+    figure, ax = plt.subplots(figsize=(max(4.0, 1.5 + 0.22 * len(sizes)), 2.4))
+    width = 0.8 / (1 + len(endpoints))
+    at = np.arange(len(sizes))
+    ax.bar(at, sizes.to_numpy(), width, color="#bbbbbb", label="patients", align="edge")
+    for i, endpoint in enumerate(endpoints, 1):
+        events = facts.groupby(people["site"].to_numpy())[f"{endpoint}_event"].sum().reindex(sizes.index)
+        ax.bar(at + i * width, events.to_numpy(), width, label=f"{endpoint} events", align="edge")
+    ax.set_xticks(at + 0.4, sizes.index, rotation=90, fontsize=6)
+    ax.legend(fontsize=7, frameon=False, ncols=1 + len(endpoints), loc="lower left", bbox_to_anchor=(0, 1))
+    return figure
+
+
+def reason_counts(exclusions: list[dict]) -> list[dict]:
+    """How often each reason stands, ids, numbers and paths taken out of it; the most frequent first."""
+    plain = Counter((e["stage"], e["what"], plain_reason(str(e["reason"]))) for e in exclusions)
+    return [{"stage": stage, "what": what, "reason": reason, "n": n} for (stage, what, reason), n in plain.most_common()]
+
+
+def plain_reason(reason: str) -> str:
+    """A reason without what differs from row to row."""
+    text = re.sub(r"'[^']*'(, '[^']*')*", "…", reason)
+    text = re.sub(r"\S*/\S+|\S*\d\S*", "…", text)
+    return re.sub(r"…(\W*…)+", "…", text)
+
+
+def one_clock(clinical: pd.DataFrame, endpoints: list[str]) -> list[str]:
+    """Warnings for pairs of endpoints whose times differ by a constant factor in censored patients: units are mixed up.
+
+    A patient who is censored for two endpoints was last seen once, so the two times should be equal.
+    """
+    said = []
+    for a, b in combinations(endpoints, 2):
+        both = clinical[(clinical[f"{a}_event"] == 0) & (clinical[f"{b}_event"] == 0) & (clinical[f"{a}_days"] > 0) & (clinical[f"{b}_days"] > 0)]
+        if len(both) < FEWEST:
+            continue
+        ratios = both[f"{a}_days"] / both[f"{b}_days"]
+        factor = float(ratios.median())
+        same = float(((ratios / factor - 1).abs() <= TOLERANCE).mean())
+        if same >= SHARE and abs(factor - 1) > TOLERANCE:
+            said.append(
+                f"{a} and {b}: in {same:.0%} of the {len(both)} patients censored for both, {a} is {factor:.4g} times {b}. Check unit and factor in tasks.survival."
+            )
+    return said
