@@ -1,6 +1,5 @@
 """Cohort tables: from the user's sheets, from GDC, from a simulated cohort, and with permuted outcomes for a control."""
 
-
 if CONFIG.simulate.level == "slides":
 
     ruleorder: simulate_patients > simulate_cohort
@@ -211,14 +210,14 @@ ruleorder: stream_slides > find_cells
 
 rule stream_slides:
     output:
-        part=f"{COHORT}/acquire/fetched/{{group}}.parquet",
-        tiles=f"{COHORT}/tile/{{group}}.parquet",
-        embedded=f"{COHORT}/embed/{CONFIG.embed.encoder}/{{group}}.parquet",
         **(
             {}
             if CONFIG.cells.method == "ready"
             else {"typed": f"{COHORT}/cells/{{group}}.parquet"}
         ),
+        part=f"{COHORT}/acquire/fetched/{{group}}.parquet",
+        tiles=f"{COHORT}/tile/{{group}}.parquet",
+        embedded=f"{COHORT}/embed/{CONFIG.embed.encoder}/{{group}}.parquet",
     log:
         f"{RESULTS}/logs/acquire/stream_slides.{{cohort}}/{{group}}.log",
     benchmark:

@@ -1,6 +1,7 @@
 """The whole config: a block per stage and the root keys."""
 
 import os
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -109,7 +110,7 @@ class Config(Block):
         if acquire.source == "gdc":
             own, data = data, f"{self.results}/cohorts/{cohort}/acquire/gdc"
             # Tables of the user's own start at the root key `data` as ever.
-            theirs = {k: v and os.path.relpath(os.path.join(own, v), data) for k, v in (("clinical", acquire.clinical), ("site_map", acquire.site_map))}
+            theirs = {k: v and os.path.relpath(Path(own, v), data) for k, v in (("clinical", acquire.clinical), ("site_map", acquire.site_map))}
             made = {"clinical": "clinical.csv", "id_column": "patient_id"} if acquire.gdc.outcomes else {}
             acquire = acquire.model_copy(update={**GDC_FILES, **theirs, **made})
         return self.model_copy(update={"data": data, "acquire": acquire, "simulate": simulate, "groups": groups})

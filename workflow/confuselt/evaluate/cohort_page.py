@@ -47,7 +47,7 @@ def intersection_figure(patients: pd.DataFrame, tasks: list[str]) -> Figure | No
     bars.set_ylabel("patients")
     bars.set_xticks([])
     bars.margins(y=0.15)
-    for row, name in enumerate(sizes.index):
+    for row in range(len(sizes)):
         has = np.array([combination[row] for combination in counts.index])
         dots.scatter(at, np.full(len(at), row), color=["#222222" if h else "#dddddd" for h in has], s=28, zorder=2)
     for x, combination in zip(at, counts.index, strict=True):
