@@ -4,9 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from slurm_cluster import Slurm, one_node
 
 # As the workflow does: one numeric thread per process, before any numeric library is loaded.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -84,6 +86,13 @@ def six(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("six")
     snakemake(folder, config=SIX)
     return folder
+
+
+@pytest.fixture
+def slurm(tmp_path: Path) -> Iterator[Slurm]:
+    """A Slurm of a test's own."""
+    with one_node(tmp_path / "slurm") as running:
+        yield running
 
 
 class Recorded(dict):

@@ -14,8 +14,11 @@ def barcode(patient, clinical):
     return f"TCGA-{site[-2:]}-{patient[-4:]}"
 
 
-def serve_project(server, folder, project="TCGA-BRCA"):
-    """Put slides, counts, a workbook of outcomes and a table of subtypes on the server; a normal and a second aliquot among them."""
+def serve_project(server, folder, project="TCGA-BRCA", classes=None):
+    """Put slides, counts, a workbook of outcomes and a table of subtypes on the server; a normal and a second aliquot among them.
+
+    `classes` are other names of the simulated subtypes. Returns the md5 of the workbook.
+    """
     clinical, slides, rna = (pd.read_csv(folder / name) for name in ("clinical.csv", "slides.csv", "rna.csv"))
     for row in slides.itertuples():
         patient = barcode(row.patient_id, clinical)
@@ -40,6 +43,7 @@ def serve_project(server, folder, project="TCGA-BRCA"):
         experimental_strategy="Diagnostic Slide",
         cases=case("TCGA-ZZ-0002", "TCGA-LUAD"),
     )
+    clinical["pam50"] = clinical["pam50"].replace(classes or {})
     server.add(workbook(clinical), file_id=OUTCOMES, file_name="TCGA-CDR-SupplementalTableS1.xlsx")
     server.add(subtypes(clinical), file_id=SUBTYPES, file_name="TCGASubtype.20170308.tsv")
     return server.entries[OUTCOMES].md5

@@ -40,14 +40,20 @@ def config_of(server, outcomes_md5, **acquire):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """A running server with twelve slides, one of which has other bytes than its md5 says; (server, md5 of the outcomes)."""
+def drawn(tmp_path_factory):
+    """Folder of the files of twelve simulated patients."""
     folder = tmp_path_factory.mktemp("drawn")
     # What reads the slides is never made: the parts that say they are drawn are all that is asked for.
     ids = [row["slide_id"] for row in slide_rows(Config.model_validate({**TWELVE, "results": "results"}), "twelve")]
     groups = {group_of(slide, TWELVE["groups"]) for slide in ids}
     drawn = folder / "results/cohorts/twelve/acquire/simulated"
     snakemake(folder, f"{drawn}/slides.csv", *(f"{drawn}/parts/{g}.parquet" for g in sorted(groups)), config=TWELVE)
+    return drawn
+
+
+@pytest.fixture(scope="module")
+def project(drawn):
+    """A running server with twelve slides, one of which has other bytes than its md5 says; (server, md5 of the outcomes, that slide)."""
     with Server() as server:
         md5 = serve_project(server, drawn)
         broken = next(e for e in server.entries.values() if e.record.get("experimental_strategy") == "Diagnostic Slide")
@@ -160,3 +166,38 @@ def test_results_that_fit_are_not_fetched_again(project, kept):
     asked = {path for method, path, _, _ in server.log[before:] if method == "GET"}
     assert asked and all(project[2]["file_id"] in path for path in asked), "only the slide that never came is tried again"
     assert contents(kept) == had and not list(slides.iterdir())
+
+
+@pytest.mark.full
+def test_another_project_runs_to_its_report_from_config_alone(drawn, tmp_path):
+    """Lung: three classes of its own, no PAM50, slides never kept."""
+    classes = ["prox.-inflam", "prox.-prolif.", "TRU"]
+    with Server() as server:
+        md5 = serve_project(server, drawn, "TCGA-LUAD", dict(zip(("Basal", "Her2", "LumA", "LumB"), [*classes, "TRU"], strict=True)))
+        config = config_of(server, md5, keep_slides=False)
+        config["acquire"]["gdc"] |= {"project": "TCGA-LUAD", "labels": {"expression": "Subtype_mRNA"}}
+        config |= {"cohort": "luad", "experiment": "luad"}
+        config["tasks"] = {"survival": [{"name": "os"}], "labels": [{"name": "expression", "classes": classes, "from_rna": True}]}
+        config["finetune"] = {"epochs": 2, "arms": ["wsi-pretrained-cells", "rna-scratch", "both-scratch-cells"]}
+        snakemake(tmp_path, "cohort", config=config)
+        snakemake(tmp_path, config=config)
+    text = (tmp_path / "results/experiments/luad/evaluate/report.html").read_text()
+    assert "expression" in text and "prox.-inflam" in text and "pam50" not in text.lower()
+    metrics = pd.read_parquet(tmp_path / "results/experiments/luad/evaluate/metrics.parquet")
+    assert set(metrics["task"]) == {"os", "expression"}
+
+
+@pytest.mark.full
+def test_no_more_slides_on_disk_on_slurm(slurm, project, kept, streamed, tmp_path):
+    counts, stop = [], threading.Event()
+    shutil.copytree(kept / "resources", tmp_path / "resources")
+    watch = threading.Thread(target=count_slides, args=(tmp_path / COHORT / "acquire/gdc/slides", counts, stop))
+    watch.start()
+    try:
+        done = snakemake(tmp_path, *targets(tmp_path), *slurm.arguments, config=config_of(*project[:2], keep_slides=False, slides_on_disk=3))
+    finally:
+        stop.set()
+        watch.join()
+    assert "rule_stream_slides" in done.stdout + done.stderr
+    assert 1 <= max(counts) <= 3 and counts[-1] == 0
+    assert contents(tmp_path) == contents(streamed[0])
