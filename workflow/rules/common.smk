@@ -199,18 +199,20 @@ def of_download(name):
     return of
 
 
+@cache
+def pinned(cohort, what=None):
+    """Used rows of a cohort's manifest, of one kind or of all."""
+    return asked(cohort_rows, CONFIG.for_cohort(cohort), cohort, what)
+
+
 def cohort_mb(wildcards):
     """MB of all slides of a cohort."""
-    config = CONFIG.for_cohort(wildcards.cohort)
-    rows = asked(cohort_rows, config, wildcards.cohort, "slide")
-    return sum(row["bytes"] for row in rows) >> 20
+    return sum(row["bytes"] for row in pinned(wildcards.cohort, "slide")) >> 20
 
 
 def fetched_rows(wildcards):
     """Slides of a group with what their download needs."""
-    config = CONFIG.for_cohort(wildcards.cohort)
-    rows = asked(cohort_rows, config, wildcards.cohort, "slide")
-    known = {row["slide_id"]: row for row in rows}
+    known = {row["slide_id"]: row for row in pinned(wildcards.cohort, "slide")}
     keys = ("file_id", "file_name", "bytes")
     return [
         {**row, **{k: known[row["slide_id"]][k] for k in keys}}
@@ -234,7 +236,6 @@ def pins_of_cohorts(wildcards):
 
 def file_rows(wildcards):
     """Files of the manifest that are no slide."""
-    config = CONFIG.for_cohort(wildcards.cohort)
     keys = (
         "file_id",
         "what",
@@ -247,7 +248,7 @@ def file_rows(wildcards):
     )
     return [
         {k: row[k] for k in keys}
-        for row in asked(cohort_rows, config, wildcards.cohort)
+        for row in pinned(wildcards.cohort)
         if row["what"] != "slide"
     ]
 
