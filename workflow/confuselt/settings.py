@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from confuselt.config.merge import merge
 from confuselt.config.root import Config
 
 
@@ -55,13 +56,5 @@ def load_config(*paths: Path) -> Config:
     """Merge config files as Snakemake does (later files win, dicts are merged) and validate them."""
     merged: dict[str, Any] = {}
     for path in paths:
-        merged = _merge(merged, yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {})
+        merged = merge(merged, yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {})
     return Config.model_validate(merged)
-
-
-def _merge(old: dict, new: dict) -> dict:
-    merged = dict(old)
-    for key, value in new.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged

@@ -33,7 +33,7 @@ def remote_of(row: dict) -> Remote:
     return Remote(row["file_id"], row["file_name"], row["md5"], int(row["bytes"]))
 
 
-def fetch_rows(rows: list[dict], folder: Path, sources: list[Source], manner: Manner, at_once: int, whole: int) -> dict[str, str]:
+def fetch_rows(rows: list[dict], folder: Path, sources: list[Source], manner: Manner, at_once: int = 1, cohort: int | None = None) -> dict[str, str]:
     """Fetch rows to ``folder / row["file"]``; why each one that did not come did not, by file id.
 
     Parameters
@@ -45,13 +45,19 @@ def fetch_rows(rows: list[dict], folder: Path, sources: list[Source], manner: Ma
     manner : Manner
     at_once : int
         Files at a time.
-    whole : int
-        Bytes of everything that the cohort fetches into `folder`, for the progress and for the space that is left.
+    cohort : int, optional
+        Bytes that all jobs together fetch into `folder`: for the progress of all, and for the space that is still needed.
+
+    Raises
+    ------
+    OSError
+        The disk cannot hold what is still to come.
     """
     missing = [row for row in rows if not _there(folder / row["file"], row)]
-    check_space(folder, max(whole - on_disk(folder), sum(row["bytes"] for row in missing)), len(missing))
+    mine = sum(row["bytes"] for row in missing)
+    check_space(folder, mine if cohort is None else max(mine, cohort - on_disk(folder)), len(missing))
     lost: dict[str, str] = {}
-    with Meter(folder, whole) as meter, ThreadPoolExecutor(at_once) as pool:
+    with Meter(mine, folder, cohort) as meter, ThreadPoolExecutor(at_once) as pool:
 
         def one(row: dict) -> None:
             try:
@@ -100,41 +106,43 @@ def check_space(folder: Path, wanted: int, files: int) -> None:
 
 
 class Meter:
-    """How far a cohort's download is: a bar on a terminal, log lines with the time left otherwise.
+    """How far a download is: a bar on a terminal, log lines with the time left otherwise.
 
     Parameters
     ----------
+    mine : int
+        Bytes that this job has to fetch.
     folder : Path
-        Other jobs fetch into it too: what lies there is what the cohort has.
-    whole : int
-        Bytes that it will have.
+    cohort : int, optional
+        Bytes that all jobs together fetch into `folder`: what lies there then is what the cohort has.
     every : float
         Seconds between two lines.
     """
 
-    def __init__(self, folder: Path, whole: int, every: float = 20.0) -> None:
-        self._folder, self._whole, self._every, self._lock = folder, whole, every, threading.Lock()
-        self._first, self._start = on_disk(folder), time.monotonic()
-        self._last, self._here = self._start, 0
-        self._bar = tqdm(total=whole, initial=self._first, unit="B", unit_scale=True, desc="download") if sys.stderr.isatty() else None
+    def __init__(self, mine: int, folder: Path, cohort: int | None = None, every: float = 20.0) -> None:
+        self._mine, self._folder, self._cohort, self._every, self._lock = mine, folder, cohort, every, threading.Lock()
+        self._first = 0 if cohort is None else on_disk(folder)
+        self._start = self._last = time.monotonic()
+        self._came = 0
+        self._bar = tqdm(total=mine, unit="B", unit_scale=True, desc="download") if sys.stderr.isatty() else None
 
     def told(self, n: int) -> None:
         """`n` bytes came."""
         with self._lock:
-            self._here += n
+            self._came += n
             if self._bar is not None:
                 self._bar.update(n)
-            elif time.monotonic() - self._last >= self._every:
+            if time.monotonic() - self._last >= self._every:
                 self._last = time.monotonic()
-                self._say()
+                log.info("%s", self._line())
 
-    def _say(self) -> None:
-        spent, there = time.monotonic() - self._start, on_disk(self._folder)
-        rate = max(there - self._first, self._here, 1) / spent
-        hours = max(self._whole - there, 0) / rate / 3600
-        log.info(
-            "cohort: %.1f of %.1f GB, %.1f MB/s, about %.1f h left; this job: %.2f GB", there / 1e9, self._whole / 1e9, rate / 1e6, hours, self._here / 1e9
-        )
+    def _line(self) -> str:
+        spent = time.monotonic() - self._start
+        text = _progress("this job", self._came, self._mine, self._came / spent)
+        if self._cohort is None:
+            return text
+        there = on_disk(self._folder)
+        return f"{text}; {_progress('cohort', there, self._cohort, (there - self._first) / spent)}"
 
     def __enter__(self) -> "Meter":
         return self
@@ -142,4 +150,9 @@ class Meter:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
-        log.info("%.2f GB fetched in %.0f s", self._here / 1e9, time.monotonic() - self._start)
+        log.info("%.2f GB fetched in %.0f s", self._came / 1e9, time.monotonic() - self._start)
+
+
+def _progress(what: str, done: int, whole: int, rate: float) -> str:
+    left = f"about {max(whole - done, 0) / rate / 60:.0f} min left" if rate > 0 else "nothing came yet"
+    return f"{what}: {done / 1e9:.2f} of {whole / 1e9:.2f} GB, {rate / 1e6:.1f} MB/s, {left}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from confuselt.acquire.download import Manner, Source, fetch
-from confuselt.acquire.fetch import check_space, remote_of
+from confuselt.acquire.fetch import Meter, check_space, remote_of
 from confuselt.acquire.partial import discard
 from confuselt.acquire.schema import FETCHED
 from confuselt.cells.group import type_slide
@@ -72,7 +72,8 @@ def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner
         if not path.is_file():
             check_space(path.parent, row["bytes"], 1)
         try:
-            fetch(remote_of(row), path, sources, manner)
+            with Meter(row["bytes"], path.parent) as meter:
+                fetch(remote_of(row), path, sources, manner, meter.told)
         except Unusable as reason:
             lost.append(str(reason))
             raise Unusable(f"excluded at acquire: {reason}") from None

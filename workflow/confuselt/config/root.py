@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from confuselt.config.acquire import Acquire
 from confuselt.config.block import Block
 from confuselt.config.learning import Evaluate, Finetune, Predict, Pretrain
+from confuselt.config.merge import merge
 from confuselt.config.simulate import Simulate
 from confuselt.config.stages import Cells, Embed, Pack, Rna, Split, Tile
 from confuselt.config.tasks import Tasks
@@ -102,8 +103,8 @@ class Config(Block):
         data, acquire, simulate, groups = self.data, self.acquire, self.simulate, self.groups
         if cohort != self.cohort and cohort == self.predict.name:
             data, groups = self.predict.data or data, self.predict.groups or groups
-            acquire = Acquire.model_validate({**acquire.model_dump(), **self.predict.acquire})
-            simulate = Simulate.model_validate({**simulate.model_dump(), **self.predict.simulate})
+            acquire = Acquire.model_validate(merge(acquire.model_dump(), self.predict.acquire))
+            simulate = Simulate.model_validate(merge(simulate.model_dump(), self.predict.simulate))
         if acquire.source == "simulate":
             data = f"{self.results}/cohorts/{cohort}/acquire/simulated"
             acquire = acquire.model_copy(update={**SIMULATED_FILES[simulate.level], **SIMULATED_ALIKE})

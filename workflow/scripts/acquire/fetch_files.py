@@ -17,9 +17,8 @@ READS = ("data",)
 def main(files: Output, cfg: dict, url: str, mirror: str = "", token_file: str = "", connections: int = 4, attempts: int = 8, timeout: float = 30.0) -> None:
     """Fetch small files side by side, each over one connection; one that does not come is a row with its reason."""
     rows, folder = cfg["rows"], Path(cfg["data"])
-    whole = sum(row["bytes"] for row in rows)
     sources = sources_of(url, mirror or None, token_file or None, timeout)
-    lost = fetch_rows(rows, folder, sources, Manner(connections=1, attempts=attempts), connections, whole)
+    lost = fetch_rows(rows, folder, sources, Manner(connections=1, attempts=attempts), connections)
     table = pd.DataFrame(rows, columns=[c for c in FILES.columns if c not in ("status", "reason", "n", "sha")])
     reasons = [lost.get(row["file_id"]) for row in rows]
     table = table.assign(

@@ -29,7 +29,7 @@ def main(
     rows, sources = cfg["rows"], sources_of(url, mirror or None, token_file or None, timeout)
     folder = Path(cfg["data"], "slides")
     named = [{**row, "file": Path(row["file"]).name} for row in rows]
-    lost = fetch_rows(named, folder, sources, Manner(connections, segment_mb << 20, attempts), 1, max(cohort_mb << 20, sum(r["bytes"] for r in rows)))
+    lost = fetch_rows(named, folder, sources, Manner(connections, segment_mb << 20, attempts), cohort=cohort_mb << 20)
 
     def found(row: dict) -> dict:
         if row["file_id"] in lost:

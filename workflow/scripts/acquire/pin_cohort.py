@@ -1,7 +1,7 @@
 """Ask GDC which files make the cohort, and pin them: ids, md5, sizes, data release, query."""
 
-import logging
 import shutil
+import sys
 import time
 
 import pandas as pd
@@ -15,7 +15,6 @@ from confuselt.run_step import Output, run_step
 from confuselt.tables import write_table
 
 READS = ("acquire.gdc.project", "acquire.gdc.sample_types", "acquire.gdc.outcomes", "acquire.gdc.outcomes_md5", "acquire.gdc.subtypes")
-log = logging.getLogger(__name__)
 
 
 def main(manifest: Output, cfg: dict, url: str, token_file: str = "", attempts: int = 8, timeout: float = 30.0) -> None:
@@ -30,21 +29,17 @@ def main(manifest: Output, cfg: dict, url: str, token_file: str = "", attempts: 
     queries = {"slides": gdc.query(project, SLIDES), "rna": gdc.query(project, COUNTS)}
     about = {"project": project, "url": url, "release": gdc.release(), "date": time.strftime("%Y-%m-%d", time.gmtime()), "query": queries}
     write_table(table, manifest, MANIFEST, meta=about)
+    print(summary(table, about["release"], shutil.disk_usage(manifest.parent).free), file=sys.stderr)
+
+
+def summary(table: pd.DataFrame, release: str, free: int) -> str:
+    """What was pinned, in words for the terminal."""
     used = table[table["status"] == "ok"]
-    slides, free = used[used["what"] == "slide"], shutil.disk_usage(manifest.parent).free
-    log.info(
-        "%s: %d slides of %d patients, %d RNA samples; %d files left out",
-        about["release"],
-        len(slides),
-        slides["patient_id"].nunique(),
-        int((used["what"] == "rna").sum()),
-        len(table) - len(used),
-    )
-    log.info(
-        "slides: %.1f GB; free here: %.1f GB%s",
-        slides["bytes"].sum() / 1e9,
-        free / 1e9,
-        "" if slides["bytes"].sum() < free else ": set acquire.keep_slides: false, or `results` on a larger disk",
+    slides, size = used[used["what"] == "slide"], used.loc[used["what"] == "slide", "bytes"].sum()
+    room = "" if size < free else "; set acquire.keep_slides: false, or `results` on a larger disk"
+    return (
+        f"{release}: {len(slides)} slides of {slides['patient_id'].nunique()} patients ({size / 1e9:.1f} GB; {free / 1e9:.1f} GB are free here{room}), "
+        f"{int((used['what'] == 'rna').sum())} RNA samples; {len(table) - len(used)} files left out, each with its reason in the manifest"
     )
 
 
