@@ -30,7 +30,7 @@ class Entry:
 class Server:
     """``url`` serves the API and the files, ``/mirror/<id>/<name>`` the open mirror.
 
-    `fault` is asked for every request of a file: (path, number of the request) to a word of `FAULTS`, "trickle", "404",
+    `fault` is asked for every request of a file: (path, number of the request) to a word of `FAULTS`, "trickle", "byte", "404",
     "redirect <url>", or None. `log` keeps (method, path, headers, bytes sent) of every request.
     """
 
@@ -40,6 +40,9 @@ class Server:
     per_connection: float | None = None  # bytes a second
     ranges: bool = True
     page_limit: int | None = None
+    down: bool = False  # /status says so too
+    active: int = 0
+    most: int = 0  # bodies of files under way at once
     log: list = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -125,6 +128,8 @@ class Server:
         path = unquote(urlsplit(handler.path).path)
         if path == "/status":
             self.note(handler, 0)
+            if self.down:
+                return self.json(handler, {"status": "DOWN"}, 503)
             return self.json(handler, {"commit": "0", "data_release": self.release, "status": "OK", "tag": "0", "version": 1})
         if path == "/projects":
             self.note(handler, 0)
@@ -153,7 +158,14 @@ class Server:
             handler.send_header("Content-Length", "0")
             handler.end_headers()
             return None
-        return self.body(handler, entry.content, fault, slot)
+        with self.lock:
+            self.active += 1
+            self.most = max(self.most, self.active)
+        try:
+            return self.body(handler, entry.content, fault, slot)
+        finally:
+            with self.lock:
+                self.active -= 1
 
     def body(self, handler, content, fault, slot):
         asked = handler.headers.get("Range")
@@ -175,6 +187,8 @@ class Server:
         handler.end_headers()
         if fault in ("short", "reset"):
             body = body[: len(body) // 2]
+        if fault == "byte":
+            body = body[:1]
         step = 1 if fault == "trickle" else max(1024, int(self.per_connection / 50)) if self.per_connection else 1 << 16
         for at in range(0, len(body), step):
             part = body[at : at + step]
@@ -188,7 +202,7 @@ class Server:
                 time.sleep(len(part) / self.per_connection)
         if fault == "reset":
             handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        if fault in ("short", "reset", "length"):
+        if fault in ("short", "reset", "length", "byte"):
             handler.close_connection = True
 
 

@@ -11,11 +11,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from acquire.gdc_server import FAULTS, Server
 
-from confuselt.acquire.download import Manner, Remote, Source, fetch
-from confuselt.acquire.http import Client, Patience, Refused, read_token
+from confuselt.acquire.download import Manner, Outage, Remote, Source, Stopped, fetch
+from confuselt.acquire.fetch import fetch_rows, sources_of
+from confuselt.acquire.http import Client, Exhausted, Patience, Refused, read_token
 from confuselt.acquire.partial import Partial
 from confuselt.unusable import Unusable
 
@@ -31,8 +33,8 @@ def server():
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    """Backoff is urllib3's own; here it takes no time."""
-    monkeypatch.setattr("urllib3.util.retry.Retry._sleep_backoff", lambda self: None)
+    """Pauses between tries take no time here; `test_pauses` looks at them."""
+    monkeypatch.setattr(Patience, "_pause", lambda self, seconds: None)
 
 
 def content_of(size, seed=0):
@@ -158,19 +160,83 @@ def test_no_source_left_says_what_each_said(server, tmp_path):
     entry = server.add(content_of(10 * KB))
     server.fault = lambda path, number: "404" if path.startswith("/data") else "503"
     with pytest.raises(Unusable, match=r"GDC: HTTP 404.*; mirror: HTTP 503.*6 tries in a row"):
-        fetch(remote(entry), tmp_path / "f", [gdc(server), mirror(server)], QUICK)
+        fetch(remote(entry), tmp_path / "f", sources_of(server.url, f"{server.url}/mirror", None, 5), QUICK)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_retry_after_is_honoured(server, monkeypatch):
+def answer(status, **headers):
+    raw = {"headers": headers, "status": status, "get_redirect_location": lambda self: False}
+    return type("Answer", (), {"raw": type("Raw", (), raw)()})
+
+
+def test_pauses(monkeypatch):
+    """Never none, more from try to try, with jitter; Retry-After instead where a server states one that can be read."""
     slept = []
-    monkeypatch.setattr("urllib3.util.retry.time.sleep", slept.append)
+    monkeypatch.setattr(Patience, "_pause", lambda self, seconds: slept.append(seconds))
+    for _ in range(50):
+        patience = Patience(6)
+        for _ in range(5):
+            patience.failed("reset")
+    pauses = np.array(slept).reshape(50, 5)
+    assert (pauses > 0).all() and (np.diff(np.median(pauses, axis=0)) > 0).all() and (pauses.std(axis=0) > 0.05).all()
+    slept.clear()
+    for headers in ({"Retry-After": "7"}, {"Retry-After": "soon"}, {}):
+        Patience(3).failed("HTTP 503", answer(503, **headers))
+    assert slept[0] == 7 and 0 < slept[1] < 1 and 0 < slept[2] < 1
+    patience = Patience(2)
+    patience.failed("reset")
+    with pytest.raises(Exhausted, match=r"reset \(2 tries in a row\)"):
+        patience.failed("reset")
 
-    class Answer:
-        raw = type("Raw", (), {"headers": {"Retry-After": "7"}, "status": 503, "get_redirect_location": lambda self: False})()
 
-    Patience(3).failed("HTTP 503", Answer)
-    assert slept == [7.0]
+def test_an_outage_is_no_fault_of_the_file(server, tmp_path):
+    """Nobody answers: the job fails, and the same command goes on. GDC is well, and this file is not served: a row."""
+    entries = [server.add(content_of(10 * KB, i)) for i in range(3)]
+    rows = [{**vars(remote(e)), "file": e.record["file_id"]} for e in entries]
+    sources = sources_of(server.url, f"{server.url}/mirror", None, 5)
+    first, server.down = entries[0].record["file_id"], True
+    server.fault = lambda path, number: "503" if first in path else None
+    with pytest.raises(Outage, match="1 of 3 files did not come, since no source answers"):
+        fetch_rows(rows, tmp_path, sources, QUICK)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(e.record["file_id"] for e in entries[1:]), "the others came"
+    server.down = False
+    assert list(fetch_rows(rows, tmp_path, sources, QUICK)) == [first]
+    server.fault = lambda path, number: None
+    assert fetch_rows(rows, tmp_path, sources, QUICK) == {}
+
+
+def test_one_byte_at_a_time_is_given_up(server, tmp_path):
+    """A server that closes after a byte makes progress of a kind, but never ends."""
+    entry = server.add(content_of(100 * KB))
+    server.fault = lambda path, number: "byte"
+    with pytest.raises((Unusable, Outage), match="tries in a row"):
+        fetch(remote(entry), tmp_path / "f", [gdc(server)], QUICK)
+    assert len(server.log) <= 4 * QUICK.attempts
+
+
+def test_a_file_of_the_same_size_is_not_taken_for_another(server, tmp_path):
+    entry = server.add(b"new!")
+    (tmp_path / "f").write_bytes(b"old!")
+    fetch(remote(entry), tmp_path / "f", [gdc(server)], QUICK)
+    assert (tmp_path / "f").read_bytes() == b"new!"
+
+
+def test_two_jobs_do_not_write_one_file(tmp_path):
+    part = Partial(tmp_path / "f", "a" * 32, 100, 40)
+    with pytest.raises(OSError, match="being written by another process"):
+        Partial(tmp_path / "f", "a" * 32, 100, 40)
+    part.close()
+    Partial(tmp_path / "f", "a" * 32, 100, 40).close()
+
+
+def test_a_stop_ends_a_download_soon(server, tmp_path):
+    entry, stop = server.add(content_of(8000 * KB)), threading.Event()
+    server.per_connection = 200 * KB
+    threading.Timer(0.5, stop.set).start()
+    start = time.monotonic()
+    with pytest.raises(Stopped):
+        fetch(remote(entry), tmp_path / "f", [gdc(server)], QUICK, stop=stop)
+    assert time.monotonic() - start < 5 and leftovers(tmp_path) == [".partial.f", ".partial.f.done"]
 
 
 def test_a_full_disk_is_no_fault_of_the_server(server, tmp_path, monkeypatch):
@@ -255,9 +321,10 @@ def test_redirects_end(server):
     server.fault = lambda path, number: f"redirect {server.url}/data/loop"
     with pytest.raises(Refused, match="more than 5 redirects"):
         Client(5).open("GET", f"{server.url}/data/loop")
-    server.fault = lambda path, number: "redirect ftp://127.0.0.1/x"
-    with pytest.raises(Refused, match="not followed"):
-        Client(5).open("GET", f"{server.url}/data/loop")
+    for target, said in (("ftp://127.0.0.1/x", "not followed"), ("http://[bad/x", "a redirect to none")):
+        server.fault = lambda path, number, target=target: f"redirect {target}"
+        with pytest.raises(Refused, match=said):
+            Client(5).open("GET", f"{server.url}/data/loop")
 
 
 def test_the_token_needs_a_closed_line_and_a_closed_file(tmp_path, monkeypatch):
@@ -270,8 +337,11 @@ def test_the_token_needs_a_closed_line_and_a_closed_file(tmp_path, monkeypatch):
         read_token(str(file))
     file.chmod(0o600)
     assert read_token(str(file)) == "secret"
-    monkeypatch.setenv("GDC_TOKEN", "other")
+    monkeypatch.setenv("GDC_TOKEN", "other\n")
     assert read_token(None) == "other"
+    monkeypatch.setenv("GDC_TOKEN", "two words")
+    with pytest.raises(ValueError, match="no token has"):
+        read_token(None)
     with pytest.raises(ValueError, match="absent"):
         read_token(str(tmp_path / "none"))
 

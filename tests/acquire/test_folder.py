@@ -26,7 +26,12 @@ def test_patients_stand_in_names(tmp_path):
 
 @pytest.mark.parametrize(
     ("pattern", "said"),
-    [("none/{patient_id}.svs", "folder .*none is absent"), ("wsi/{patient_id}.scn", "none of 1 slides .* fits"), ("{patient_id}/a.svs", "in the file's name")],
+    [
+        ("none/{patient_id}.svs", "folder .*none is absent"),
+        ("wsi/{patient_id}.scn", "none of 1 slides .* fits"),
+        ("{patient_id}/a.svs", "in the file's name"),
+        ("wsi/{patient_id}*.svs", "no id has an end"),
+    ],
 )
 def test_a_pattern_that_finds_nothing_says_why(tmp_path, pattern, said):
     touch(tmp_path / "wsi", "P1.svs")

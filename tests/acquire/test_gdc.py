@@ -120,6 +120,45 @@ def test_one_aliquot_per_patient():
     assert reasons(frame)["f0"] == "patient 'TCGA-A1-0001' has 4 aliquots; TCGA-A1-0001-01A-11R-A144-07 is used"
 
 
+def test_what_a_server_may_leave_out_is_no_crash():
+    """Null, absent and odd values are legal JSON: such a file is a row with its reason."""
+    plain = {"file_name": "TCGA-A1-0001-01Z-00-DX1.A.svs"}
+    mixed = case("TCGA-A1-0007", sample_type="Solid Tissue Normal", aliquot="TCGA-A1-0007-11A-11R-A144-07")
+    mixed[0]["samples"] += case("x", aliquot="TCGA-A1-0007-01A-11R-A144-07")[0]["samples"]
+    frame = rna_rows(
+        hits(
+            {"cases": None},
+            {**plain, "cases": [{"submitter_id": "TCGA-A1-0001", "samples": None}]},
+            {**plain, "cases": [{"submitter_id": "TCGA-A1-0002", "samples": [{"sample_type": None}]}]},
+            {"file_name": "x.tsv", "cases": [{"submitter_id": "TCGA-A1-0003", "samples": [{}]}]},
+            {"file_name": "x.tsv", "cases": [{"submitter_id": "TCGA-A1-0004", "samples": [{"submitter_id": "TCGA-A1-0004-11A"}]}]},
+            {**plain, "cases": case("TCGA-A1-0005"), "file_size": "5.0"},
+            {**plain, "cases": case("TCGA-A1-0006") * 2, "file_size": "5"},
+            {"file_name": "x.tsv", "cases": mixed},
+            {
+                "file_name": "x.tsv",
+                "cases": [{"submitter_id": "TCGA-A1-0008", "samples": [{"sample_type": "Primary Tumor", "portions": [{"analytes": [{"aliquots": [{}]}]}]}]}],
+            },
+        ),
+        PRIMARY,
+    )
+    found = reasons(frame)
+    assert [k for k, v in found.items() if v is None] == ["f2", "f6", "f7", "f8"], "of a type, stated or told by a barcode"
+    assert frame.set_index("file_id").at["f7", "sample_id"] == "TCGA-A1-0007-01A-11R-A144-07"
+    assert "0 patients" in found["f0"] and "no sample type" in found["f1"] and "no sample type" in found["f3"] and "Solid Tissue Normal" in found["f4"]
+    assert "no size" in found["f5"]
+
+
+@pytest.mark.parametrize("answer", [{"data": None}, {"data": []}, {"data": {"hits": None, "pagination": {"total": 1}}}])
+def test_an_odd_answer_is_said(server, answer):
+    server.files = lambda body: answer
+    with pytest.raises(ValueError, match="no data.hits"):
+        gdc(server).files("TCGA-BRCA", SLIDES)
+    server.files = lambda body: {"data": {"hits": [{}], "pagination": {"total": 1}}}
+    with pytest.raises(ValueError, match="a file without file_id"):
+        gdc(server).files("TCGA-BRCA", SLIDES)
+
+
 CLINICAL = pd.DataFrame(
     {
         "patient_id": ["SIM-0001", "SIM-0002", "SIM-0003"],
@@ -140,10 +179,10 @@ def test_outcomes_and_subtypes_of_tcga(tmp_path):
     assert list(outcomes["os_days"]) == [100, 200, 300] and list(outcomes["os_event"]) == [1, 0, 1] and outcomes["pfi_days"].isna().all()
     assert list(outcomes["stage"]) == ["II", "III", None] and list(outcomes["sex"].dropna().unique()) == ["female"]
     (tmp_path / "s.tsv").write_bytes(subtypes(CLINICAL))
-    labels = read_subtypes(tmp_path / "s.tsv", {"pam50": "Subtype_mRNA"})
+    labels = read_subtypes(tmp_path / "s.tsv", {"pam50": "Subtype_mRNA"}, PRIMARY)
     assert dict(labels["pam50"]) == {"TCGA-00-0001": "LumA", "TCGA-01-0002": "Basal", "TCGA-02-0003": "Her2"}, "a normal sample is not the tumour"
     with pytest.raises(ValueError, match="no column 'Subtype_mrna'; closest: 'Subtype_mRNA'"):
-        read_subtypes(tmp_path / "s.tsv", {"pam50": "Subtype_mrna"})
+        read_subtypes(tmp_path / "s.tsv", {"pam50": "Subtype_mrna"}, PRIMARY)
     table = clinical_table(["TCGA-00-0001", "TCGA-09-0009", "other"], outcomes, labels).set_index("patient_id")
     assert list(table["site"]) == ["00", "09", None] and table.at["TCGA-00-0001", "pam50"] == "LumA" and table.loc["other", "os_days":].isna().all()
 

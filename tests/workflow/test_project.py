@@ -36,7 +36,13 @@ def targets(folder):
 def config_of(server, outcomes_md5, **acquire):
     gdc = {"url": server.url, "mirror": f"{server.url}/mirror", "outcomes_md5": outcomes_md5}
     left = {k: v for k, v in SIX.items() if k not in ("simulate", "acquire")}
-    return {**left, "cohort": "brca", "groups": 6, "max_excluded": 0.2, "acquire": {"source": "gdc", "gdc": gdc, "timeout": 3, "attempts": 3, **acquire}}
+    return {
+        **left,
+        "cohort": "brca",
+        "groups": 6,
+        "max_excluded": 0.2,
+        "acquire": {"source": "gdc", "gdc": gdc, "timeout": 3, "attempts": 3, "connections": 3, "segments": 2, **acquire},
+    }
 
 
 @pytest.fixture(scope="module")
@@ -107,10 +113,21 @@ def test_a_slide_that_is_wrong_for_good_is_a_row_and_the_rest_goes_on(kept, proj
 
 
 def test_the_token_is_nowhere_and_only_its_host_saw_it(kept, project):
-    seen = {path.split("/")[1]: headers.get("X-Auth-Token") for _, path, headers, _ in project[0].log if "/data/" in path or "/mirror/" in path}
-    assert seen == {"data": TOKEN, "mirror": None}
+    seen = {(path.split("/")[1], headers.get("X-Auth-Token")) for _, path, headers, _ in project[0].log if "/data/" in path or "/mirror/" in path}
+    assert seen == {("data", TOKEN), ("mirror", None)}
     for path in kept.rglob("*"):
         assert not path.is_file() or TOKEN.encode() not in path.read_bytes(), path
+
+
+def test_no_more_connections_than_allowed(streamed, project):
+    assert 2 <= project[0].most <= 3
+
+
+def test_another_choice_than_the_pinned_one_is_said(kept, project):
+    config = config_of(*project[:2])
+    config["acquire"]["gdc"]["sample_types"] = ["Metastatic"]
+    done = snakemake(kept, "-n", config=config, check=False)
+    assert done.returncode and "was pinned with acquire.gdc.sample_types ['Primary Tumor'], the config says ['Metastatic']" in done.stdout + done.stderr
 
 
 def test_again_there_is_nothing_to_do(kept, project):

@@ -88,7 +88,8 @@ rule cohort:
 
 rule pin_cohort:
     output:
-        manifest="resources/cohorts/{cohort}/manifest.parquet",
+        # Kept until a new one is whole.
+        manifest=update("resources/cohorts/{cohort}/manifest.parquet"),
     log:
         f"{RESULTS}/logs/acquire/pin_cohort.{{cohort}}.log",
     benchmark:
@@ -107,7 +108,8 @@ rule pin_cohort:
         timeout=of_download("timeout"),
     params:
         cfg=cfg("acquire", "pin_cohort"),
-        code=code("acquire", "pin_cohort"),
+        # A pin stays until it is asked for anew, whatever became of the code.
+        code="pinned",
     message:
         "acquire: asking GDC for {wildcards.cohort}"
     script:
@@ -147,9 +149,9 @@ rule write_sheets:
     input:
         files=f"{COHORT}/acquire/files.parquet",
     output:
-        slides=f"{COHORT}/acquire/gdc/slides.csv",
-        rna=f"{COHORT}/acquire/gdc/rna.csv",
-        clinical=f"{COHORT}/acquire/gdc/clinical.csv",
+        slides=f"{COHORT}/acquire/gdc/slides.parquet",
+        rna=f"{COHORT}/acquire/gdc/rna.parquet",
+        clinical=f"{COHORT}/acquire/gdc/clinical.parquet",
     log:
         f"{RESULTS}/logs/acquire/write_sheets.{{cohort}}.log",
     benchmark:

@@ -7,10 +7,7 @@ import pandas as pd
 
 from confuselt.acquire.excluded import EXCLUDED, OK
 from confuselt.acquire.sheet import closest, columns_of, read_sheet, row_number
-from confuselt.acquire.units import DAYS_PER
-
-# µm per pixel that a scanner may have: between 100x and 1x.
-LEAST_MPP, MOST_MPP = 0.05, 10
+from confuselt.acquire.units import DAYS_PER, LEAST_MPP, MOST_MPP
 
 
 def row_name(file: str, position: int) -> str:

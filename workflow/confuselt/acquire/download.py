@@ -20,6 +20,7 @@ from confuselt.unusable import Unusable
 
 log = logging.getLogger(__name__)
 CHUNK = 1 << 18
+PROGRESS = 1 << 16  # bytes of one answer that count as progress; a connection that brings less was a failed try
 SLOWEST = 1024  # bytes a second under which a connection is given up, over one timeout
 # How much more often than any other a copy of a segment must be seen, where the md5 of the file is wrong: two tries.
 LEADS = (2, 4)
@@ -47,15 +48,28 @@ class Source:
     url : str
         ``{file_id}`` and ``{file_name}`` stand for those of a file.
     client : Client
+    probe : str or None
+        Address that answers 200 while the server is well.
     """
 
     name: str
     url: str
     client: Client
+    probe: str | None = None
 
     def address(self, remote: Remote) -> str:
         """Where a file lies; its name is quoted, whatever it holds."""
         return self.url.format(file_id=quote(remote.file_id, safe=""), file_name=quote(remote.file_name, safe=""))
+
+    def well(self) -> bool:
+        """Whether the server is well: what it does not serve is then the file's fault."""
+        if self.probe is None:
+            return False
+        try:
+            with self.client.open("GET", self.probe) as response:
+                return response.status_code == 200
+        except (requests.RequestException, Refused):
+            return False
 
 
 @dataclass(frozen=True)
@@ -77,46 +91,60 @@ class Manner:
     attempts: int = 8
 
 
+class Outage(Exception):
+    """No source answers at the moment, whatever is asked for: another run may well get the file."""
+
+
+class Stopped(Exception):
+    """Somebody asked to end."""
+
+
 class _WrongBytes(Exception):
     """The bytes are what the source has, and their md5 is another one."""
-
-
-class _TooSlow(HTTPError):
-    """The connection trickles: what came is no progress."""
 
 
 class _NoRanges(Exception):
     """The server answers a range with the whole file."""
 
 
-def fetch(remote: Remote, final: Path, sources: list[Source], manner: Manner, told: Callable[[int], None] = lambda n: None) -> None:
-    """Fetch a file to `final`, from the first source that serves it right; what is there already is kept.
+def fetch(
+    remote: Remote,
+    final: Path,
+    sources: list[Source],
+    manner: Manner,
+    told: Callable[[int], None] = lambda n: None,
+    stop: threading.Event | None = None,
+) -> None:
+    """Fetch a file to `final`, from the first source that serves it right; a file that is there is checked and kept.
 
     Parameters
     ----------
     remote : Remote
     final : Path
-        Its presence, with the right size, means that it was checked.
     sources : list of Source
         The same bytes; bytes of a source that failed halfway are kept for the next.
     manner : Manner
     told : callable
         Called with the number of bytes that came, from several threads.
+    stop : Event, optional
+        Once set, the download ends soon with `Stopped`; what came is kept.
 
     Raises
     ------
     Unusable
         No source has the right bytes, with what each said.
+    Outage
+        Nobody answers at the moment.
     OSError
-        The disk is full, or cannot be written.
+        The disk is full, cannot be written, or another process writes the file.
     """
-    if final.is_file() and final.stat().st_size == remote.bytes:
+    if final.is_file() and final.stat().st_size == remote.bytes and _md5(final) == remote.md5:
         return
     part = Partial(final, remote.md5, remote.bytes, manner.segment)
-    said = []
+    said, unreachable = [], []
     try:
         for source in sources:
-            pull = _Pull(remote, source, part, manner, told)
+            pull = _Pull(remote, source, part, manner, told, stop or threading.Event())
             try:
                 pull.whole()
                 part.finish()
@@ -124,21 +152,33 @@ def fetch(remote: Remote, final: Path, sources: list[Source], manner: Manner, to
             except _WrongBytes as fault:
                 part.clear()
                 said.append(f"{source.name}: {fault}")
-            except (Refused, Exhausted) as fault:
+            except Exhausted as fault:
+                said.append(f"{source.name}: {fault}")
+                unreachable.append(source)
+            except Refused as fault:
                 said.append(f"{source.name}: {fault}")
             log.warning("%s: %s", remote.file_id, said[-1])
         if not any(part.good):
             discard(final)
-        raise Unusable(f"file {remote.file_id} ({remote.file_name}) could not be fetched: {'; '.join(said)}")
+        text = f"file {remote.file_id} ({remote.file_name}) could not be fetched: {'; '.join(said)}"
+        # A source that is down says nothing of the file, unless its server is well otherwise.
+        if unreachable and not any(source.well() for source in sources):
+            raise Outage(text)
+        raise Unusable(text)
     finally:
         part.close()
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 class _Pull:
     """All segments of one file from one source."""
 
-    def __init__(self, remote: Remote, source: Source, part: Partial, manner: Manner, told: Callable[[int], None]) -> None:
-        self._remote, self._source, self._part, self._manner, self._told = remote, source, part, manner, told
+    def __init__(self, remote: Remote, source: Source, part: Partial, manner: Manner, told: Callable[[int], None], outer: threading.Event) -> None:
+        self._remote, self._source, self._part, self._manner, self._told, self._outer = remote, source, part, manner, told, outer
         self._stop, self._ignored, self._copies = threading.Event(), 0, {}
 
     def whole(self) -> None:
@@ -191,6 +231,8 @@ class _Pull:
                     done, running = wait(running, timeout=0.2, return_when=FIRST_EXCEPTION)
                     for job in done:
                         job.result()
+                    if self._outer.is_set():
+                        raise Stopped
                     ready = self._part.prefix() if follow else 0
                     self._part.update(digest, hashed, ready)
                     hashed = max(hashed, ready)
@@ -202,7 +244,7 @@ class _Pull:
 
     def _segment(self, i: int) -> None:
         """What is missing of one segment, from its last good byte on."""
-        patience = Patience(self._manner.attempts)
+        patience = Patience(self._manner.attempts, self._stop)
         first, last = i * self._part.segment, i * self._part.segment + self._part.length(i)
         while (start := first + self._part.good[i]) < last and not self._stop.is_set():
             try:
@@ -216,7 +258,7 @@ class _Pull:
                     raise HTTPError("the body ended early")
             except (requests.RequestException, HTTPError, OSError) as fault:
                 _raise_of_disk(fault)
-                if first + self._part.good[i] > start and not isinstance(fault, _TooSlow):
+                if first + self._part.good[i] - start >= PROGRESS:
                     patience.progressed()
                 patience.failed(_plain(fault))
 
@@ -251,12 +293,12 @@ class _Pull:
             yield data
             if (spent := time.monotonic() - began) > self._source.client.timeout:
                 if came < SLOWEST * spent:
-                    raise _TooSlow(f"{came} bytes in {spent:.0f} s: too slow")
+                    raise HTTPError(f"{came} bytes in {spent:.0f} s: too slow")
                 began, came = time.monotonic(), 0
 
     def _pour(self, _: int) -> None:
         """The whole file as one stream into all segments; bytes that are there are passed over."""
-        patience = Patience(self._manner.attempts)
+        patience = Patience(self._manner.attempts, self._stop)
         while self._part.missing() and not self._stop.is_set():
             before = sum(self._part.good)
             try:
@@ -271,7 +313,7 @@ class _Pull:
                     raise HTTPError("the body ended early")
             except (requests.RequestException, HTTPError, OSError) as fault:
                 _raise_of_disk(fault)
-                if sum(self._part.good) > before and not isinstance(fault, _TooSlow):
+                if sum(self._part.good) - before >= PROGRESS:
                     patience.progressed()
                 patience.failed(_plain(fault))
 
@@ -334,5 +376,5 @@ def _raise_of_disk(fault: BaseException) -> None:
 
 def _plain(fault: BaseException) -> str:
     """A fault without addresses and object names."""
-    text = str(fault) if isinstance(fault, HTTPError) and type(fault) in (HTTPError, _TooSlow) else type(fault).__name__
+    text = str(fault) if isinstance(fault, HTTPError) and type(fault) is HTTPError else type(fault).__name__
     return {"ConnectTimeout": "no connection in time", "ReadTimeout": "no byte in time", "ReadTimeoutError": "no byte in time"}.get(text, text)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from confuselt.acquire.download import Manner, Remote, Source, fetch
+from confuselt.acquire.download import Manner, Outage, Remote, Source, fetch
 from confuselt.acquire.http import Client, read_token
 from confuselt.unusable import Unusable
 
@@ -22,7 +22,8 @@ SPARE = 2 << 30  # bytes left free for what the other stages write
 def sources_of(url: str, mirror: str | None, token_file: str | None, timeout: float) -> list[Source]:
     """GDC, and the open mirror, which never sees the token."""
     gdc = Client(timeout, read_token(token_file), url)
-    found = [Source("GDC", f"{url.rstrip('/')}/data/{{file_id}}", gdc)]
+    base = url.rstrip("/")
+    found = [Source("GDC", f"{base}/data/{{file_id}}", gdc, f"{base}/status")]
     if mirror:
         found.append(Source("mirror", f"{mirror.rstrip('/')}/{{file_id}}/{{file_name}}", Client(timeout)))
     return found
@@ -52,27 +53,36 @@ def fetch_rows(rows: list[dict], folder: Path, sources: list[Source], manner: Ma
     ------
     OSError
         The disk cannot hold what is still to come.
+    Outage
+        Nobody answered for some file at the moment; all others were seen to before.
     """
     missing = [row for row in rows if not _there(folder / row["file"], row)]
     mine = sum(row["bytes"] for row in missing)
     check_space(folder, mine if cohort is None else max(mine, cohort - on_disk(folder)), len(missing))
     lost: dict[str, str] = {}
+    down: list[str] = []
+    stop = threading.Event()
     with Meter(mine, folder, cohort) as meter, ThreadPoolExecutor(at_once) as pool:
 
         def one(row: dict) -> None:
             try:
-                fetch(remote_of(row), folder / row["file"], sources, manner, meter.told)
+                fetch(remote_of(row), folder / row["file"], sources, manner, meter.told, stop)
             except Unusable as reason:
                 lost[row["file_id"]] = str(reason)
                 log.warning("%s", reason)
+            except Outage as reason:
+                down.append(str(reason))
 
-        jobs = [pool.submit(one, row) for row in missing]
+        jobs = [pool.submit(one, row) for row in rows]
         try:
             for job in jobs:
                 job.result()
         except BaseException:
+            stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    if down:
+        raise Outage(f"{len(down)} of {len(rows)} files did not come, since no source answers at the moment; run the same command again. First: {down[0]}")
     return lost
 
 

@@ -56,11 +56,15 @@ class Gdc:
         total = None
         while total is None or len(found) < total:
             data = self._json("POST", "files", {**query, "from": len(found)})["data"]
-            hits, pages = data["hits"], data["pagination"]
-            total = int(pages["total"]) if total is None else total
-            before = len(found)
-            found.update({hit["file_id"]: hit for hit in hits})
-            if int(pages["total"]) != total or len(found) != before + len(hits) or (not hits and len(found) < total):
+            hits, stated, before = data["hits"], data["pagination"].get("total"), len(found)
+            if not str(stated).isdecimal():
+                raise ValueError(f"{self._url}/files: pagination.total is {stated!r}, no number")
+            total = int(stated) if total is None else total
+            for hit in hits:
+                if not (key := hit.get("file_id") or hit.get("id")):
+                    raise ValueError(f"{self._url}/files: a file without file_id: {str(hit)[:200]}")
+                found[str(key)] = hit
+            if int(stated) != total or len(found) != before + len(hits) or (not hits and len(found) < total):
                 raise ValueError(f"{self._url}/files: {len(found)} different files on pages that state {total}; the list changed meanwhile: ask again")
         log.info("%s: %d files with %s", project, len(found), kind)
         return [found[key] for key in sorted(found)]
@@ -97,8 +101,10 @@ class Gdc:
 
 
 def _checked(answer: Any, path: str, url: str) -> dict:
-    if not isinstance(answer, dict) or (path != "status" and not {"hits", "pagination"} <= set(answer.get("data") or {})):
-        raise ValueError(f"{url}: the answer has no data.hits; is acquire.gdc.url the API's address?")
+    data = answer.get("data") if isinstance(answer, dict) else None
+    listed = isinstance(data, dict) and isinstance(data.get("hits"), list) and isinstance(data.get("pagination"), dict)
+    if not isinstance(answer, dict) or (path != "status" and not listed):
+        raise ValueError(f"{url}: the answer has no data.hits and data.pagination; is acquire.gdc.url the API's address?")
     if answer.get("warnings"):
         log.warning("%s: %s", url, answer["warnings"])
     return answer

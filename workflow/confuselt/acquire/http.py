@@ -1,6 +1,7 @@
 """Requests to a server of files: what is tried again and for how long, where redirects may lead, and who sees the token."""
 
 import os
+import random
 import stat
 import threading
 from pathlib import Path
@@ -8,11 +9,11 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from urllib3.exceptions import MaxRetryError, ProtocolError
+from urllib3.exceptions import InvalidHeader, MaxRetryError, ProtocolError
 from urllib3.util.retry import Retry
 
 TOKEN_VARIABLE = "GDC_TOKEN"
-TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+TRANSIENT = frozenset({408, 425, 429, *range(500, 600)}) - {501, 505}
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS = 5
 
@@ -26,15 +27,18 @@ class Exhausted(Exception):
 
 
 class Patience:
-    """Tries in a row that got nothing, with backoff, jitter and Retry-After between them (urllib3's Retry).
+    """Tries in a row that got nothing. Between them: Retry-After, else backoff with jitter (urllib3's Retry counts and computes).
 
     Parameters
     ----------
     attempts : int
         Tries without progress before `Exhausted` is raised.
+    stop : Event, optional
+        Ends a pause early.
     """
 
-    def __init__(self, attempts: int) -> None:
+    def __init__(self, attempts: int, stop: threading.Event | None = None) -> None:
+        self._stop = stop or threading.Event()
         self._all = self._left = Retry(
             total=attempts - 1, redirect=0, backoff_factor=0.25, backoff_jitter=0.5, backoff_max=60, retry_after_max=900, allowed_methods=None
         )
@@ -44,13 +48,21 @@ class Patience:
         self._left = self._all
 
     def failed(self, why: str, response: requests.Response | None = None) -> None:
-        """Sleep until the next try; Exhausted, with the last reason, where there is none."""
+        """Pause until the next try; Exhausted, with the last reason, where there is none."""
         raw = None if response is None else response.raw
         try:
             self._left = self._left.increment("GET", "", response=raw, error=ProtocolError(why) if raw is None else None)
         except (MaxRetryError, ProtocolError):
             raise Exhausted(f"{why} ({self._all.total + 1} tries in a row)") from None
-        self._left.sleep(raw)
+        try:
+            asked = None if raw is None else self._left.get_retry_after(raw)
+        except InvalidHeader:  # a Retry-After that is neither seconds nor a date
+            asked = None
+        # urllib3 lets the first try after a fault follow at once; a server in trouble would get all of ours at the same moment.
+        self._pause(asked if asked is not None else max(self._left.get_backoff_time(), random.uniform(0.05, 0.5)))
+
+    def _pause(self, seconds: float) -> None:
+        self._stop.wait(seconds)
 
 
 class Client:
@@ -86,20 +98,32 @@ class Client:
             sent = {"Accept-Encoding": "identity", **(headers or {})}
             if self._token and _origin(url) == self._origin:
                 sent["X-Auth-Token"] = self._token
-            response = self._session().request(method, url, headers=sent, json=json, stream=True, allow_redirects=False, timeout=self.timeout)
+            try:
+                response = self._session().request(method, url, headers=sent, json=json, stream=True, allow_redirects=False, timeout=self.timeout)
+            except ValueError as fault:  # an address, a header or a redirect that is none: requests' InvalidURL is one too
+                raise Refused(f"no address, or a redirect to none: {url} ({type(fault).__name__})") from None
             if response.status_code not in REDIRECTS:
                 return response
             response.close()
-            target = urljoin(url, response.headers.get("Location", ""))
-            if urlsplit(target).scheme not in {"http", "https"} or (urlsplit(url).scheme == "https" != urlsplit(target).scheme):
-                raise Refused(f"redirected to '{target}', which is not followed")
-            url = target
+            url = _target(url, response.headers.get("Location", ""))
         raise Refused(f"more than {MAX_REDIRECTS} redirects")
 
     def _session(self) -> requests.Session:
         if not hasattr(self._own, "session"):
             self._own.session = requests.Session()
         return self._own.session
+
+
+def _target(url: str, location: str) -> str:
+    """Where a redirect leads; Refused where that is no address, or where https would be left."""
+    try:
+        target = urljoin(url, location)
+        scheme = urlsplit(target).scheme
+    except ValueError:
+        raise Refused(f"redirected to '{location}', which is no address") from None
+    if scheme not in {"http", "https"} or (urlsplit(url).scheme == "https" and scheme != "https"):
+        raise Refused(f"redirected to '{target}', which is not followed")
+    return target
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
@@ -128,13 +152,20 @@ def read_token(file: str | None) -> str | None:
         The file is absent, empty, or others may read it.
     """
     if file is None:
-        return os.environ.get(TOKEN_VARIABLE) or None
+        return _token(os.environ.get(TOKEN_VARIABLE, ""), f"environment variable {TOKEN_VARIABLE}")
     path = Path(file).expanduser()
     if not path.is_file():
         raise ValueError(f"acquire.gdc.token_file: {path} is absent")
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ValueError(f"acquire.gdc.token_file: {path} can be read by others; run chmod 600 {path}")
-    token = path.read_text().strip()
-    if not token:
+    token = _token(path.read_text(encoding="utf-8", errors="replace"), f"acquire.gdc.token_file: {path}")
+    if token is None:
         raise ValueError(f"acquire.gdc.token_file: {path} is empty")
     return token
+
+
+def _token(text: str, where: str) -> str | None:
+    token = text.strip()
+    if any(not "!" <= character <= "~" for character in token):
+        raise ValueError(f"{where} holds characters that no token has (blanks, or others than plain letters, digits and signs)")
+    return token or None

@@ -10,6 +10,17 @@ from confuselt.acquire.excluded import EXCLUDED, OK
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 MD5 = re.compile(r"[0-9a-f]{32}")
 SLIDE_SUFFIXES = frozenset({".svs", ".ndpi", ".mrxs", ".scn", ".tif", ".tiff"})
+# TCGA's codes of sample types, as they stand in barcodes: TCGA-A1-A0SB-01A.
+CODES = {
+    "Primary Tumor": "01",
+    "Recurrent Tumor": "02",
+    "Primary Blood Derived Cancer - Peripheral Blood": "03",
+    "Additional - New Primary": "05",
+    "Metastatic": "06",
+    "Additional Metastatic": "07",
+    "Solid Tissue Normal": "11",
+}
+CODE = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}-(\d\d)")
 COLUMNS = ["file_id", "what", "patient_id", "slide_id", "sample_id", "sample_type", "file_name", "md5", "bytes", "status", "reason"]
 
 
@@ -55,33 +66,51 @@ def table_row(what: str, file_id: str, file_name: str, md5: str, size: int) -> d
 
 
 def _row(hit: dict, what: str, sample_types: list[str]) -> dict:
-    cases = hit.get("cases") or []
-    samples = [sample for case in cases for sample in case.get("samples") or []]
-    aliquots = [a["submitter_id"] for s in samples for p in s.get("portions") or [] for n in p.get("analytes") or [] for a in n.get("aliquots") or []]
-    names = [str(s["submitter_id"]) for s in samples if s.get("submitter_id")]
-    kinds = sorted({str(s["sample_type"]) for s in samples if s.get("sample_type")})
+    cases = [case for case in hit.get("cases") or [] if isinstance(case, dict)]
+    patients = sorted({str(case["submitter_id"]) for case in cases if case.get("submitter_id")})
+    samples = [sample for case in cases for sample in case.get("samples") or [] if isinstance(sample, dict)]
+    kinds = sorted({kind for sample in samples if (kind := _kind(sample, hit))})
+    wanted = [sample for sample in samples if _kind(sample, hit) in sample_types]
+    size = str(hit.get("file_size") or "0")
+    file_id = str(hit.get("file_id") or hit.get("id") or "")
     row = {
-        "file_id": str(hit["file_id"]),
+        "file_id": file_id,
         "what": what,
-        "patient_id": str(cases[0].get("submitter_id") or "") if cases else "",
+        "patient_id": patients[0] if len(patients) == 1 else "",
         "slide_id": None,
-        "sample_id": (aliquots or names or [str(hit["file_id"])])[0],
+        "sample_id": (_aliquots(wanted) or [str(s["submitter_id"]) for s in wanted if s.get("submitter_id")] or [file_id])[0],
         "sample_type": "; ".join(kinds) or None,
         "file_name": str(hit.get("file_name") or ""),
         "md5": str(hit.get("md5sum") or "").lower(),
-        "bytes": int(hit.get("file_size") or 0),
+        "bytes": int(size) if size.isdecimal() else 0,
         "status": OK,
         "reason": None,
     }
-    if not SAFE.fullmatch(row["file_id"]):
+    if not SAFE.fullmatch(file_id):
         _leave_out(row, "the file id is no plain id")
-    elif len(cases) != 1 or not row["patient_id"]:
-        _leave_out(row, f"the file belongs to {len(cases)} patients")
-    elif kinds and not set(kinds) & set(sample_types):
+    elif len(patients) != 1:
+        _leave_out(row, f"the file belongs to {len(patients)} patients")
+    elif not kinds:
+        _leave_out(row, "the server states no sample type, and no barcode tells it")
+    elif not wanted:
         _leave_out(row, f"sample type {row['sample_type']} is none of {', '.join(sample_types)} (acquire.gdc.sample_types)")
     elif not MD5.fullmatch(row["md5"]) or row["bytes"] <= 0:
         _leave_out(row, "the server states no md5 or no size")
     return row
+
+
+def _kind(sample: dict, hit: dict) -> str | None:
+    """Type of a sample as stated, else by the code of its barcode or of the file's name."""
+    if sample.get("sample_type"):
+        return str(sample["sample_type"])
+    found = next((m for text in (sample.get("submitter_id"), hit.get("file_name")) if (m := CODE.match(str(text or "")))), None)
+    return next((kind for kind, code in CODES.items() if found and code == found[1]), None)
+
+
+def _aliquots(samples: list[dict]) -> list[str]:
+    """Barcodes of all aliquots, the first by name first; whatever is not stated is passed over."""
+    found = [a for s in samples for p in s.get("portions") or [] for n in p.get("analytes") or [] for a in n.get("aliquots") or []]
+    return sorted(str(a["submitter_id"]) for a in found if a.get("submitter_id"))
 
 
 def _rank(sample: str, file_id: str) -> tuple:

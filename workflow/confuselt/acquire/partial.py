@@ -1,5 +1,6 @@
 """A file that is being fetched: its bytes, and how far each segment is. A kill at any moment loses nothing that was written."""
 
+import fcntl
 import hashlib
 import os
 import struct
@@ -23,6 +24,11 @@ class Partial:
         Bytes of the whole file.
     segment : int
         Bytes of a segment.
+
+    Raises
+    ------
+    OSError
+        Another process writes it.
     """
 
     def __init__(self, final: Path, md5: str, size: int, segment: int) -> None:
@@ -32,9 +38,15 @@ class Partial:
         self.done = self.path.with_name(f"{self.path.name}.done")
         self._head = f"{md5} {size} {segment}\n".encode()
         final.parent.mkdir(parents=True, exist_ok=True)
-        state = self.done.read_bytes() if self.done.exists() and self.path.exists() else b""
-        fits = state.startswith(self._head) and len(state) == len(self._head) + 8 * self.count
+        there = self.path.exists()
         self._bytes = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._bytes, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._bytes)
+            raise OSError(f"{self.path} is being written by another process, a job that outlived its run: wait for it or end it, then go on") from None
+        state = self.done.read_bytes() if there and self.done.exists() else b""
+        fits = state.startswith(self._head) and len(state) == len(self._head) + 8 * self.count
         self._state = os.open(self.done, os.O_RDWR | os.O_CREAT, 0o644)
         self.good = list(struct.unpack(f"<{self.count}q", state[len(self._head) :])) if fits else [0] * self.count
         if not fits:
@@ -107,6 +119,11 @@ class Partial:
         """Close both files; what they hold stays."""
         os.close(self._bytes)
         os.close(self._state)
+
+
+def begun(final: Path) -> bool:
+    """Whether a file is there, whole or in part."""
+    return final.exists() or final.with_name(f".partial.{final.name}").exists()
 
 
 def discard(final: Path) -> None:

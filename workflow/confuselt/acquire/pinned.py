@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 
 from confuselt.acquire.excluded import OK
 from confuselt.acquire.limit import first_patients
+from confuselt.acquire.manifest import SAFE
+from confuselt.acquire.sheet import read_sheet
 from confuselt.config.root import Config
 
 
@@ -46,7 +48,7 @@ def cohort_rows(config: Config, cohort: str, what: str | None = None) -> list[di
         The manifest is not there yet, or is one of another project.
     """
     used = [row for row in _checked(config, cohort) if row["status"] == OK]
-    chosen = first_patients([], [row["patient_id"] for row in used if row["patient_id"]], config.acquire.limit)
+    chosen = first_patients(_own_patients(config), [row["patient_id"] for row in used if row["patient_id"]], config.acquire.limit)
     return [
         {**row, "file": local_name(row)}
         for row in used
@@ -54,22 +56,41 @@ def cohort_rows(config: Config, cohort: str, what: str | None = None) -> list[di
     ]
 
 
+def _own_patients(config: Config) -> list[str]:
+    """Patients of the user's own clinical table, where `limit` asks for them."""
+    path = Path(config.data, config.acquire.clinical or "")
+    if config.acquire.limit is None or config.acquire.gdc.outcomes or not path.is_file():
+        return []
+    key = config.acquire.id_column
+    return list(read_sheet(path, columns=[key], ids=(key,))[key].dropna())
+
+
 def _checked(config: Config, cohort: str) -> list[dict]:
-    path = manifest_path(cohort)
+    """Rows of the manifest, those tables left out that the config does not want."""
+    path, gdc = manifest_path(cohort), config.acquire.gdc
     if not path.is_file():
-        raise ValueError(
-            f"cohort '{cohort}': {path} is absent. Run `snakemake cohort` with the same config first: it asks {config.acquire.gdc.url} and pins the files"
-        )
+        raise ValueError(f"cohort '{cohort}': {path} is absent. Run `snakemake cohort` with the same config first: it asks {gdc.url} and pins the files")
     rows, about = read_manifest(path)
-    if about["project"] != config.acquire.gdc.project:
-        raise ValueError(
-            f"{path} is of project {about['project']}, acquire.gdc.project is {config.acquire.gdc.project}: choose another `cohort`, or run `snakemake cohort --forcerun cohort`"
-        )
+    wanted = {"project": gdc.project, "sample_types": gdc.sample_types, "outcomes": gdc.outcomes, "subtypes": gdc.subtypes}
+    for key, value in wanted.items():
+        if value != about.get(key, value) and value is not None:
+            raise ValueError(
+                f"{path} was pinned with acquire.gdc.{key} {about[key]}, the config says {value}: choose another `cohort`, "
+                "or pin anew with `snakemake cohort --forcerun pin_cohort`"
+            )
+    rows = [row for row in rows if row["what"] not in wanted or wanted[row["what"]] is not None]
+    for row in rows:
+        if row["what"] in wanted and row["status"] != OK:
+            raise ValueError(
+                f"{path}: {row['reason']}. Pin anew with `snakemake cohort --forcerun pin_cohort`, or set acquire.gdc.{row['what']} to null to go on without"
+            )
+        if row["status"] == OK and not (SAFE.fullmatch(row["file_id"]) and SAFE.fullmatch(row["slide_id"] or "x") and SAFE.fullmatch(row["file_name"])):
+            raise ValueError(f"{path}: file {row['file_id']!r} has names that are no plain names; pin anew with `snakemake cohort --forcerun pin_cohort`")
     return rows
 
 
 def local_name(row: dict) -> str:
-    """Relative path of a fetched file: of checked ids and a known suffix, never the server's word."""
+    """Relative path of a fetched file: of ids that `_checked` found plain, and a known suffix."""
     if row["what"] == "slide":
         return f"slides/{row['slide_id']}{Path(row['file_name']).suffix.lower()}"
     if row["what"] == "rna":

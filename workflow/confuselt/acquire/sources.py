@@ -11,6 +11,7 @@ from confuselt.acquire.limit import first_patients
 from confuselt.acquire.pinned import cohort_rows
 from confuselt.acquire.sheet import closest, columns_of, read_sheet
 from confuselt.acquire.simulate import slide_sheet
+from confuselt.acquire.units import LEAST_MPP, MOST_MPP
 from confuselt.config.acquire import Acquire
 from confuselt.config.root import Config
 
@@ -58,10 +59,10 @@ def slide_rows(config: Config, cohort: str) -> list[dict]:
     """
     if config.acquire.source == "gdc":
         given = config.acquire.gdc.mpp
-        rows = [
-            {**{k: row[k] for k in ("slide_id", "patient_id", "file", "md5")}, "mpp": given.get(row["slide_id"])}
-            for row in cohort_rows(config, cohort, "slide")
-        ]
+        slides = cohort_rows(config, cohort, "slide")
+        if lost := sorted(set(given) - {row["slide_id"] for row in slides}):
+            raise ValueError(f"acquire.gdc.mpp: no slide '{lost[0]}' in the manifest{closest(lost[0], [row['slide_id'] for row in slides])}")
+        rows = [{**{k: row[k] for k in ("slide_id", "patient_id", "file", "md5")}, "mpp": given.get(row["slide_id"])} for row in slides]
         return sorted(rows, key=lambda row: row["slide_id"])
     if config.acquire.source == "simulate":
         sheet = slide_sheet({f"simulate.{k}": v for k, v in config.simulate.model_dump().items()})
@@ -77,6 +78,7 @@ def slide_rows(config: Config, cohort: str) -> list[dict]:
     chosen = first_patients(_clinical_ids(config), sheet["patient_id"], config.acquire.limit)
     sheet = sheet if chosen is None else sheet[sheet["patient_id"].isin(chosen)]
     mpp = pd.to_numeric(sheet["mpp"], errors="coerce") if "mpp" in sheet else pd.Series(np.nan, sheet.index)
+    mpp = mpp.where(mpp.between(LEAST_MPP, MOST_MPP))  # `read_sheets` says what is wrong with the others, and leaves the slide out
     sheet = sheet.assign(mpp=mpp).reindex(columns=["slide_id", "patient_id", "file", "mpp"]).sort_values("slide_id")
     return [{k: None if pd.isna(v) else v for k, v in row.items()} for row in sheet.to_dict("records")]
 
@@ -97,9 +99,13 @@ def check_sources(config: Config, cohort: str) -> None:
         The training cohort or ``predict.name``. What only training needs (outcomes, site) a cohort to predict on may lack.
     """
     seen = config.for_cohort(cohort)
-    if seen.acquire.source != "local":
+    if seen.acquire.source == "simulate":
         return
     listed, present = listed_files(seen), existing_files(seen)
+    if seen.acquire.source == "gdc":
+        if seen.acquire.gdc.outcomes is None and cohort == config.cohort:
+            _check_outcomes(seen, listed, present)
+        return
     if not {"slides", "tile", "cells", "rna"} & set(present) and not folder_rows(seen):
         names = ", ".join(f"acquire.{k}: {p}" for k, p in listed.items())
         where = "the root key data" if cohort == config.cohort else "predict.data"

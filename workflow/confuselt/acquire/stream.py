@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from confuselt.acquire.download import Manner, Source, fetch
+from confuselt.acquire.download import Manner, Outage, Source, fetch
 from confuselt.acquire.fetch import Meter, check_space, remote_of
-from confuselt.acquire.partial import discard
+from confuselt.acquire.partial import begun, discard
 from confuselt.acquire.schema import FETCHED
 from confuselt.cells.group import type_slide
 from confuselt.embed.encoders import Encoder
@@ -59,8 +59,13 @@ def stream_group(rows: list[dict], steps: Steps, sources: list[Source], manner: 
     sources : list of Source
     manner : Manner
     """
-    parts = [_stream_slide(row, steps, sources, manner) for row in rows]
-    return tuple(pd.concat(some, ignore_index=True) for some in zip(*parts, strict=True))
+    # A slide that a job left when it was cut off comes first, so that its bytes serve and no other slide lies beside it.
+    left = [row for row in rows if begun(steps.data / row["file"])]
+    for row in left[1:]:
+        discard(steps.data / row["file"])
+    ordered = left[:1] + [row for row in rows if row not in left[:1]]
+    parts = [_stream_slide(row, steps, sources, manner) for row in ordered]
+    return tuple(pd.concat(some).sort_values("slide_id", ignore_index=True) for some in zip(*parts, strict=True))
 
 
 def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner) -> tuple[pd.DataFrame, ...]:
@@ -88,8 +93,12 @@ def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner
         else:
             keep, cells = steps.cfg["cells.keep_nuclei"], steps.cells
             typed = _act("cells", "find_cells", next_rows, STREAM_INDEX, lambda r: type_slide(r, steps.data, steps.grids, cells, keep, bring))
-    finally:
+    except Outage:
+        raise  # what came of the slide is kept for the next run
+    except BaseException:
         discard(path)
+        raise
+    discard(path)
 
     def found(_: dict) -> dict:
         if lost:

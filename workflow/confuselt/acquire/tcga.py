@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from confuselt.acquire.manifest import CODES
 from confuselt.acquire.sheet import closest
 
 log = logging.getLogger(__name__)
 ENDPOINTS = ("OS", "DSS", "DFI", "PFI")
 BARCODE = re.compile(r"TCGA-([A-Z0-9]{2})-[A-Z0-9]{4}")
 STAGE = re.compile(r"Stage (IV|I{1,3})[ABC]?\d?")
-PRIMARY = "01"
 
 
 def read_outcomes(path: Path) -> pd.DataFrame:
@@ -29,7 +29,11 @@ def read_outcomes(path: Path) -> pd.DataFrame:
         By patient: ``age`` (years), ``sex``, ``stage`` (I to IV; A, B, C dropped), ``<endpoint>_days``, ``<endpoint>_event``.
         Redacted patients have none of these.
     """
-    raw = _workbook(path) if path.suffix == ".xlsx" else pd.read_csv(path, sep="\t", dtype=str)
+    raw = (
+        _workbook(path)
+        if path.suffix == ".xlsx"
+        else pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, na_values=["", "NA", "#N/A", "[Not Available]", "[Not Applicable]"])
+    )
     key = _column(raw, "bcr_patient_barcode", path)
     raw = raw[raw[key].notna()].drop_duplicates(key).set_index(key)
     out = pd.DataFrame(index=raw.index.rename("patient_id"))
@@ -52,19 +56,26 @@ def read_outcomes(path: Path) -> pd.DataFrame:
     return out
 
 
-def read_subtypes(path: Path, names: dict[str, str]) -> pd.DataFrame:
-    """Labels per patient from the table of subtypes; of a patient's samples only a primary tumour counts.
+def read_subtypes(path: Path, names: dict[str, str], sample_types: list[str]) -> pd.DataFrame:
+    """Labels per patient from the table of subtypes; of a patient's samples only those of the wanted types count.
 
     Parameters
     ----------
     path : Path
     names : dict of str to str
         Name that a label gets, to the column of the table.
+    sample_types : list of str
+        Types of samples, told by the code of the barcode; an id without one is a patient's.
     """
-    raw = pd.read_csv(path, sep="\t", dtype=str)
+    raw = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, na_values=["", "NA", "#N/A", "[Not Available]", "[Not Applicable]"])
     sample = raw[_column(raw, "pan.samplesID", path)].fillna("")
     code = sample.str.split("-").str[3].str[:2]
-    kept = raw[(code == PRIMARY) | code.isna()].assign(patient_id=sample.str[:12]).drop_duplicates("patient_id").set_index("patient_id")
+    kept = (
+        raw[code.isin([CODES[kind] for kind in sample_types if kind in CODES]) | code.isna()]
+        .assign(patient_id=sample.str[:12])
+        .drop_duplicates("patient_id")
+        .set_index("patient_id")
+    )
     return pd.DataFrame({name: kept[_column(kept, column, path)] for name, column in names.items()}, index=kept.index)
 
 

@@ -1,9 +1,10 @@
 """`acquire`: where the cohort comes from. Relative paths start at the root key `data`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from confuselt.acquire.units import LEAST_MPP, MOST_MPP
 from confuselt.config.block import Block
 
 
@@ -27,7 +28,7 @@ class Gdc(Block):
     )
     subtypes: str | None = Field("0f31b768-7f67-4fc4-abc3-06ac5bd90bf0", description="file id of the published subtypes (TCGASubtype); null: none")
     labels: dict[str, str] = Field({"pam50": "Subtype_mRNA"}, description="label columns taken from the table of subtypes: name here, column there")
-    mpp: dict[str, float] = Field({}, description="µm per pixel of slides that do not state it, by slide id")
+    mpp: dict[str, Annotated[float, Field(ge=LEAST_MPP, le=MOST_MPP)]] = Field({}, description="µm per pixel of slides that do not state it, by slide id")
     token_file: str | None = Field(
         None, description="file with a GDC token, readable by its owner only; else the environment variable GDC_TOKEN. Open files need none"
     )

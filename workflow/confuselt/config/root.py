@@ -22,7 +22,7 @@ SIMULATED_FILES = {
 }
 SIMULATED_ALIKE = {"clinical": "clinical.csv", "site_map": None, "id_column": "patient_id"}
 # The same for a project of GDC, whose sheets are made from its manifest.
-GDC_FILES = {"slides": "slides.csv", "tile": None, "cells": None, "rna": "rna.csv"}
+GDC_FILES = {"slides": "slides.parquet", "tile": None, "cells": None, "rna": "rna.parquet"}
 
 
 class Config(Block):
@@ -88,7 +88,9 @@ class Config(Block):
             )
         if self.acquire.source == "simulate" and self.acquire.limit is not None:
             raise ValueError("acquire.limit is for cohorts of one's own; a simulated one has simulate.patients")
-        self.for_cohort(self.predict.name or self.cohort)
+        second = self.for_cohort(self.predict.name or self.cohort)
+        if second.acquire.source == "gdc" and not self.from_slides:
+            raise ValueError(f"predict.acquire.source gdc fetches slides: embed.encoder must be one that reads them, not '{self.embed.encoder}'")
         if not survival and self.evaluate.primary not in labels:
             return self.model_copy(update={"evaluate": self.evaluate.model_copy(update={"primary": labels[0]})})
         return self
@@ -112,6 +114,6 @@ class Config(Block):
             own, data = data, f"{self.results}/cohorts/{cohort}/acquire/gdc"
             # Tables of the user's own start at the root key `data` as ever.
             theirs = {k: v and os.path.relpath(Path(own, v), data) for k, v in (("clinical", acquire.clinical), ("site_map", acquire.site_map))}
-            made = {"clinical": "clinical.csv", "id_column": "patient_id"} if acquire.gdc.outcomes else {}
+            made = {"clinical": "clinical.parquet", "id_column": "patient_id"} if acquire.gdc.outcomes else {}
             acquire = acquire.model_copy(update={**GDC_FILES, **theirs, **made})
         return self.model_copy(update={"data": data, "acquire": acquire, "simulate": simulate, "groups": groups})

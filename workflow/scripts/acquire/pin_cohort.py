@@ -27,7 +27,8 @@ def main(manifest: Output, cfg: dict, url: str, token_file: str = "", attempts: 
     pins = [pin_table(what, cfg[f"acquire.gdc.{what}"], cfg.get(f"acquire.gdc.{what}_md5"), url, client, attempts) for what in ("outcomes", "subtypes")]
     table = pd.concat([*frames, pd.DataFrame([p for p in pins if p], columns=frames[0].columns)], ignore_index=True)
     queries = {"slides": gdc.query(project, SLIDES), "rna": gdc.query(project, COUNTS)}
-    about = {"project": project, "url": url, "release": gdc.release(), "date": time.strftime("%Y-%m-%d", time.gmtime()), "query": queries}
+    chosen = {key: cfg[f"acquire.gdc.{key}"] for key in ("sample_types", "outcomes", "subtypes")}
+    about = {"project": project, **chosen, "url": url, "release": gdc.release(), "date": time.strftime("%Y-%m-%d", time.gmtime()), "query": queries}
     write_table(table, manifest, MANIFEST, meta=about)
     print(summary(table, about["release"], shutil.disk_usage(manifest.parent).free), file=sys.stderr)
 
