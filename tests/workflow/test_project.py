@@ -119,8 +119,17 @@ def test_the_token_is_nowhere_and_only_its_host_saw_it(kept, project):
         assert not path.is_file() or TOKEN.encode() not in path.read_bytes(), path
 
 
-def test_no_more_connections_than_allowed(streamed, project):
-    assert 2 <= project[0].most <= 3
+def test_no_more_connections_than_allowed(kept, project, tmp_path):
+    """Six jobs may run at once, each over one connection; two connections are all there are."""
+    server = project[0]
+    shutil.copytree(kept / "resources", tmp_path / "resources")
+    parts = [str(tmp_path / COHORT / "acquire/fetched" / p.name) for p in (kept / COHORT / "acquire/fetched").iterdir()]
+    server.most, server.per_connection = 0, 2e5
+    try:
+        snakemake(tmp_path, *parts, "--cores", "6", config=config_of(*project[:2], connections=2, segments=1))
+    finally:
+        server.per_connection = None
+    assert server.most == 2
 
 
 def test_another_choice_than_the_pinned_one_is_said(kept, project):

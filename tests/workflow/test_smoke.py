@@ -20,8 +20,9 @@ from confuselt.tables import read_table
 
 pytestmark = pytest.mark.xdist_group("tiny")
 BY_NAME = {t.name: t for t in TABLES}
-# Written where a cohort has slides (test_slides.py, test_project.py).
-OF_SLIDES = {"acquire/manifest", "acquire/files", "acquire/fetched", "acquire/drawn", "tile/grid", "tile/index", "cells/nuclei"}
+# Written where a cohort has slides (test_slides.py), or comes from GDC (test_project.py).
+OF_SLIDES = {"acquire/drawn", "tile/grid", "tile/index", "cells/nuclei"}
+OF_GDC = {"acquire/manifest", "acquire/files", "acquire/fetched"}
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_every_table_keeps_its_schema_and_is_stamped(tiny):
         stamp = json.loads(meta[b"stamp"])
         assert len(stamp["code"]) == 16 and stamp["stage"] in path.parts and stamp["torch"], path
         seen.add(name)
-    assert seen == set(BY_NAME) - {"predict/predictions", *OF_SLIDES}
+    assert seen == set(BY_NAME) - {"predict/predictions", *OF_SLIDES, *OF_GDC}
 
 
 def test_nothing_partial_is_left(tiny):
@@ -154,7 +155,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             clinical_table=sim / "clinical.csv",
         ),
         "acquire/read_clinical": dict(slides=acquired["slides"], rna=acquired["rna"], clinical="o", patients="o", clinical_table=sim / "clinical.csv"),
-        "acquire/list_sources": dict(downloads="o"),
+        "acquire/list_sources": dict(downloads="o", fetched=[]),
         "acquire/permute_outcomes": dict(clinical=acquired["clinical"], permuted="o", control="permuted", draw=1),
         "embed/import_tiles": dict(slides=acquired["slides"], index="o", features="o"),
         "cells/import_cells": dict(slides=acquired["slides"], index="o", features="o"),
