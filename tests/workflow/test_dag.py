@@ -29,7 +29,7 @@ def test_slurm_profile_from_the_checkout_asks_for_gpus(tmp_path):
     text = from_checkout("--profile", "slurm", "-n", "--configfile", "config/demo.yaml", "--config", f"results={tmp_path}")
     assert "write_report" in text
     wanted = yaml.safe_load((ROOT / "slurm/profile.yaml").read_text())["set-resources"]
-    assert {rule: r["gpu"] for rule, r in wanted.items()} == {"embed_tiles": 1, "pretrain_towers": 1, "finetune_arm": 1}
+    assert {rule: r["gpu"] for rule, r in wanted.items()} == {"embed_tiles": 1, "stream_slides": 1, "pretrain_towers": 1, "finetune_arm": 1}
     rules = "".join(p.read_text() for p in (ROOT / "workflow/rules").glob("*.smk"))
     for rule in wanted:
         assert "gpu=gpus()" in rules.split(f"rule {rule}:")[1].split("rule ")[0]

@@ -186,7 +186,7 @@ def asked(function, *arguments):
 
 
 def of_download(name):
-    """Resource of a rule that fetches: how, never what, so that no other value runs it again."""
+    """How a job fetches, never what: a resource, so that no other value runs the job again."""
 
     def of(wildcards):
         block = CONFIG.for_cohort(wildcards.cohort).acquire
