@@ -192,14 +192,15 @@ class Server:
         step = 1 if fault == "trickle" else max(1024, int(self.per_connection / 50)) if self.per_connection else 1 << 16
         for at in range(0, len(body), step):
             part = body[at : at + step]
+            # First the pause: a body that is sent is no longer under way.
+            if self.per_connection:
+                time.sleep(len(part) / self.per_connection)
             handler.wfile.write(part)
             with self.lock:
                 method, path, headers, n = self.log[slot]
                 self.log[slot] = (method, path, headers, n + len(part))
             if fault == "trickle":
                 time.sleep(0.05)
-            elif self.per_connection:
-                time.sleep(len(part) / self.per_connection)
         if fault == "reset":
             handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if fault in ("short", "reset", "length", "byte"):
