@@ -22,6 +22,7 @@ from confuselt.tile.groups import group_of
 pytestmark = pytest.mark.xdist_group("gdc")
 TWELVE = {**SIX, "cohort": "twelve", "simulate": {**SIX["simulate"], "patients": 12}, "groups": 6}
 COHORT = "results/cohorts/brca"
+SLOW = 3e4  # bytes a second: a slide takes five seconds, so that jobs that may overlap do
 TOKEN = "token-that-nobody-may-see"
 
 
@@ -124,7 +125,7 @@ def test_no_more_connections_than_allowed(kept, project, tmp_path):
     server = project[0]
     shutil.copytree(kept / "resources", tmp_path / "resources")
     parts = [str(tmp_path / COHORT / "acquire/fetched" / p.name) for p in (kept / COHORT / "acquire/fetched").iterdir()]
-    server.most, server.per_connection = 0, 2e5
+    server.most, server.per_connection = 0, SLOW
     try:
         snakemake(tmp_path, *parts, "--cores", "6", config=config_of(*project[:2], connections=2, segments=1))
     finally:
@@ -160,9 +161,11 @@ def streamed(project, kept, tmp_path_factory):
     shutil.copytree(kept / "resources", folder / "resources")
     watch = threading.Thread(target=count_slides, args=(folder / COHORT / "acquire/gdc/slides", counts, stop))
     watch.start()
+    project[0].per_connection = SLOW
     try:
         snakemake(folder, *targets(folder), "--cores", "6", config=config_of(*project[:2], keep_slides=False, slides_on_disk=3))
     finally:
+        project[0].per_connection = None
         stop.set()
         watch.join()
     return folder, counts
