@@ -22,7 +22,7 @@ from confuselt.tile.groups import group_of
 pytestmark = pytest.mark.xdist_group("gdc")
 TWELVE = {**SIX, "cohort": "twelve", "simulate": {**SIX["simulate"], "patients": 12}, "groups": 6}
 COHORT = "results/cohorts/brca"
-SLOW = 3e4  # bytes a second: a slide takes five seconds, so that jobs that may overlap do
+SLOW = 6e4  # bytes a second: a slide takes two or three seconds, so that jobs that may overlap do
 TOKEN = "token-that-nobody-may-see"
 
 
@@ -42,7 +42,7 @@ def config_of(server, outcomes_md5, **acquire):
         "cohort": "brca",
         "groups": 6,
         "max_excluded": 0.2,
-        "acquire": {"source": "gdc", "gdc": gdc, "timeout": 3, "attempts": 3, "connections": 3, "segments": 2, **acquire},
+        "acquire": {"source": "gdc", "gdc": gdc, "timeout": 3, "attempts": 3, "connections": 6, "segments": 2, **acquire},
     }
 
 
