@@ -30,6 +30,7 @@ def test_patients_stand_in_names(tmp_path):
         ("none/{patient_id}.svs", "folder .*none is absent"),
         ("wsi/{patient_id}.scn", "none of 1 slides .* fits"),
         ("{patient_id}/a.svs", "in the file's name"),
+        ("wsi/{patient}_*.svs", "in the file's name"),
         ("wsi/{patient_id}*.svs", "no id has an end"),
     ],
 )
@@ -43,7 +44,7 @@ def test_one_slide_id_for_two_files_is_said(tmp_path):
     touch(tmp_path / "wsi", "P1_a.svs", "P1_a.tif", "P2_a.svs")
     slides = read_streams({}, CFG, find_slides(tmp_path, "wsi/{patient_id}_*.*")).set_index("slide_id")
     assert list(slides["status"]) == ["excluded", "ok"] and "stands in rows 1, 2" in slides.at["P1_a", "reason"]
-    assert is_pattern("wsi/{patient_id}.svs") and not is_pattern("slides.csv") and not is_pattern(None)
+    assert is_pattern("wsi/{patient_id}.svs") and is_pattern("wsi/{patient}_*.svs") and not is_pattern("slides.csv") and not is_pattern(None)
 
 
 @pytest.mark.parametrize("mpp", ["abc", "0", "-0.25", "25"])

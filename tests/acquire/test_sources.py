@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from confuselt.acquire.sources import check_sources
+from confuselt.acquire.sources import absent_files, check_sources
 from confuselt.config.validate import validate
 
 COLUMNS = {"patient_id": "P1", "site": "S", "age": 50, "stage": "I", "months": 3, "dead": 1, "subtype": "A"}
@@ -70,3 +70,10 @@ def test_a_cohort_to_predict_on_needs_features_only(tmp_path):
     check(tmp_path, "unseen", predict=predict)
     with pytest.raises(ValueError, match="acquire.site: no column 'site'"):
         check(tmp_path, "mine", columns=without("site"), predict=predict)
+
+
+def test_an_absent_file_is_said_with_close_names(tmp_path):
+    (tmp_path / "rna.parquet").touch()
+    raw = {"data": str(tmp_path), "acquire": {"source": "local", "rna": "rnaa.parquet", "slides": None, "tile": None, "cells": None, "clinical": None}}
+    (said,) = absent_files(validate(raw))
+    assert said.startswith("acquire.rna: ") and "rnaa.parquet is absent; closest: 'rna.parquet'; the run goes on without it" in said

@@ -45,6 +45,8 @@ def run_step(main: Callable[..., None], scope: dict[str, Any]) -> None:
     try:
         values = _from_snakemake(main, snakemake) if snakemake is not None else _from_command_line(main, scope)
         execute(main, values, script)
+    except SystemExit:  # --help, or arguments that argparse has explained
+        raise
     except BaseException:
         log.exception("%s failed", script.stem)
         raise

@@ -6,10 +6,12 @@ from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from confuselt.acquire.downloads import FILES
 from confuselt.acquire.pinned import cohort_rows, left_out, manifest_path
 from confuselt.acquire.sources import (
+    absent_files,
     bag_files,
     count_files,
     check_sources,
@@ -32,6 +34,11 @@ try:
         check_sources(CONFIG, name)
 except ValueError as fault:
     raise WorkflowError(str(fault))
+
+if workflow.is_main_process:
+    for name in filter(None, (CONFIG.cohort, CONFIG.predict.name)):
+        for warning in absent_files(CONFIG.for_cohort(name)):
+            logger.warning(warning)
 
 # Numeric libraries read these when they start: results must not depend on --cores.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):

@@ -10,7 +10,7 @@ PATIENT = "{patient_id}"
 
 def is_pattern(listed: str | None) -> bool:
     """Whether ``acquire.slides`` names slides by a pattern, not a sheet."""
-    return listed is not None and PATIENT in listed
+    return listed is not None and bool(set("{*") & set(listed))
 
 
 def find_slides(data: Path, pattern: str) -> list[dict]:

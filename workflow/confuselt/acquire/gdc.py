@@ -96,8 +96,10 @@ class Gdc:
                     patience.failed(type(fault).__name__)
                     continue
                 return _checked(answer, path, url)
-        except (Refused, Exhausted) as fault:
+        except Refused as fault:
             raise ValueError(f"{url}: {fault}") from None
+        except Exhausted as fault:
+            raise ValueError(f"{url}: {fault}; can this machine reach it (a login node, a proxy in HTTPS_PROXY)? Otherwise try again later") from None
 
 
 def _checked(answer: Any, path: str, url: str) -> dict:

@@ -33,6 +33,19 @@ def existing_files(config: Config) -> dict[str, Path]:
     return {k: p for k, p in listed_files(config).items() if p.is_file()}
 
 
+def absent_files(config: Config) -> list[str]:
+    """A line for every listed file that is not there, with close names: the run goes on without it, and the user should know."""
+    if config.acquire.source != "local":
+        return []
+    present = existing_files(config)
+    return [_absent(key, path) for key, path in listed_files(config).items() if key not in present]
+
+
+def _absent(key: str, path: Path) -> str:
+    beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    return f"acquire.{key}: {path} is absent{closest(path.name, beside)}; the run goes on without it"
+
+
 def bag_files(config: Config, stream: str) -> list[str]:
     """Bag files of a stream that the slide sheet lists and that exist: inputs of the job that reads them."""
     sheet = existing_files(config).get("slides")
@@ -106,7 +119,7 @@ def check_sources(config: Config, cohort: str) -> None:
         if seen.acquire.gdc.outcomes is None and cohort == config.cohort:
             _check_outcomes(seen, listed, present)
         return
-    if not {"slides", "tile", "cells", "rna"} & set(present) and not folder_rows(seen):
+    if not folder_rows(seen) and not {"slides", "tile", "cells", "rna"} & set(present):
         names = ", ".join(f"acquire.{k}: {p}" for k, p in listed.items())
         where = "the root key data" if cohort == config.cohort else "predict.data"
         raise ValueError(f"cohort '{cohort}': none of its feature files exists ({names}); check {where} ('{seen.data}') and the acquire block")

@@ -59,7 +59,7 @@ class Config(Block):
     def _consistent(self) -> "Config":
         survival, labels = [t.name for t in self.tasks.survival], [t.name for t in self.tasks.labels]
         if survival and self.evaluate.primary not in survival:
-            raise ValueError(f"evaluate.primary '{self.evaluate.primary}' is no endpoint of tasks.survival {survival}")
+            raise ValueError(f"evaluate.primary '{self.evaluate.primary}' is no endpoint of tasks.survival {survival}: set evaluate.primary to one of them")
         # config.yaml writes every default out, so that a default value is all that tells an unset key.
         unset = self.evaluate.primary == Evaluate().primary
         if not survival and self.evaluate.primary not in labels and not unset:
