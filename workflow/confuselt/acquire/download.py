@@ -242,25 +242,32 @@ class _Pull:
         self._part.update(digest, hashed, self._part.size)
         return digest.hexdigest()
 
-    def _segment(self, i: int) -> None:
-        """What is missing of one segment, from its last good byte on."""
+    def _insist(self, missing: Callable[[], int], attempt: Callable[[Patience], bool]) -> None:
+        """`attempt` until no byte is missing; it says whether a body came. Too many attempts in a row without progress are `Exhausted`."""
         patience = Patience(self._manner.attempts, self._stop)
-        first, last = i * self._part.segment, i * self._part.segment + self._part.length(i)
-        while (start := first + self._part.good[i]) < last and not self._stop.is_set():
+        while (before := missing()) and not self._stop.is_set():
             try:
-                with self._asked(start, last, patience) as body:
-                    if body is None:
-                        continue
-                    for data in self._chunks(body, last - start):
-                        self._part.write(i, data)
-                        self._told(len(data))
-                if first + self._part.good[i] < last:
+                if attempt(patience) and missing():
                     raise HTTPError("the body ended early")
             except (requests.RequestException, HTTPError, OSError) as fault:
                 _raise_of_disk(fault)
-                if first + self._part.good[i] - start >= PROGRESS:
+                if before - missing() >= PROGRESS:
                     patience.progressed()
                 patience.failed(_plain(fault))
+
+    def _segment(self, i: int) -> None:
+        """What is missing of one segment, from its last good byte on."""
+        first, length = i * self._part.segment, self._part.length(i)
+
+        def attempt(patience: Patience) -> bool:
+            start, last = first + self._part.good[i], first + length
+            with self._asked(start, last, patience) as body:
+                for data in self._chunks(body, last - start) if body is not None else ():
+                    self._part.write(i, data)
+                    self._told(len(data))
+                return body is not None
+
+        self._insist(lambda: length - self._part.good[i], attempt)
 
     def _asked(self, start: int, end: int, patience: Patience) -> "_Body":
         whole = start == 0 and end == self._part.size
@@ -298,24 +305,16 @@ class _Pull:
 
     def _pour(self, _: int) -> None:
         """The whole file as one stream into all segments; bytes that are there are passed over."""
-        patience = Patience(self._manner.attempts, self._stop)
-        while self._part.missing() and not self._stop.is_set():
-            before = sum(self._part.good)
-            try:
-                with self._asked(0, self._part.size, patience) as body:
-                    if body is None:
-                        continue
-                    at = 0
-                    for data in self._chunks(body, self._part.size):
-                        self._place(at, data)
-                        at += len(data)
-                if self._part.missing():
-                    raise HTTPError("the body ended early")
-            except (requests.RequestException, HTTPError, OSError) as fault:
-                _raise_of_disk(fault)
-                if sum(self._part.good) - before >= PROGRESS:
-                    patience.progressed()
-                patience.failed(_plain(fault))
+
+        def attempt(patience: Patience) -> bool:
+            at = 0
+            with self._asked(0, self._part.size, patience) as body:
+                for data in self._chunks(body, self._part.size) if body is not None else ():
+                    self._place(at, data)
+                    at += len(data)
+                return body is not None
+
+        self._insist(lambda: self._part.size - sum(self._part.good), attempt)
 
     def _place(self, at: int, data: bytes) -> None:
         """Bytes of the file from `at` on into the segments that lack them."""
