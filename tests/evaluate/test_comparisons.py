@@ -130,6 +130,9 @@ def test_questions_are_answered_where_they_can_be(world):
     said = answers(table, CFG)
     assert said[0]["verdict"] == "yes" and "os (C-index): both-scratch-cells against wsi-scratch-cells differs by +" in said[0]["lines"][0]
     assert "not compared" in said[0]["lines"][1]
+    for detectable, words in ((0.125, "a difference under 0.125 would be missed here"), (1.444, "no difference, however large, could be seen here")):
+        blind = answers(table.assign(verdict="cannot tell", detectable=detectable), CFG)
+        assert blind[0]["verdict"] == "cannot tell" and words in blind[0]["lines"][0]
 
 
 def test_a_fold_that_one_side_lacks_is_left_out_on_both(world):

@@ -132,6 +132,18 @@ def test_a_file_is_made_anew_exactly_when_it_no_longer_fits(tmp_path):
         keep_or_make(path, fit_key("row", 3), killed)
     assert keep_or_make(path, fit_key("row", 2), make) == {"n": 4}, "the record went before the file was touched"
 
+    picture = tmp_path / "s.png"
+    assert keep_or_make(path, fit_key("row", 2), make, [picture]) == {"n": 5}, "what lies beside is missing"
+    picture.touch()
+    assert keep_or_make(path, fit_key("row", 2), make, [picture]) == {"n": 5}
+
+    def unusable(partial):
+        raise Unusable("no tissue")
+
+    with pytest.raises(Unusable):
+        keep_or_make(path, fit_key("row", 4), unusable, [picture])
+    assert not list(tmp_path.glob("[!.]*")), "nothing is left of what the slide once was"
+
 
 @given(st.lists(st.text(min_size=1), unique=True), st.integers(1, 40))
 def test_a_group_follows_from_the_id_alone(ids, groups):

@@ -41,6 +41,7 @@ def type_slide(row: dict, data: Path, grids: Path, folder: Path, keep_nuclei: bo
     Unusable
         The slide is broken.
     """
+    final = folder / f"{row['slide_id']}.nuclei.parquet"
 
     def make(partial: Path) -> dict:
         bring()
@@ -49,7 +50,6 @@ def type_slide(row: dict, data: Path, grids: Path, folder: Path, keep_nuclei: bo
         features = slide_features(nuclei, tiles, float(row["tile_px"] * slide.mpp), slide.mpp)
         coords = tiles[["x", "y"]].to_numpy(np.int32)
         write_bag(partial, features, coords, {"name": "classical", "trained_on": "[]", "d": len(NAMES), "dtype": "float32", "columns": json.dumps(NAMES)})
-        final = folder / f"{row['slide_id']}.nuclei.parquet"
         if keep_nuclei:
             written = final.with_name(f".partial.{final.name}")
             write_table(nuclei.round(DECIMALS), written, NUCLEI)
@@ -58,7 +58,7 @@ def type_slide(row: dict, data: Path, grids: Path, folder: Path, keep_nuclei: bo
             final.unlink(missing_ok=True)
         return {"n": len(tiles), "sha": array_hash(features, coords)}
 
-    return keep_or_make(folder / f"{row['slide_id']}.h5", slide_key(row, data, keep_nuclei), make)
+    return keep_or_make(folder / f"{row['slide_id']}.h5", slide_key(row, data, keep_nuclei), make, [final] if keep_nuclei else [])
 
 
 def slide_nuclei(slide: Slide, tiles: pd.DataFrame, size: int) -> pd.DataFrame:

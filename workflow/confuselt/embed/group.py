@@ -59,7 +59,7 @@ def embed_slide(row: dict, data: Path, grids: Path, folder: Path, encoder: Encod
     return keep_or_make(folder / f"{row['slide_id']}.h5", slide_key(row, data, encoder.name, encoder.weights, mpp), make)
 
 
-def recipe_of(encoder: Encoder, mpp: float, bring: Callable[[], None] = lambda: None) -> dict:
+def recipe_of(encoder: Encoder, mpp: float) -> dict:
     """What made the features."""
     return {
         "name": encoder.name,

@@ -40,10 +40,15 @@ def _sentence(row: pd.Series) -> str:
         "yes": "yes, it helps",
         "no": "no, any difference is smaller than the margin",
         "cannot tell": ("cannot tell; the interval lies below 0, so it may do harm" if row["high"] < 0 else "cannot tell")
-        + f"; a difference under {row['detectable']:.3f} would be missed here"
+        + f"; {_missed(row['detectable'])}"
         + (f", and {row['events_needed']:.0f} events would be needed to see 0.03" if np.isfinite(row["events_needed"]) else ""),
     }[row["verdict"]]
     return f"{row['task']} ({metric}): {sides} differs by {row['difference']:+.3f} (95 % interval {row['low']:+.3f} to {row['high']:+.3f}, {int(row['n'])} patients{events}): {said}."
+
+
+def _missed(detectable: float) -> str:
+    """What could not be seen; C, AUC and R@10 are at most 1, so that a larger limit says nothing."""
+    return "no difference, however large, could be seen here" if detectable >= 1 else f"a difference under {detectable:.3f} would be missed here"
 
 
 def joint_model(comparisons: pd.DataFrame) -> list[str]:

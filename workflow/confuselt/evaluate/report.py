@@ -59,38 +59,14 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         n: pd.read_parquet(getattr(sources, n))
         for n in ("predictions", "metrics", "comparisons", "retrieval", "curves", "folds", "clinical", "patients", "downloads")
     }
-    tasks = [(t["name"], "harrell_c") for t in cfg["tasks.survival"]] + [(t["name"], "auc_macro") for t in cfg["tasks.labels"]]
     models = {m["arm"]: m for m in (load_checkpoint(p) for p in sources.arm_models) if m["status"] == "ok"}
-    widest = bag_sizes(sources.store)
-    figures = {
-        "forest": forest(tables["metrics"], tasks),
-        "retrieval": retrieval_figure(tables["retrieval"]),
-        "pretraining": pretraining_figure(tables["curves"]),
-    }
-    # A cohort may have labels and no endpoint.
-    survives = cfg["evaluate.primary"] in [t["name"] for t in cfg["tasks.survival"]]
-    for arm, inputs in (("both-pretrained-cells", "both"), ("wsi-pretrained-cells", "wsi"), ("rna-scratch", "rna")):
-        if arm in models and survives:
-            cuts = {(0, f): facts["median"].get(inputs, {}).get(cfg["evaluate.primary"], np.nan) for f, facts in enumerate(models[arm]["folds"])}
-            figures |= _named(f"km-{arm}", kaplan_meier(tables["predictions"], tables["clinical"], arm, inputs, cfg["evaluate.primary"], cuts))
-    for task in cfg["tasks.survival"]:
-        figures |= _named(f"site-{task['name']}", site_figure(tables["curves"], tables["metrics"], task["name"]))
-        figures |= _named(f"benefit-{task['name']}", net_benefit_figure(tables["curves"], task["name"]))
-        if task["competing"]:
-            figures |= _named(f"incidence-{task['name']}", _incidence(tables, models, task))
-    endpoints, labels = [t["name"] for t in cfg["tasks.survival"]], [t["name"] for t in cfg["tasks.labels"]]
-    figures |= _named("intersections", intersection_figure(tables["patients"], [*labels, *endpoints]))
-    figures |= _named("sites", sites_figure(tables["patients"], tables["clinical"], endpoints))
-    figures |= _named("leaky", leaky_figure(tables["curves"]))
-    figures |= _named("reliability", reliability_figure(tables["curves"], LOOKED_AT))
-    figures |= _named("embedding", _embedding(sources, tables, cfg))
-    if sources.grids is not None and "wsi-pretrained-cells" in models:
-        looked = attention("wsi-pretrained-cells", models["wsi-pretrained-cells"], 0, sources.store, _first_test(tables))
-        figures |= _named("attention", heatmaps(looked, sources.grids.parent))
+    widest, endpoints = bag_sizes(sources.store), [t["name"] for t in cfg["tasks.survival"]]
+    figures = _figures(sources, tables, models, cfg)
     lost = list(exclusions(sources))
     context = {
         "cfg": cfg,
-        "primary": cfg["evaluate.primary"] if survives else None,
+        # A cohort may have labels and no endpoint.
+        "primary": cfg["evaluate.primary"] if cfg["evaluate.primary"] in endpoints else None,
         "answers": answers(tables["comparisons"], cfg),
         "cannot": cannot_answer(tables, widest, cfg),
         "figures": {name: _data_uri(figure) for name, figure in figures.items()},
@@ -105,7 +81,7 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         "exclusions": lost,
         "reasons": reason_counts(lost),
         "clocks": one_clock(tables["clinical"], endpoints),
-        "main_metrics": main_metrics(tables["metrics"], tasks),
+        "main_metrics": main_metrics(tables["metrics"], _headline(cfg)),
         "unavailable": unavailable(tables["metrics"]),
         "comparisons": tables["comparisons"].to_dict("records"),
         "retrieval": retrieval_summary(tables["retrieval"]),
@@ -117,6 +93,39 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
     )
     environment.filters["num"] = _number
     return environment.get_template(TEMPLATE.name).render(context), figures
+
+
+def _headline(cfg: dict) -> list[tuple[str, str]]:
+    """Each task with the metric that the overview shows."""
+    return [(t["name"], "harrell_c") for t in cfg["tasks.survival"]] + [(t["name"], "auc_macro") for t in cfg["tasks.labels"]]
+
+
+def _figures(sources: Sources, tables: dict[str, pd.DataFrame], models: dict[str, dict], cfg: dict) -> dict[str, Figure]:
+    """Every figure that these results allow, by name."""
+    figures = {
+        "forest": forest(tables["metrics"], _headline(cfg)),
+        "retrieval": retrieval_figure(tables["retrieval"]),
+        "pretraining": pretraining_figure(tables["curves"]),
+    }
+    endpoints, labels = [t["name"] for t in cfg["tasks.survival"]], [t["name"] for t in cfg["tasks.labels"]]
+    for arm, inputs in (("both-pretrained-cells", "both"), ("wsi-pretrained-cells", "wsi"), ("rna-scratch", "rna")):
+        if arm in models and cfg["evaluate.primary"] in endpoints:
+            cuts = {(0, f): facts["median"].get(inputs, {}).get(cfg["evaluate.primary"], np.nan) for f, facts in enumerate(models[arm]["folds"])}
+            figures |= _named(f"km-{arm}", kaplan_meier(tables["predictions"], tables["clinical"], arm, inputs, cfg["evaluate.primary"], cuts))
+    for task in cfg["tasks.survival"]:
+        figures |= _named(f"site-{task['name']}", site_figure(tables["curves"], tables["metrics"], task["name"]))
+        figures |= _named(f"benefit-{task['name']}", net_benefit_figure(tables["curves"], task["name"]))
+        if task["competing"]:
+            figures |= _named(f"incidence-{task['name']}", _incidence(tables, models, task))
+    figures |= _named("intersections", intersection_figure(tables["patients"], [*labels, *endpoints]))
+    figures |= _named("sites", sites_figure(tables["patients"], tables["clinical"], endpoints))
+    figures |= _named("leaky", leaky_figure(tables["curves"]))
+    figures |= _named("reliability", reliability_figure(tables["curves"], LOOKED_AT))
+    figures |= _named("embedding", _embedding(sources, tables, cfg))
+    if sources.grids is not None and "wsi-pretrained-cells" in models:
+        looked = attention("wsi-pretrained-cells", models["wsi-pretrained-cells"], 0, sources.store, _first_test(tables))
+        figures |= _named("attention", heatmaps(looked, sources.grids.parent))
+    return figures
 
 
 def plan_facts(plan: Path, models: dict[str, dict]) -> dict:

@@ -27,7 +27,7 @@ def tile_slide(row: dict, data: Path, folder: Path, cfg: dict, bring: Callable[[
     path = data / row["file"] if row["file"] else None
     if path is None:
         raise Unusable("the slide sheet names no file")
-    state = slide_state(row, path)
+    state, shown = slide_state(row, path), folder / f"{row['slide_id']}.png"
 
     def make(partial: Path) -> dict:
         bring()
@@ -35,12 +35,13 @@ def tile_slide(row: dict, data: Path, folder: Path, cfg: dict, bring: Callable[[
         grid = cut(slide, cfg)
         picture = partial.with_name(f".partial.{row['slide_id']}.png")
         cv2.imwrite(str(picture), overview(grid, slide)[..., ::-1])
-        picture.replace(folder / f"{row['slide_id']}.png")
+        picture.replace(shown)
         write_table(grid.tiles, partial, GRID, meta={"slide_id": row["slide_id"], **grid.facts})
         left = {"under_pen": grid.left_out["pen"], "out_of_focus": grid.left_out["out of focus"]}
         return {"n": len(grid.tiles), "sha": frame_hash(grid.tiles), **grid.facts, **left}
 
-    return keep_or_make(folder / f"{row['slide_id']}.parquet", fit_key({k: row[k] for k in ("slide_id", "file", "mpp")}, cfg, state), make)
+    key = fit_key({k: row[k] for k in ("slide_id", "file", "mpp")}, cfg, state)
+    return keep_or_make(folder / f"{row['slide_id']}.parquet", key, make, [shown])
 
 
 def run_group(rows: list[dict], work: Callable[[dict], dict], table: Table) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from confuselt.stamp import config_hash, get_stamp
@@ -30,8 +30,10 @@ def slide_key(row: dict, data: Path, *facts: object) -> str:
     return fit_key(row["slide_id"], row["file"], row["mpp_given"], int(row["tile_px"]), row["sha"], state, *facts)
 
 
-def keep_or_make(path: Path, key: str, make: Callable[[Path], dict]) -> dict:
+def keep_or_make(path: Path, key: str, make: Callable[[Path], dict], beside: Sequence[Path] = ()) -> dict:
     """Facts of a per-slide file, from the record beside it where that fits, else by making the file.
+
+    A slide that can no longer be used leaves no file of what it once was.
 
     Parameters
     ----------
@@ -40,19 +42,22 @@ def keep_or_make(path: Path, key: str, make: Callable[[Path], dict]) -> dict:
     key : str
         From `fit_key`.
     make : callable
-        Temporary path to the facts (JSON values) of the file that it wrote there.
+        Temporary path to the facts (JSON values) of the file that it wrote there; may raise Unusable.
+    beside : sequence of Path
+        What `make` writes besides: where one is missing, nothing is kept.
 
     Returns
     -------
     dict
     """
     record = path.with_name(f".{path.name}.json")
-    if path.exists() and record.exists():
+    if record.exists() and all(file.exists() for file in (path, *beside)):
         kept = json.loads(record.read_text())
         if kept["key"] == key:
             return kept["facts"]
     path.parent.mkdir(parents=True, exist_ok=True)
-    record.unlink(missing_ok=True)
+    for old in (record, path, *beside):
+        old.unlink(missing_ok=True)
     partial = path.with_name(f".partial.{path.name}")
     facts = make(partial)
     _replace(partial, path)

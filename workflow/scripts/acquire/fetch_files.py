@@ -19,12 +19,13 @@ def main(files: Output, cfg: dict, url: str, mirror: str = "", token_file: str =
     rows, folder = cfg["rows"], Path(cfg["data"])
     sources = sources_of(url, mirror or None, token_file or None, timeout)
     lost = fetch_rows(rows, folder, sources, Manner(connections=1, attempts=attempts), connections)
-    table = pd.DataFrame(rows, columns=[c for c in FILES.columns if c not in ("status", "reason", "n", "sha")])
-    reasons = [lost.get(row["file_id"]) for row in rows]
-    table = table.assign(
-        status=[EXCLUDED if r else OK for r in reasons], reason=reasons, n=[0 if r else row["bytes"] for r, row in zip(reasons, rows, strict=True)]
-    )
-    write_table(table.assign(sha=[None if r else row["md5"] for r, row in zip(reasons, rows, strict=True)]), files, FILES)
+    found = [
+        {**row, "status": EXCLUDED, "reason": lost[row["file_id"]], "n": 0, "sha": None}
+        if row["file_id"] in lost
+        else {**row, "status": OK, "reason": None, "n": row["bytes"], "sha": row["md5"]}
+        for row in rows
+    ]
+    write_table(pd.DataFrame(found, columns=list(FILES.columns)), files, FILES)
 
 
 if __name__ == "__main__":
