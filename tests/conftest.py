@@ -21,7 +21,7 @@ SHARED = Path(os.environ.get("CONFUSELT_SHARED", ROOT.parent / "shared")) / "dat
 TINY = {
     "cohort": "tiny",
     "experiment": "tiny",
-    "tasks": {"survival": [{"name": "os"}, {"name": "pfi"}], "labels": [{"name": "pam50", "classes": ["Basal", "Her2", "LumA", "LumB"]}]},
+    "tasks": {"survival": [{"name": "os"}, {"name": "pfi"}], "labels": [{"name": "pam50", "classes": ["Basal", "Her2", "LumA", "LumB"], "from_rna": True}]},
     "acquire": {"source": "simulate"},
     "simulate": {"patients": 60, "sites": 8, "tiles": 6, "genes": 80, "tile_features": 12, "cell_features": 8},
     "split": {"folds": 2, "min_events": 2},

@@ -7,9 +7,10 @@ import torch
 from statsmodels.stats.multitest import multipletests
 
 from confuselt.config.learning import Plan
-from confuselt.evaluate.answers import answers
+from confuselt.evaluate.answers import answers, without_pam50
 from confuselt.evaluate.comparisons import compare, compare_retrieval, comparisons_table
 from confuselt.evaluate.inner import inner_choice, inner_losses
+from confuselt.evaluate.names import WITHOUT
 from confuselt.evaluate.resample import Resampling
 from confuselt.evaluate.retrieval import Gallery, retrieval_rows, retrieval_table
 from confuselt.evaluate.schema import COMPARISONS, RETRIEVAL
@@ -133,6 +134,22 @@ def test_questions_are_answered_where_they_can_be(world):
     for detectable, words in ((0.125, "a difference under 0.125 would be missed here"), (1.444, "no difference, however large, could be seen here")):
         blind = answers(table.assign(verdict="cannot tell", detectable=detectable), CFG)
         assert blind[0]["verdict"] == "cannot tell" and words in blind[0]["lines"][0]
+
+
+def test_the_run_without_pam50_is_compared_both_ways(world):
+    predictions, targets, inner, boot = world
+    arm = predictions[predictions["arm"] == "wsi-pretrained-cells"]
+    joined = pd.concat([predictions, arm.assign(arm=WITHOUT, draw=1)], ignore_index=True)
+    table = table_of(joined, targets, inner, {}, boot)
+    # What is said of a survival task is not said of PAM50; its sentences are made of the same rows.
+    assert len(without_pam50(table, [{"named": 7, "followers": 0, "left": 1}])) == 1
+    lines = without_pam50(
+        table.assign(task=table["task"].replace("os", "pam50")), [{"named": 7, "followers": 100, "left": 893}, {"named": 7, "followers": 120, "left": 873}]
+    )
+    assert lines[0].startswith("Left out: 7 genes of PAM50 and 110 that follow one of them") and "883 stay" in lines[0]
+    assert lines[1].startswith(f"{WITHOUT} against wsi-scratch-cells: ") and lines[2].startswith(f"wsi-pretrained-cells against {WITHOUT}: +0.000")
+    assert set(table.loc[table["arm_a"] == WITHOUT, "family"]) == {"exploratory"}
+    assert without_pam50(table, []) == []
 
 
 def test_a_fold_that_one_side_lacks_is_left_out_on_both(world):

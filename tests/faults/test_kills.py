@@ -18,6 +18,7 @@ RULES = [
     "gather_rna",
     "make_folds",
     "normalise_rna",
+    "drop_pam50",
     "pack_bags",
     "pretrain_towers",
     "finetune_arm",

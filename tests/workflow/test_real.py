@@ -51,6 +51,8 @@ def test_answers_and_limits_in_words(out):
         "say nothing about attention-based MIL (ABMIL)",
         "no leak-free claim",
         "trained on TCGA",
+        "Pretraining without PAM50's genes",
+        "without-pam50 against wsi-scratch-cells: ",
     ):
         assert said in text
 

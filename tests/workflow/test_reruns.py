@@ -43,8 +43,9 @@ BELOW = {
     "import_tiles": "pack_bags write_report",
     "import_cells": "pack_bags write_report",
     "gather_rna": "normalise_rna write_report",
-    "make_folds": "normalise_rna pretrain_towers finetune_arm fit_baseline fit_leaky_chance score_arms write_report",
-    "normalise_rna": "pretrain_towers finetune_arm fit_baseline score_arms write_report",
+    "make_folds": "normalise_rna drop_pam50 pretrain_towers finetune_arm fit_baseline fit_leaky_chance score_arms write_report",
+    "normalise_rna": "drop_pam50 pretrain_towers finetune_arm fit_baseline score_arms write_report",
+    "drop_pam50": "pretrain_towers finetune_arm write_report",
     "pack_bags": "pretrain_towers finetune_arm fit_baseline fit_leaky_chance score_arms write_report",
     "pretrain_towers": "finetune_arm score_arms write_report",
     "finetune_arm": "fit_late_fusion fit_clinical_plus score_arms write_report",
@@ -181,7 +182,7 @@ class TestRealDryRuns:
     def test_pretraining_epochs_rerun_pretraining_and_what_hangs_on_it(self, tiny):
         plan = planned(tiny, changed("pretrain.epochs", 5))
         assert set(plan) == {"pretrain_towers", "finetune_arm", "fit_clinical_plus", "score_arms", "write_report"}
-        assert plan["pretrain_towers"] == 6, "two folds: main, permuted, mispaired"
+        assert plan["pretrain_towers"] == 8, "two folds: main, permuted, mispaired, without-pam50"
 
     def test_another_plan_is_scored_anew_and_trains_nothing(self, tiny):
         assert set(planned(tiny, changed("evaluate.plan.delta_c", 0.03))) == {"register_plan", "score_arms", "write_report"}

@@ -80,8 +80,11 @@ def test_metrics_hold_every_arm_control_and_baseline(experiment):
         "clinical+wsi-pretrained-cells",
         "permuted",
         "mispaired",
+        "without-pam50",
         "leaky-chance",
     }
+    # Genes of this cohort have names of their own.
+    assert set(metrics.loc[metrics["arm"] == "without-pam50", "reason"]) == {"pretraining was not available: the matrix has none of PAM50's genes"}
     ok = metrics[(metrics["status"] == "ok") & metrics["metric"].isin(["harrell_c", "auc_macro"]) & (metrics["fold"] == -1)]
     assert ok["value"].between(0, 1).all() and (ok["low"] <= ok["high"]).all()
     both = ok[(ok["arm"] == "both-pretrained-cells") & (ok["task"] == "pfi")]
@@ -220,6 +223,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             cells_index=streams["cells"][0],
             rna_index=cohort / "rna/index.parquet",
             arm_models=[experiment / f"finetune/{a}/r0.pt" for a in arms[:2]],
+            reduced=sorted(experiment.glob("controls/without-pam50-1/rna/*.h5ad")),
             checkpoint=pre[0],
             report="o",
             forest="o",

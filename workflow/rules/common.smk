@@ -22,7 +22,14 @@ from confuselt.acquire.sources import (
 )
 from confuselt.code_hash import code_hash
 from confuselt.config.validate import validate
-from confuselt.evaluate.names import BASE_ARMS, MISPAIRED, PERMUTED, PLUS, SINGLES
+from confuselt.evaluate.names import (
+    BASE_ARMS,
+    MISPAIRED,
+    PERMUTED,
+    PLUS,
+    SINGLES,
+    WITHOUT,
+)
 from confuselt.finetune.arms import parse_arm
 from confuselt.settings import settings
 from confuselt.stamp import config_hash
@@ -55,11 +62,14 @@ EXPERIMENT = f"{RESULTS}/{MAIN}"
 FOLDS = range(CONFIG.split.folds)
 REPEATS = range(CONFIG.split.repeats)
 
+# PAM50's genes are left out only where PAM50 is asked for and comes from RNA.
+PAM50_FROM_RNA = any(t.name == "pam50" and t.from_rna for t in CONFIG.tasks.labels)
 # Controls repeat the chain of their base arm, on the first repeat.
 CONTROL_RUNS = [
     f"{EXPERIMENT}/controls/{kind}-{draw}"
     for kind in CONFIG.evaluate.controls.kinds
-    for draw in range(1, CONFIG.evaluate.controls.draws + 1)
+    if kind != WITHOUT or PAM50_FROM_RNA
+    for draw in range(1, 2 if kind == WITHOUT else CONFIG.evaluate.controls.draws + 1)
 ]
 SCORED = [*CONFIG.finetune.arms, *CONFIG.evaluate.baselines]
 STREAM_SETS = sorted(
@@ -126,9 +136,16 @@ def draw_of(kind):
 
 
 def shared_run(wildcards):
-    """Run whose folds and normalised RNA a run uses: only permuted outcomes have their own."""
+    """Run whose folds a run uses: only permuted outcomes have their own."""
     control = control_of(wildcards)[0]
     return MAIN if control is not None and control not in PERMUTED else wildcards.run
+
+
+def rna_run(wildcards):
+    """Run whose normalised RNA a run uses: that of its folds, unless genes are left out."""
+    return (
+        wildcards.run if control_of(wildcards)[0] == WITHOUT else shared_run(wildcards)
+    )
 
 
 def folds_of(wildcards):
@@ -357,12 +374,14 @@ def features_of(stream):
 
 
 def rna_of_fold(wildcards):
-    return f"{RESULTS}/{shared_run(wildcards)}/rna/r{wildcards.repeat}f{wildcards.fold}.h5ad"
+    return (
+        f"{RESULTS}/{rna_run(wildcards)}/rna/r{wildcards.repeat}f{wildcards.fold}.h5ad"
+    )
 
 
 def rna_of_folds(wildcards):
     return [
-        f"{RESULTS}/{shared_run(wildcards)}/rna/r{wildcards.repeat}f{fold}.h5ad"
+        f"{RESULTS}/{rna_run(wildcards)}/rna/r{wildcards.repeat}f{fold}.h5ad"
         for fold in FOLDS
     ]
 

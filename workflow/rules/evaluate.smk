@@ -102,6 +102,12 @@ rule write_report:
         tile_index=f"{OURS}/embed/{CONFIG.embed.encoder}/index.parquet",
         cells_index=f"{OURS}/cells/index.parquet",
         rna_index=f"{OURS}/rna/index.parquet",
+        reduced=[
+            f"{run}/rna/r0f{f}.h5ad"
+            for run in CONTROL_RUNS
+            if kind_of(run) == WITHOUT
+            for f in FOLDS
+        ],
     output:
         report=report(
             f"{EXPERIMENT}/evaluate/report.html",

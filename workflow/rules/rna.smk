@@ -52,3 +52,31 @@ rule normalise_rna:
         "rna: normaliser of repeat {wildcards.repeat}, fold {wildcards.fold} ({wildcards.run})"
     script:
         "../scripts/rna/normalise_rna.py"
+
+
+# The RNA of this control is that of the experiment with fewer genes: nothing is normalised anew.
+ruleorder: drop_pam50 > normalise_rna
+
+
+rule drop_pam50:
+    input:
+        normalised=f"{EXPERIMENT}/rna/r{{repeat}}f{{fold}}.h5ad",
+        folds=f"{EXPERIMENT}/split/folds.parquet",
+    output:
+        reduced=f"{EXPERIMENT}/controls/{WITHOUT}-1/rna/r{{repeat}}f{{fold}}.h5ad",
+    log:
+        f"{RESULTS}/logs/rna/drop_pam50/{MAIN}/r{{repeat}}f{{fold}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/rna/drop_pam50/{MAIN}/r{{repeat}}f{{fold}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        cfg=cfg("rna", "drop_pam50"),
+        code=code("rna", "drop_pam50"),
+    message:
+        "rna: without PAM50's genes, repeat {wildcards.repeat}, fold {wildcards.fold}"
+    script:
+        "../scripts/rna/drop_pam50.py"

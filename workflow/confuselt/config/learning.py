@@ -60,13 +60,14 @@ class Finetune(Block):
 
 
 class Controls(Block):
-    """Negative controls through the whole chain."""
+    """Controls through the whole chain."""
 
-    kinds: list[Literal["permuted", "permuted-within-site", "mispaired", "mispaired-within-site", "shuffled-cells"]] = Field(
-        ["permuted", "mispaired"],
-        description="which controls are run: outcomes permuted, slides and RNA mispaired before pretraining, cells dealt out anew over the instances",
+    kinds: list[Literal["permuted", "permuted-within-site", "mispaired", "mispaired-within-site", "shuffled-cells", "without-pam50"]] = Field(
+        ["permuted", "mispaired", "without-pam50"],
+        description="which controls are run: outcomes permuted, slides and RNA mispaired before pretraining, cells dealt out anew over the instances; "
+        "without-pam50: pretraining sees neither PAM50's genes nor what follows them in the training patients (|r| ≥ 0.5)",
     )
-    draws: int = Field(1, ge=1, description="draws per control")
+    draws: int = Field(1, ge=1, description="draws per control (without-pam50 has one: nothing in it is drawn)")
 
 
 class Planned(Block):
@@ -120,7 +121,7 @@ class Evaluate(Block):
         [*BASELINES, "clinical+both-pretrained-cells"],
         description="baselines, tuned on the inner part; clinical+ARM: clinical score and an arm's in one model, for any arm of finetune.arms",
     )
-    controls: Controls = Field(Controls(), description="negative controls")
+    controls: Controls = Field(Controls(), description="controls")
     leaky: Leaky = Field(Leaky(), description="leaky chance")
     draws: int = Field(1000, ge=100, description="bootstrap draws")
     k: list[int] = Field([1, 5, 10, 50], description="recall@k")

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from confuselt.evaluate.names import WITHOUT
+
 QUESTIONS = {
     "modality": "Does a second modality help?",
     "pretraining": "Does contrastive pretraining help a slide-only model?",
@@ -61,6 +63,29 @@ def joint_model(comparisons: pd.DataFrame) -> list[str]:
             lines.append(f"{sides}: not compared, {row['reason']}.")
         else:
             lines.append(f"{sides}: {row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}): {said[row['verdict']]}.")
+    return lines
+
+
+def without_pam50(comparisons: pd.DataFrame, dropped: list[dict[str, int]]) -> list[str]:
+    """What pretraining is worth for PAM50 when it sees none of the genes that define it.
+
+    Parameters
+    ----------
+    comparisons : DataFrame
+    dropped : list of dict
+        Per fold: genes ``named`` (PAM50's), ``followers`` of these, and ``left``.
+    """
+    if not dropped:
+        return []
+    mean = {k: f"{np.mean([d[k] for d in dropped]):.0f}" for k in ("named", "followers", "left")}
+    lines = [
+        f"Left out: {mean['named']} genes of PAM50 and {mean['followers']} that follow one of them in the training patients (mean of folds); {mean['left']} stay."
+    ]
+    rows = comparisons[(comparisons["task"] == "pam50") & (comparisons["question"] == "pretraining")]
+    for a, b in ((WITHOUT, "wsi-scratch-cells"), ("wsi-pretrained-cells", WITHOUT)):
+        for row in rows[(rows["arm_a"] == a) & (rows["arm_b"] == b)].to_dict("records"):
+            told = f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})" if row["status"] == "ok" else f"not compared, {row['reason']}"
+            lines.append(f"{a} against {b}: {told}.")
     return lines
 
 

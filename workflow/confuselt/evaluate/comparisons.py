@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from confuselt.evaluate.inner import InnerPredictions, inner_choice
-from confuselt.evaluate.names import BASE_ARMS
+from confuselt.evaluate.names import BASE_ARMS, WITHOUT
 from confuselt.evaluate.retrieval import Gallery, common_galleries, recall_block
 from confuselt.evaluate.schema import COMPARISONS
 from confuselt.evaluate.scores import Block, Scorer
@@ -77,6 +77,8 @@ def beside(arms: list[str]) -> list[Contrast]:
         questions.append(("cells", "wsi-pretrained-cells", ("shuffled-cells",)))
     if "mispaired" in arms:
         questions.append(("pretraining", "both-pretrained-cells", ("mispaired",)))
+    if WITHOUT in arms:
+        questions += [("pretraining", WITHOUT, ("wsi-scratch-cells",)), ("pretraining", "wsi-pretrained-cells", (WITHOUT,))]
     questions += [("clinical", arm, ("clinical",)) for arm in arms if arm.startswith("clinical+")]
     found = [Contrast(q, BESIDE, a, natural_inputs(a), b) for q, a, b in questions]
     single = (("wsi", "wsi-pretrained-cells"), ("rna", "rna-pretrained"))

@@ -1,4 +1,4 @@
-"""Names of baselines and negative controls, for the config and for evaluation: jobs import no config module."""
+"""Names of baselines and controls, for the config and for evaluation: jobs import no config module."""
 
 BASELINES = ("clinical", "pca-cox", "mean-pool", "cca", "late-fusion")
 # Before an arm's name: the arm's score and the clinical one in one model.
@@ -7,6 +7,8 @@ PLUS = "clinical+"
 SINGLES = ("wsi-scratch-cells", "rna-scratch")
 PERMUTED = ("permuted", "permuted-within-site")
 MISPAIRED = ("mispaired", "mispaired-within-site")
-CONTROLS = (*PERMUTED, *MISPAIRED, "shuffled-cells")
+# No negative control but a sensitivity run: the same pairs without what defines the label. Nothing in it is drawn.
+WITHOUT = "without-pam50"
+CONTROLS = (*PERMUTED, *MISPAIRED, "shuffled-cells", WITHOUT)
 # The arm whose chain a control repeats: the one in which what it breaks would show.
-BASE_ARMS = dict.fromkeys(CONTROLS, "both-pretrained-cells") | {"shuffled-cells": "wsi-pretrained-cells"}
+BASE_ARMS = dict.fromkeys(CONTROLS, "both-pretrained-cells") | dict.fromkeys(("shuffled-cells", WITHOUT), "wsi-pretrained-cells")

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from confuselt.evaluate.answers import answers, cannot_answer, joint_model
+from confuselt.evaluate.answers import answers, cannot_answer, joint_model, without_pam50
 from confuselt.evaluate.calibration_figures import incidence_figure, net_benefit_figure, reliability_figure
 from confuselt.evaluate.cohort_page import intersection_figure, one_clock, reason_counts, sites_figure
 from confuselt.evaluate.figures import above_median, embedding, forest, kaplan_meier, pretraining_figure, retrieval_figure
@@ -49,6 +49,7 @@ class Sources:
     cells_index: Path
     rna_index: Path
     arm_models: list[Path]
+    reduced: list[Path]
     checkpoint: Path | None
     grids: Path | None
 
@@ -72,6 +73,7 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         "figures": {name: _data_uri(figure) for name, figure in figures.items()},
         "plan": plan_facts(sources.plan, models),
         "joint": joint_model(tables["comparisons"]),
+        "without": without_pam50(tables["comparisons"], dropped_genes(sources.reduced)),
         "details": detail_metrics(tables["metrics"]),
         "probe": probe_summary(tables["curves"]),
         "missing": missing_outcomes(tables["clinical"][tables["clinical"]["status"] == "ok"], endpoints),
@@ -132,6 +134,15 @@ def plan_facts(plan: Path, models: dict[str, dict]) -> dict:
     """Hash of the plan in force, and the arms that were trained under another one."""
     content = read_plan(plan)
     return {**content, "changed": sorted(arm for arm, m in models.items() if m["plan"] != content["hash"])}
+
+
+def dropped_genes(reduced: list[Path]) -> list[dict[str, int]]:
+    """Per fold of the run without PAM50's genes: how many were ``named``, ``followers`` of these, and ``left``."""
+    found = []
+    for path in reduced:
+        with h5py.File(path) as file:
+            found.append(json.loads(file["uns/dropped"].asstr()[()]))
+    return found
 
 
 def detail_metrics(metrics: pd.DataFrame) -> list[dict]:

@@ -44,6 +44,7 @@ def main(
     cells_index: Path,
     rna_index: Path,
     arm_models: list[Path],
+    reduced: list[Path],
     report: Output,
     forest: Output,
     retrieval_figure: Output,
@@ -70,6 +71,7 @@ def main(
         cells_index,
         rna_index,
         arm_models,
+        reduced,
         checkpoint,
         grids,
     )
