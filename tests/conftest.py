@@ -1,11 +1,13 @@
 """Shared fixtures: a tiny simulated cohort through the real workflow, and where the shared real data lies."""
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from slurm_cluster import Slurm, one_node
@@ -54,6 +56,14 @@ def shared(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"real data {Path('shared/data').joinpath(*parts)} is not on this machine")
     return path
+
+
+def script(name: str) -> ModuleType:
+    """A script (``stage/rule``) as a module."""
+    spec = importlib.util.spec_from_file_location(Path(name).name, ROOT / f"workflow/scripts/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def snakemake(folder: Path, *arguments: str, config: dict | None = None, check: bool = True) -> subprocess.CompletedProcess:

@@ -1,10 +1,8 @@
 """The two halves of reading a cohort: slides and RNA know nothing of outcomes, a cohort without clinical table loses nobody."""
 
-import importlib.util
-
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import script
 
 CFG = {
     "acquire.id_column": "patient_id",
@@ -20,10 +18,7 @@ CFG = {
 
 
 def run(name, **arguments):
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"workflow/scripts/acquire/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.main(**arguments)
+    script(f"acquire/{name}").main(**arguments)
 
 
 def acquire(folder, clinical=None, **changes):

@@ -1,12 +1,10 @@
 """Scores made of other scores: late fusion, and clinical plus an arm."""
 
-import importlib.util
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT
+from conftest import script
 from lifelines import CoxPHFitter
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
@@ -168,13 +166,6 @@ def test_late_fusion_is_the_mean_of_what_both_say(world):
     assert np.isfinite(fuse(flat)["value"]).all()
 
 
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"workflow/scripts/finetune/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
-
-
 def written(folder, arm, inputs, facts, table, status="ok", reason=""):
     rows = table.assign(arm=arm, draw=0, missing=None, missing_rate=0.0, repeat=0, fold=0, inputs=inputs)
     write_table(rows[list(PREDICTIONS.columns)] if status == "ok" else rows.iloc[:0][list(PREDICTIONS.columns)], folder / f"{arm}.parquet", PREDICTIONS)
@@ -198,13 +189,13 @@ def test_scripts_write_predictions_or_the_reason(world, tmp_path):
         content, table = load_checkpoint(out["models"]), read_table(out["predictions"], PREDICTIONS)
         return content, table
 
-    script("fit_late_fusion")(**files("arm", ["wsi-scratch-cells", "rna-scratch"]), **out)
+    script("finetune/fit_late_fusion").main(**files("arm", ["wsi-scratch-cells", "rna-scratch"]), **out)
     content, table = result()
     assert content["status"] == "ok" and content["folds"] == [{"not_learnable": {"dss": "rna: no events among 200 patients"}}]
     assert set(table["arm"]) == {"late-fusion"} and set(table["fold"]) == {0} and len(table) == 24 * 4
-    script("fit_late_fusion")(**files("arm", ["rna-scratch"]), **out)
+    script("finetune/fit_late_fusion").main(**files("arm", ["rna-scratch"]), **out)
     assert result()[0]["reason"] == "wsi-scratch-cells is not among finetune.arms" and result()[1].empty
-    plus = script("fit_clinical_plus")
+    plus = script("finetune/fit_clinical_plus").main
     facts = {"clinical": tmp_path / "clinical_table.parquet", **out}
     plus(**files("score", ["clinical", "both-scratch-cells"]), arm="both-scratch-cells", **facts)
     content, table = result()

@@ -1,6 +1,5 @@
 """Leaky chance: choosing the epoch on the test fold lifts chance, choosing it on the inner part does not."""
 
-import importlib.util
 import json
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import ROOT
+from conftest import script
 from lifelines.utils import concordance_index
 
 from confuselt.acquire.schema import CLINICAL
@@ -137,11 +136,8 @@ def files(tmp_path):
     [({}, ""), ({"tasks.survival": []}, "tasks.survival names no endpoint"), ({"evaluate.leaky": {"seeds": 0, "epochs": 3}}, "evaluate.leaky.seeds is 0")],
 )
 def test_the_script_writes_curves_or_a_reason(files, changes, reason):
-    spec = importlib.util.spec_from_file_location("fit_leaky_chance", ROOT / "workflow/scripts/finetune/fit_leaky_chance.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
     out = files / "out.parquet"
-    script.main(files / "store.h5", files / "folds.parquet", files / "clinical.parquet", out, {**CFG, **changes})
+    script("finetune/fit_leaky_chance").main(files / "store.h5", files / "folds.parquet", files / "clinical.parquet", out, {**CFG, **changes})
     table, meta = read_table(out, CURVES), json.loads(pq.read_schema(out).metadata[b"meta"])
     assert meta == {"status": "not available" if reason else "ok", "reason": reason}
     assert len(table) == (0 if reason else 2 * 2 * 3)

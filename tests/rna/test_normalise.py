@@ -4,7 +4,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, shared
+from conftest import script, shared
 
 from confuselt.config.root import Config
 from confuselt.rna.normalise import Normaliser, fit_normaliser, fit_trend, shows_common_genes, size_factors, vst
@@ -115,12 +115,8 @@ def test_a_nearly_empty_training_patient_does_not_take_the_reference_from_all_ot
 
 
 def test_the_fold_goes_on_without_such_a_patient(tmp_path):
-    import importlib.util
     import json
 
-    spec = importlib.util.spec_from_file_location("normalise_rna", ROOT / "workflow/scripts/rna/normalise_rna.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
     data = counts()
     data.X[:30, 100:] *= (np.arange(30) % 2)[:, None]
     data.X[35, :100] = 0
@@ -128,7 +124,7 @@ def test_the_fold_goes_on_without_such_a_patient(tmp_path):
     roles = ["train"] * 30 + ["inner"] * 3 + ["test"] * 7
     folds = pd.DataFrame({"repeat": 0, "fold": 0, "patient_id": data.obs_names, "site": "S", "role": roles})
     folds.to_parquet(tmp_path / "folds.parquet")
-    script.main(tmp_path / "counts.h5ad", tmp_path / "folds.parquet", tmp_path / "out.h5ad", tmp_path / "out.json", 0, 0, CFG)
+    script("rna/normalise_rna").main(tmp_path / "counts.h5ad", tmp_path / "folds.parquet", tmp_path / "out.h5ad", tmp_path / "out.json", 0, 0, CFG)
     out = ad.read_h5ad(tmp_path / "out.h5ad")
     assert set(data.obs_names) - set(out.obs_names) == {"P35"} == set(json.loads(out.uns["excluded"]))
     assert set(read_profiles(tmp_path / "out.h5ad").of) == set(out.obs_names)

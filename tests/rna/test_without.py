@@ -1,13 +1,12 @@
 """The run without PAM50's genes: what is dropped, and that test patients have no say in it."""
 
-import importlib.util
 import json
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import script
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,9 +60,6 @@ def test_test_patients_have_no_say():
 @pytest.fixture
 def run(tmp_path):
     """`drop_pam50` on a fold of a matrix with these genes: path of what it wrote."""
-    spec = importlib.util.spec_from_file_location("drop_pam50", ROOT / "workflow/scripts/rna/drop_pam50.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
 
     def made(genes, **uns):
         values, train = matrix()
@@ -74,7 +70,7 @@ def run(tmp_path):
         full.write_h5ad(tmp_path / "full.h5ad")
         roles = {"repeat": 0, "fold": 1, "patient_id": ids, "site": None, "role": np.where(train, "train", "test")}
         write_table(pd.DataFrame(roles), tmp_path / "folds.parquet", FOLDS)
-        script.main(tmp_path / "full.h5ad", tmp_path / "folds.parquet", tmp_path / "reduced.h5ad", 0, 1)
+        script("rna/drop_pam50").main(tmp_path / "full.h5ad", tmp_path / "folds.parquet", tmp_path / "reduced.h5ad", 0, 1)
         return tmp_path / "reduced.h5ad"
 
     return made

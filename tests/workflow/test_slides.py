@@ -1,6 +1,5 @@
 """From pixels: a small cohort of drawn slides through every stage, and slides that cannot be used among a user's own."""
 
-import importlib.util
 import json
 import shutil
 
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT, Recorded, snakemake
+from conftest import ROOT, Recorded, script, snakemake
 from contents import contents
 from test_smoke import OF_SLIDES
 from tile.slides import drawn_slide
@@ -146,16 +145,13 @@ def test_slide_scripts_read_every_key_that_they_state(drawn, cohort, tmp_path):
         "cells/index_cells": {"parts": [cohort / f"cells/{group}.parquet"], "slides": slides, "index": tmp_path / "c.parquet"},
     }
     for name, arguments in calls.items():
-        script = ROOT / f"workflow/scripts/{name}.py"
-        spec = importlib.util.spec_from_file_location(script.stem, script)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        cfg = Recorded({**settings(script, config), "data": str(cohort / "acquire/simulated"), "rows": rows})
+        path, module = ROOT / f"workflow/scripts/{name}.py", script(name)
+        cfg = Recorded({**settings(path, config), "data": str(cohort / "acquire/simulated"), "rows": rows})
         for value in arguments.values():
             if not isinstance(value, list):
                 value.parent.mkdir(parents=True, exist_ok=True)
         module.main(**arguments, cfg=cfg)
-        unread = set(settings(script, config)) - cfg.read
+        unread = set(settings(path, config)) - cfg.read
         assert not unread, f"{name} states keys that it never reads: {unread}"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT, TINY, Recorded, snakemake
+from conftest import ROOT, TINY, Recorded, script, snakemake
 
 from confuselt.config.generate import TABLES
 from confuselt.content import content_hash
@@ -135,8 +135,6 @@ def test_every_job_logged_and_benchmarked(tiny):
 
 def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_path):
     """Run each script's main in this process with a recording cfg."""
-    import importlib.util
-
     config = load_config(ROOT / "config/config.yaml", tiny / "config.json")
     sim = cohort / "acquire/simulated"
     acquired = {k: cohort / f"acquire/{k}.parquet" for k in ("slides", "rna", "clinical", "patients", "downloads")}
@@ -231,20 +229,17 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
         ),
     }
     for name, arguments in calls.items():
-        script = ROOT / f"workflow/scripts/{name}.py"
-        spec = importlib.util.spec_from_file_location(script.stem, script)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        cfg = Recorded(settings(script, config))
-        filled = {k: tmp_path / f"{script.stem}.{k}.out" if v == "o" else v for k, v in arguments.items()}
+        path, module = ROOT / f"workflow/scripts/{name}.py", script(name)
+        cfg = Recorded(settings(path, config))
+        filled = {k: tmp_path / f"{path.stem}.{k}.out" if v == "o" else v for k, v in arguments.items()}
         module.main(**filled, cfg=cfg)
-        if script.stem == "finetune_arm":  # an arm from scratch fits its own scaling
+        if path.stem == "finetune_arm":  # an arm from scratch fits its own scaling
             module.main(**{**filled, "arm": "both-scratch-cells", "checkpoints": []}, cfg=cfg)
-        if script.stem == "make_folds":  # the other way to folds reads its own keys
+        if path.stem == "make_folds":  # the other way to folds reads its own keys
             folds_of_user = pd.read_parquet(folds).query("role == 'test'").rename(columns={"fold": "test_fold"})
             folds_of_user[["patient_id", "test_fold"]].to_csv(tmp_path / "folds.csv", index=False)
             module.main(**filled, cfg=cfg, fold_file=tmp_path / "folds.csv")
-        unread = set(settings(script, config)) - cfg.read
+        unread = set(settings(path, config)) - cfg.read
         assert not unread, f"{name} states keys that it never reads: {unread}"
 
 

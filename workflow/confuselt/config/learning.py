@@ -64,8 +64,8 @@ class Controls(Block):
 
     kinds: list[Literal["permuted", "permuted-within-site", "mispaired", "mispaired-within-site", "shuffled-cells", "without-pam50"]] = Field(
         ["permuted", "mispaired", "without-pam50"],
-        description="which controls are run: outcomes permuted, slides and RNA mispaired before pretraining, cells dealt out anew over the instances; "
-        "without-pam50: pretraining sees neither PAM50's genes nor what follows them in the training patients (|r| ≥ 0.5)",
+        description="which controls are run: outcomes permuted, slides and RNA mispaired before pretraining, cells dealt out anew over the instances, "
+        "pretraining without PAM50's genes and their followers (docs/STATISTICS.md)",
     )
     draws: int = Field(1, ge=1, description="draws per control (without-pam50 has one: nothing in it is drawn)")
 

@@ -59,11 +59,13 @@ def joint_model(comparisons: pd.DataFrame) -> list[str]:
     lines = []
     for row in comparisons[comparisons["question"] == "single-input"].to_dict("records"):
         sides = f"{row['task']}: {row['arm_a']} with {row['inputs_a']} alone against {row['arm_b']}"
-        if row["status"] != "ok":
-            lines.append(f"{sides}: not compared, {row['reason']}.")
-        else:
-            lines.append(f"{sides}: {row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}): {said[row['verdict']]}.")
+        lines.append(f"{sides}: {_numbers(row)}" + (f": {said[row['verdict']]}." if row["status"] == "ok" else "."))
     return lines
+
+
+def _numbers(row: dict) -> str:
+    """Difference with its interval, or why there is none."""
+    return f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})" if row["status"] == "ok" else f"not compared, {row['reason']}"
 
 
 def without_pam50(comparisons: pd.DataFrame, dropped: list[dict[str, int]]) -> list[str]:
@@ -84,8 +86,7 @@ def without_pam50(comparisons: pd.DataFrame, dropped: list[dict[str, int]]) -> l
     rows = comparisons[(comparisons["task"] == "pam50") & (comparisons["question"] == "pretraining")]
     for a, b in ((WITHOUT, "wsi-scratch-cells"), ("wsi-pretrained-cells", WITHOUT)):
         for row in rows[(rows["arm_a"] == a) & (rows["arm_b"] == b)].to_dict("records"):
-            told = f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})" if row["status"] == "ok" else f"not compared, {row['reason']}"
-            lines.append(f"{a} against {b}: {told}.")
+            lines.append(f"{a} against {b}: {_numbers(row)}.")
     return lines
 
 

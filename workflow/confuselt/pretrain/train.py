@@ -76,7 +76,7 @@ def pretrain(
         Columns of ``pretrain/history``.
     """
     pairs = {role: [p for p in bags.of_patients(roles[role]) if p in rna.of] for role in ("train", "inner")}
-    reason = bags.missing or ((rna.reason or "no RNA") if not rna.of else None)
+    reason = bags.missing or (None if rna.of else rna.reason or "no RNA")
     if reason is None and len(pairs["train"]) < 4:
         reason = f"{len(pairs['train'])} training patients have both a slide and RNA, 4 needed"
     if reason:

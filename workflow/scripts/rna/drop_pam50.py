@@ -5,8 +5,8 @@ import logging
 from pathlib import Path
 
 import anndata as ad
-import pandas as pd
 
+from confuselt.rna.empty import no_patients
 from confuselt.rna.genes import PAM50_GENES
 from confuselt.rna.without import without
 from confuselt.run_step import Output, run_step
@@ -37,8 +37,7 @@ def main(normalised: Path, folds: Path, reduced: Output, repeat: int, fold: int)
     )
     if reason:
         log.warning("not available: %s", reason)
-        out = ad.AnnData(obs=pd.DataFrame(index=adata.obs_names[:0]))
-        out.uns["reason"] = reason
+        out = no_patients(adata, reason)
     else:
         out = adata[:, left].copy()
     out.uns.update(stamp=get_stamp(), dropped=json.dumps(counted))

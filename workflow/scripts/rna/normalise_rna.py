@@ -7,6 +7,7 @@ from pathlib import Path
 import anndata as ad
 import pandas as pd
 
+from confuselt.rna.empty import no_patients
 from confuselt.rna.normalise import fit_normaliser
 from confuselt.run_step import Output, run_step
 from confuselt.split.roles import read_roles
@@ -24,9 +25,8 @@ def main(counts: Path, folds: Path, normalised: Output, normaliser: Output, repe
     roles = read_roles(read_table(folds, FOLDS), repeat, fold)
     train = [p for p in roles["train"] if p in set(adata.obs_names)]
     if len(train) < 2:
-        reason = f"{len(train)} training patients have RNA"
-        empty = ad.AnnData(obs=pd.DataFrame(index=adata.obs_names[:0]))
-        empty.uns.update(stamp=get_stamp(), reason=reason)
+        empty = no_patients(adata, f"{len(train)} training patients have RNA")
+        empty.uns["stamp"] = get_stamp()
         empty.write_h5ad(normalised)
         Path(normaliser).write_text("{}")
         return
