@@ -1,7 +1,6 @@
-"""The validated config, where things lie, and the input functions of every stage."""
+"""The validated config, where things lie, and the input functions of every stage; those of a cohort from GDC are in gdc.smk."""
 
 import os
-import re
 from functools import cache
 from pathlib import Path
 
@@ -9,7 +8,6 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from confuselt.acquire.downloads import FILES
-from confuselt.acquire.pinned import cohort_rows, left_out, manifest_path
 from confuselt.acquire.sources import (
     absent_files,
     bag_files,
@@ -182,106 +180,12 @@ def bags_of(stream):
     return lambda wildcards: bag_files(CONFIG.for_cohort(wildcards.cohort), stream)
 
 
-# --- acquire: a project of GDC
-
-GDC_COHORTS = [
-    name
-    for name in filter(None, (CONFIG.cohort, CONFIG.predict.name))
-    if CONFIG.for_cohort(name).acquire.source == "gdc"
-]
-# One job fetches, tiles, embeds, types and deletes the slides of these.
-STREAMED = [n for n in GDC_COHORTS if not CONFIG.for_cohort(n).acquire.keep_slides]
-# Over all jobs of a run, on a cluster too. A resource without a limit would bound nothing.
-workflow.register_resource("connections", CONFIG.acquire.connections)
-workflow.register_resource("slides_on_disk", CONFIG.acquire.slides_on_disk)
-
-
-def only(cohorts):
-    """Constraint of the wildcard {cohort}: these names, or none."""
-    return "|".join(map(re.escape, cohorts)) or r"(?!)"
-
-
 def asked(function, *arguments):
     """What a function says of the manifest; that it is absent is said when a job needs it, since `cohort` itself must run."""
     try:
         return function(*arguments)
     except ValueError as fault:
         raise WorkflowError(str(fault))
-
-
-def of_download(name):
-    """How a job fetches, never what: a resource, so that no other value runs the job again."""
-
-    def of(wildcards):
-        block = CONFIG.for_cohort(wildcards.cohort).acquire
-        fixed = {"connections": min(block.segments, CONFIG.acquire.connections)}
-        value = fixed[name] if name in fixed else getattr(block, name, None)
-        if hasattr(block.gdc, name):
-            value = getattr(block.gdc, name)
-        return value if isinstance(value, int) else str(value or "")
-
-    return of
-
-
-@cache
-def pinned(cohort, what=None):
-    """Used rows of a cohort's manifest, of one kind or of all."""
-    return asked(cohort_rows, CONFIG.for_cohort(cohort), cohort, what)
-
-
-def cohort_mb(wildcards):
-    """MB of all slides of a cohort."""
-    return sum(row["bytes"] for row in pinned(wildcards.cohort, "slide")) >> 20
-
-
-def fetched_rows(wildcards):
-    """Slides of a group with what their download needs."""
-    known = {row["slide_id"]: row for row in pinned(wildcards.cohort, "slide")}
-    keys = ("file_id", "file_name", "bytes")
-    return [
-        {**row, **{k: known[row["slide_id"]][k] for k in keys}}
-        for row in rows_of_group(wildcards)
-    ]
-
-
-def group_mb(wildcards):
-    """MB of the slides of a group."""
-    return sum(row["bytes"] for row in fetched_rows(wildcards)) >> 20
-
-
-def pins_of_cohorts(wildcards):
-    """Manifests of all cohorts that come from GDC."""
-    if not GDC_COHORTS:
-        raise WorkflowError(
-            f"`snakemake cohort` pins the files of a cohort of GDC; acquire.source is '{CONFIG.acquire.source}'"
-        )
-    return [str(manifest_path(name)) for name in GDC_COHORTS]
-
-
-def file_rows(wildcards):
-    """Files of the manifest that are no slide."""
-    keys = (
-        "file_id",
-        "what",
-        "patient_id",
-        "sample_id",
-        "file",
-        "file_name",
-        "md5",
-        "bytes",
-    )
-    return [
-        {k: row[k] for k in keys}
-        for row in pinned(wildcards.cohort)
-        if row["what"] != "slide"
-    ]
-
-
-def not_chosen(wildcards):
-    """Files of the project that the manifest leaves out, with the reason."""
-    if wildcards.cohort not in GDC_COHORTS:
-        return []
-    return asked(left_out, CONFIG.for_cohort(wildcards.cohort), wildcards.cohort)
 
 
 def rows_of_folder(wildcards):
@@ -293,24 +197,6 @@ def rows_of_cohort(wildcards):
     """Sheet rows of all slides of a cohort."""
     config = CONFIG.for_cohort(wildcards.cohort)
     return asked(slide_rows, config, wildcards.cohort)
-
-
-def fetched_of_group(wildcards):
-    """The part that says which slides of a group were fetched; for a cohort of GDC only."""
-    if wildcards.cohort not in GDC_COHORTS:
-        return []
-    return f"{RESULTS}/cohorts/{wildcards.cohort}/acquire/fetched/{wildcards.group}.parquet"
-
-
-def fetched_parts(wildcards):
-    """What every job says of the files that it fetched."""
-    if wildcards.cohort not in GDC_COHORTS:
-        return []
-    folder = f"{RESULTS}/cohorts/{wildcards.cohort}/acquire"
-    return [
-        f"{folder}/files.parquet",
-        *(f"{folder}/fetched/{g}.parquet" for g in sorted(grouped(wildcards.cohort))),
-    ]
 
 
 # --- slides: a job per group in simulate, tile, embed and cells
