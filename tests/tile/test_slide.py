@@ -33,6 +33,20 @@ def test_a_coarser_resolution_has_the_same_field_of_view(drawn):
     assert np.abs(coarse - exact).mean() < 0.5 * np.abs(coarse - shifted).mean()
 
 
+def test_the_whole_slide_is_read_in_bands_of_bounded_size(drawn, monkeypatch):
+    """A slide without a pyramid is read as one of many levels: little at a time, and the same picture."""
+    path, _ = drawn
+    at_once = Slide(path).whole(4.0)
+    reads, slide = [], Slide(path)
+    inner = slide._slide.read_region
+    monkeypatch.setattr(slide._slide, "read_region", lambda at, level, shape: reads.append(shape) or inner(at, level, shape))
+    monkeypatch.setattr("confuselt.tile.slide.BAND", 10_000)
+    banded = slide.whole(4.0)
+    assert len(reads) > 5 and max(w * h for w, h in reads) <= 1.1 * 10_000
+    assert banded.shape == at_once.shape
+    assert np.abs(banded.astype(int) - at_once).mean() < 1
+
+
 def test_outside_of_the_slide_is_white(drawn):
     path, shown = drawn
     h, w = shown.image.shape[:2]

@@ -10,6 +10,7 @@ from confuselt.unusable import Unusable
 
 # Outside of these a stated mpp is a mistake: 0.1 is a 100x objective, 2 a thumbnail.
 LEAST_MPP, MOST_MPP = 0.1, 2.0
+BAND = 32_000_000  # pixels of a level that are read at once
 
 
 class Slide:
@@ -84,8 +85,7 @@ class Slide:
         Unusable
             The file is broken here.
         """
-        wanted = width / size[0]
-        level = max((i for i, d in enumerate(self._downsamples) if d <= wanted * 1.01), default=0)
+        level = self._level(width / size[0])
         scale = self._downsamples[level]
         shape = (max(1, round(width / scale)), max(1, round(height / scale)))
         try:
@@ -99,6 +99,21 @@ class Slide:
         return rgb if shape == size else cv2.resize(np.ascontiguousarray(rgb), size, interpolation=cv2.INTER_AREA)
 
     def whole(self, mpp: float) -> np.ndarray:
-        """The whole slide at about `mpp` µm per pixel, RGB."""
-        size = (max(1, round(self.width * self.mpp / mpp)), max(1, round(self.height * self.mpp / mpp)))
-        return self.read(0, 0, self.width, self.height, size)
+        """The whole slide at about `mpp` µm per pixel, RGB.
+
+        Read band by band: a slide whose smallest level is large (40 mm without a pyramid: 14 GB) needs no more memory than another.
+        """
+        width, height = (max(1, round(v * self.mpp / mpp)) for v in (self.width, self.height))
+        scale = self._downsamples[self._level(self.width / width)]
+        rows = max(1, int(BAND * height * scale**2 // (self.width * self.height)))
+        bands = []
+        for top in range(0, height, rows):
+            bottom = min(top + rows, height)
+            # At whole pixels of the level: OpenSlide would blur at others.
+            y, end = (round(round(v * self.height / height / scale) * scale) for v in (top, bottom))
+            bands.append(self.read(0, y, self.width, end - y, (width, bottom - top)))
+        return np.concatenate(bands)
+
+    def _level(self, downsample: float) -> int:
+        """The smallest level that is no coarser."""
+        return max((i for i, d in enumerate(self._downsamples) if d <= downsample * 1.01), default=0)

@@ -19,7 +19,8 @@ def optical_density(image: np.ndarray) -> np.ndarray:
     Glass is the 95th percentile per channel, at least 200: a slide without glass keeps a sane reference.
     """
     glass = np.maximum(np.percentile(image.reshape(-1, 3), 95, axis=0), 200).astype(np.float32)
-    return np.maximum(-np.log10((image.astype(np.float32) + 1) / (glass + 1)), 0)
+    values = np.arange(256, dtype=np.float32)[:, None]
+    return cv2.LUT(image, np.maximum(-np.log10((values + 1) / (glass + 1)), 0)[None])
 
 
 def find_tissue(image: np.ndarray, mpp: float) -> tuple[np.ndarray, np.ndarray]:
