@@ -8,11 +8,12 @@ import pytest
 from confuselt.predict.cohort import _pattern_vector, check_recipe
 
 
-def test_recipe_names_both():
-    facts = {"recipe": {"tile": {"name": "uni", "d": 1024, "dtype": "float16"}}}
-    check_recipe(facts, SimpleNamespace(recipe={"tile": {"name": "uni", "d": 1024, "dtype": "float16"}}))
-    with pytest.raises(ValueError, match="trained on name 'uni', this cohort has 'conch'"):
-        check_recipe(facts, SimpleNamespace(recipe={"tile": {"name": "conch", "d": 1024, "dtype": "float16"}}))
+@pytest.mark.parametrize(("key", "other"), [("name", "conch"), ("weights", "fe12"), ("d", 768), ("mpp", 1.0), ("tile_px", 256)])
+def test_recipe_names_both(key, other):
+    trained = {"name": "uni", "weights": "ab34", "d": 1024, "dtype": "float16", "tile_px": 224, "mpp": 0.5}
+    check_recipe({"recipe": {"tile": trained}}, SimpleNamespace(recipe={"tile": dict(trained)}))
+    with pytest.raises(ValueError, match=f"trained on {key} {trained[key]!r}, this cohort has {other!r}"):
+        check_recipe({"recipe": {"tile": trained}}, SimpleNamespace(recipe={"tile": {**trained, key: other}}))
 
 
 def test_vector_of_both_modalities_is_their_unit_mean():

@@ -35,6 +35,7 @@ def test_shipped_configs_are_valid(path):
         ({"finetunes": {}}, "did you mean 'finetune'"),
         ({"split": {"folds": "one"}}, "split.folds"),
         ({"split": {"folds": 1}}, "greater than or equal to 2"),
+        ({"embed": {"encoder": "efficientnet-lite0"}, "tile": {"size": 256}}, "tile.size 256: efficientnet-lite0 takes tiles of 224 pixels"),
         ({"evaluate": {"primary": "xyz"}}, "evaluate.primary 'xyz' is no endpoint"),
         ({"finetune": {"arms": ["wsi"]}}, "unknown arms"),
         ({"evaluate": {"baselines": ["clinical+rna"]}}, "unknown baselines ['clinical+rna']; known: ['clinical', 'pca-cox'"),

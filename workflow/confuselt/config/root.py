@@ -74,6 +74,10 @@ class Config(Block):
             raise ValueError(
                 f"cells.method classical reads slides: embed.encoder must be one that does ({', '.join(SLIDE_ENCODERS)}), not '{self.embed.encoder}'"
             )
+        if self.from_slides and self.tile.size != SLIDE_ENCODERS[self.embed.encoder]:
+            raise ValueError(
+                f"tile.size {self.tile.size}: {self.embed.encoder} takes tiles of {SLIDE_ENCODERS[self.embed.encoder]} pixels; for another field of view set tile.mpp"
+            )
         if self.acquire.source == "simulate" and (self.simulate.level == "slides") != self.from_slides:
             raise ValueError(
                 f"simulate.level '{self.simulate.level}' and embed.encoder '{self.embed.encoder}' do not fit: slides go with {', '.join(SLIDE_ENCODERS)}, features with any other name"

