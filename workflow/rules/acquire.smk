@@ -215,11 +215,11 @@ rule stream_slides:
         **(
             {}
             if CONFIG.cells.method == "ready"
-            else {"typed": f"{COHORT}/cells/{{group}}.parquet"}
+            else {"typed": f"{COHORT}/cells/parts/{{group}}.parquet"}
         ),
         part=f"{COHORT}/acquire/fetched/{{group}}.parquet",
-        tiles=f"{COHORT}/tile/{{group}}.parquet",
-        embedded=f"{COHORT}/embed/{CONFIG.embed.encoder}/{{group}}.parquet",
+        tiles=f"{COHORT}/tile/parts/{{group}}.parquet",
+        embedded=f"{COHORT}/embed/{CONFIG.embed.encoder}/parts/{{group}}.parquet",
     log:
         f"{RESULTS}/logs/acquire/stream_slides.{{cohort}}/{{group}}.log",
     benchmark:

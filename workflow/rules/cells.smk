@@ -37,10 +37,10 @@ rule import_cells:
 
 rule find_cells:
     input:
-        tiles=f"{COHORT}/tile/{{group}}.parquet",
+        tiles=f"{COHORT}/tile/parts/{{group}}.parquet",
         slides=slides_of_group,
     output:
-        part=f"{COHORT}/cells/{{group}}.parquet",
+        part=f"{COHORT}/cells/parts/{{group}}.parquet",
     log:
         f"{RESULTS}/logs/cells/find_cells.{{cohort}}/{{group}}.log",
     benchmark:

@@ -218,7 +218,7 @@ def rows_of_group(wildcards):
 def parts_of(folder):
     """Input function for the index parts of all groups."""
     return lambda wildcards: [
-        f"{RESULTS}/cohorts/{wildcards.cohort}/{folder}/{group}.parquet"
+        f"{RESULTS}/cohorts/{wildcards.cohort}/{folder}/parts/{group}.parquet"
         for group in sorted(grouped(wildcards.cohort))
     ]
 

@@ -37,10 +37,10 @@ rule import_tiles:
 
 rule embed_tiles:
     input:
-        tiles=f"{COHORT}/tile/{{group}}.parquet",
+        tiles=f"{COHORT}/tile/parts/{{group}}.parquet",
         slides=slides_of_group,
     output:
-        part=f"{COHORT}/embed/{CONFIG.embed.encoder}/{{group}}.parquet",
+        part=f"{COHORT}/embed/{CONFIG.embed.encoder}/parts/{{group}}.parquet",
     log:
         f"{RESULTS}/logs/embed/embed_tiles.{{cohort}}/{{group}}.log",
     benchmark:

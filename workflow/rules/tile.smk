@@ -6,7 +6,7 @@ rule cut_tiles:
         slides=slides_of_group,
         fetched=fetched_of_group,
     output:
-        part=f"{COHORT}/tile/{{group}}.parquet",
+        part=f"{COHORT}/tile/parts/{{group}}.parquet",
     log:
         f"{RESULTS}/logs/tile/cut_tiles.{{cohort}}/{{group}}.log",
     benchmark:

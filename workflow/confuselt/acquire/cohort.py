@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from confuselt.acquire.excluded import EXCLUDED, OK
-from confuselt.acquire.sheet import closest, columns_of, read_sheet, row_number
+from confuselt.acquire.sheet import closest, columns_of, read_sheet, row_number, slide_fault
 from confuselt.acquire.units import DAYS_PER, LEAST_MPP, MOST_MPP
 
 
@@ -157,11 +157,12 @@ def read_streams(sources: dict[str, Path], cfg: dict, found: list[dict] | None =
             reason, slide = reasons.iloc[i], row["slide_id"] or row_name(sources["slides"].name, i)
             if row["slide_id"] is not None and row[key] is None:
                 reason = f"{row_name(sources['slides'].name, i)}: slide '{slide}' has no {key}"
+            reason = reason or (slide_fault(slide) if isinstance(row.get("file"), str) else None)
             reason = reason or _mpp_fault(row.get("mpp"), row_name(sources["slides"].name, i))
             bags = {s: row.get(s) for s in ("file", "mpp", "tile", "cells")}
             slides[slide] = {"patient_id": row[key] or "", "reason": reason, **bags}
     for row, reason in zip(found or [], mark_repeated(pd.Series([r["slide_id"] for r in found or []], name="slide_id"), "the folder of slides"), strict=True):
-        slides[row["slide_id"]] = {"patient_id": row["patient_id"], "reason": row["reason"] or reason, "file": row["file"]}
+        slides[row["slide_id"]] = {"patient_id": row["patient_id"], "reason": row["reason"] or reason or slide_fault(row["slide_id"]), "file": row["file"]}
     for stream in ("tile", "cells"):
         if stream not in sources:
             continue

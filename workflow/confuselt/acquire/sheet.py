@@ -57,6 +57,13 @@ def _written(value: object) -> str | None:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
+def slide_fault(slide_id: str) -> str | None:
+    """Why files cannot be named after a slide: those of a stage lie beside ``index.parquet`` and ``features.h5``."""
+    if "/" in slide_id or slide_id.startswith(".") or slide_id in ("index", "features"):
+        return f"slide '{slide_id}': files are named after a slide; give it an id without '/', without '.' at the start, other than index and features"
+    return None
+
+
 def closest(name: str, known: list[str]) -> str:
     """``"; closest: 'a', 'b'"``, or nothing where no name is close."""
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.75)

@@ -9,7 +9,7 @@ from confuselt.acquire.downloads import FILES
 from confuselt.acquire.folder import find_slides, is_pattern
 from confuselt.acquire.limit import first_patients
 from confuselt.acquire.pinned import cohort_rows
-from confuselt.acquire.sheet import closest, columns_of, read_sheet
+from confuselt.acquire.sheet import closest, columns_of, read_sheet, slide_fault
 from confuselt.acquire.simulate import slide_sheet
 from confuselt.acquire.units import LEAST_MPP, MOST_MPP
 from confuselt.config.acquire import Acquire
@@ -68,7 +68,7 @@ def slide_rows(config: Config, cohort: str) -> list[dict]:
     """``slide_id, patient_id, file, mpp`` of every slide of the sheet (None: not stated), by slide; of GDC's with ``md5``.
 
     Known while the workflow is parsed: from the user's sheet, from the manifest, or, for a simulated cohort, from the config.
-    Rows without an id, or with one that stands twice, are left to `read_sheets`, which says so.
+    Rows without an id, with one that stands twice or is no name for a file, or without a patient are left to `read_sheets`, which says so.
     """
     if config.acquire.source == "gdc":
         given = config.acquire.gdc.mpp
@@ -88,6 +88,8 @@ def slide_rows(config: Config, cohort: str) -> list[dict]:
             return []
         sheet = read_sheet(path, ids=("slide_id", key, "file")).rename(columns={key: "patient_id"})
         sheet = sheet[sheet["slide_id"].notna() & ~sheet.duplicated("slide_id", keep=False)]
+    sheet = sheet[sheet["patient_id"].notna()].assign(**{} if "file" in sheet else {"file": None})
+    sheet = sheet[[not isinstance(row["file"], str) or slide_fault(row["slide_id"]) is None for row in sheet.to_dict("records")]]
     chosen = first_patients(_clinical_ids(config), sheet["patient_id"], config.acquire.limit)
     sheet = sheet if chosen is None else sheet[sheet["patient_id"].isin(chosen)]
     mpp = pd.to_numeric(sheet["mpp"], errors="coerce") if "mpp" in sheet else pd.Series(np.nan, sheet.index)

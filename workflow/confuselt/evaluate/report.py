@@ -20,7 +20,7 @@ from confuselt.evaluate.figures import above_median, embedding, forest, kaplan_m
 from confuselt.evaluate.plan import read_plan
 from confuselt.evaluate.site_figures import leaky_figure, site_figure
 from confuselt.evaluate.sites import missing_outcomes
-from confuselt.evaluate.slides import attention, heatmaps, tile_facts
+from confuselt.evaluate.slides import attention, heatmaps, looked_for, tile_facts
 from confuselt.model.checkpoint import load_checkpoint
 from confuselt.pretrain.pairs import embed_pairs
 
@@ -88,6 +88,7 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         "comparisons": tables["comparisons"].to_dict("records"),
         "retrieval": retrieval_summary(tables["retrieval"]),
         "bags": widest,
+        "looked_for": looked_for(models["wsi-pretrained-cells"], 0) if "attention" in figures else None,
         "slides": tile_facts(pd.read_parquet(sources.grids)) if sources.grids is not None else None,
     }
     environment = jinja2.Environment(

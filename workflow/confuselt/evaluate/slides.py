@@ -57,8 +57,7 @@ def attention(arm: str, model: dict, fold: int, store: Path, patients: list[str]
     facts, what = model["folds"][fold], parse_arm(arm)
     bags = Bags(store, what.streams)
     bags.scale(StreamScaler.from_state(facts["scaler"]))
-    networks = load_member(what, model, facts, facts["members"][0]).networks
-    network = networks.get("survival") or next(iter(networks.values()))
+    network = load_member(what, model, facts, facts["members"][0]).networks[looked_for(model, fold)]
     found = {}
     for slides in bags.of_patients(patients).values():
         for at in slides:
@@ -66,6 +65,12 @@ def attention(arm: str, model: dict, fold: int, store: Path, patients: list[str]
             weights = network.wsi(torch.from_numpy(packed.rows), torch.from_numpy(packed.bag), 1)[1].numpy().astype(float)
             found[bags.slide_ids[at]] = bags.coords(at), weights * len(weights)
     return found
+
+
+def looked_for(model: dict, fold: int) -> str:
+    """Whose network's attention is shown: survival's, or a label's where no endpoint could be learned."""
+    parts = model["folds"][fold]["members"][0]["parts"]
+    return "survival" if "survival" in parts else next(iter(parts))
 
 
 def heatmaps(found: dict[str, tuple[np.ndarray, np.ndarray]], grids: Path) -> Figure | None:

@@ -77,7 +77,8 @@ def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, r
     vectors: dict[tuple[str, str], list[np.ndarray]] = {}
     distance: dict[tuple[str, str], list[float]] = {}
     served: dict[tuple[str, str], int] = {}
-    everyone: dict[str, list[str]] = {}
+    held: dict[tuple[str, str], int] = {}  # folds that were trained on a patient
+    everyone: dict[str, set[str]] = {}
     usable = set(patients)
     for fold in progress(folds, "predicting"):
         bags, inputs = _inputs(arm, model, fold, store, rna)
@@ -88,8 +89,11 @@ def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, r
         shared = _embedding(fold, bags, inputs)
         for pattern in arm.inputs:
             able = inputs.has(everyone_here, pattern)
-            everyone[pattern] = able
+            # A fold's normaliser may refuse an RNA that another takes: whoever any fold can serve is told of.
+            everyone.setdefault(pattern, set()).update(able)
             fresh = [p for p in able if hashed_ids([p])[0] not in trained]
+            for patient in set(able) - set(fresh):
+                held[patient, pattern] = held.get((patient, pattern), 0) + 1
             if not fresh:
                 continue
             averaged = average_members(members, inputs, fresh, pattern, classes, horizons, model["tiles"])
@@ -100,7 +104,7 @@ def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, r
                     outputs.setdefault(key, {}).setdefault(name, []).append(values[i])
                 distance.setdefault(key, []).append(_far(inputs, patient, pattern))
                 vectors.setdefault(key, []).append(_pattern_vector(shared, patient, pattern))
-    return _table(outputs, vectors, distance, served, everyone, model, len(folds))
+    return _table(outputs, vectors, distance, served, held, everyone, model, len(folds))
 
 
 def _inputs(arm: Arm, model: dict, fold: FoldModel, store: Path, rna: ad.AnnData) -> tuple[Bags | None, Inputs]:
@@ -151,15 +155,15 @@ def _far(inputs: Inputs, patient: str, pattern: str) -> float:
     return float(np.mean(parts))
 
 
-def _table(outputs: dict, vectors: dict, distance: dict, served: dict, everyone: dict[str, list[str]], model: dict, models: int) -> pd.DataFrame:
+def _table(outputs: dict, vectors: dict, distance: dict, served: dict, held: dict, everyone: dict[str, set[str]], model: dict, models: int) -> pd.DataFrame:
     rows = []
     for pattern, patients in everyone.items():
-        for patient in patients:
+        for patient in sorted(patients):
             key = (patient, pattern)
             if key not in served:
-                rows.append(
-                    {"patient_id": patient, "inputs": pattern, "status": "excluded", "reason": "every model was trained on this patient", "out_of_fold": False}
-                )
+                whole = held[key] == models
+                reason = "every model was trained on this patient" if whole else "the models that were not trained on this patient cannot use its RNA"
+                rows.append({"patient_id": patient, "inputs": pattern, "status": "excluded", "reason": reason, "out_of_fold": False})
                 continue
             values = {name: float(np.mean(v)) for name, v in outputs[key].items()}
             row = {
@@ -167,7 +171,7 @@ def _table(outputs: dict, vectors: dict, distance: dict, served: dict, everyone:
                 "inputs": pattern,
                 "status": "ok",
                 "reason": None,
-                "out_of_fold": served[key] < models,
+                "out_of_fold": held.get(key, 0) > 0,
                 "out_of_distribution": float(np.mean(distance[key])),
             }
             # A task that no fold could learn stays NaN.

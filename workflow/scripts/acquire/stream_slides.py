@@ -33,7 +33,8 @@ def main(
 ) -> None:
     """Write the group's parts of four indexes; no more than one slide of it is on disk."""
     sources = sources_of(url, mirror or None, token_file or None, timeout)
-    steps = Steps(Path(cfg["data"]), cfg, load_encoder(cfg["embed.encoder"], pick_device(device)), tiles.parent, embedded.parent, typed and typed.parent)
+    folders = [path and path.parent.parent for path in (tiles, embedded, typed)]
+    steps = Steps(Path(cfg["data"]), cfg, load_encoder(cfg["embed.encoder"], pick_device(device)), *folders)
     found = stream_group(cfg["rows"], steps, sources, Manner(connections, segment_mb << 20, attempts))
     for frame, path, table in zip(found, (part, tiles, embedded, typed), (FETCHED, TILE_INDEX, STREAM_INDEX, STREAM_INDEX), strict=True):
         if path is not None:
