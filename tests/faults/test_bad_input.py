@@ -139,6 +139,20 @@ def test_the_report_lists_it_all(folder):
         assert said in text
 
 
+def test_predict_says_what_became_of_the_inputs_of_whom_it_cannot_serve(folder):
+    root, patients = folder
+    again = {"name": "again", "data": str(root), "arm": "wsi-scratch-nocells"}
+    snakemake(root / "run", "predict", config={**CONFIG, "data": str(root), "predict": again})
+    table = pd.read_parquet(root / "run/results/experiments/bad/predict/again/predictions.parquet").set_index("patient_id")
+    words = ("NaN or infinite", "NaN or infinite", "5 tile features", "listed but absent", "cannot be read as HDF5")
+    for patient, said in zip(patients[:5], words, strict=True):
+        reason = table.loc[patient, "reason"]
+        assert reason.startswith("no input that arm 'wsi-scratch-nocells' takes: ") and said in reason
+    assert table.loc[patients[14], "status"] == "ok" and table.loc[patients[11], "reason"].count("rows 12, 71") == 1
+    people = pd.read_parquet(root / "run/results/cohorts/again/acquire/patients.parquet")
+    assert set(table.index) == set(people["patient_id"])
+
+
 def test_a_missing_file_that_appears_reruns_its_group(folder):
     root, patients = folder
     sheet = pd.read_csv(root / "slides.csv").set_index("patient_id")

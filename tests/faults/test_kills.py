@@ -29,15 +29,16 @@ RULES = [
     "score_arms",
     "write_report",
 ]
+RULES_OF_FOLDS = ["finetune_arm", "fit_baseline"]  # that keep each fold when it is done
 # The jobs of slides write files per slide as they go: they die in the first of each kind, and again in the part of the index.
 RULES_OF_SLIDES = {
     "simulate_patients": [],
-    "simulate_slides": [".svs", ".json"],
-    "cut_tiles": [".parquet", ".json"],
+    "simulate_slides": [".svs", ".json", ".png", ".parquet"],
+    "cut_tiles": [".parquet", ".json", ".png"],
     "index_tiles": [],
     "embed_tiles": [".h5", ".json"],
     "index_embeddings": [],
-    "find_cells": [".h5", ".json"],
+    "find_cells": [".h5", ".json", ".parquet"],
     "index_cells": [],
 }
 SLIDES = {
@@ -48,7 +49,7 @@ SLIDES = {
     "embed": {"encoder": "efficientnet-lite0"},
     "cells": {"method": "classical"},
 }
-# Loaded by every Python that starts: a job dies when it flushes the first output of its rule, or its rule's first file of a slide.
+# Loaded by every Python that starts: a job dies when it flushes the first output of its rule, or its rule's first file of a slide or of a fold.
 KILLER = """
 import os, pathlib, signal, sys
 
@@ -58,7 +59,7 @@ def fsync(handle):
     if ".snakemake/scripts" in sys.argv[0]:
         path = pathlib.Path(os.readlink(f"/proc/self/fd/{{handle}}"))
         of_slide = path.name.removeprefix(".partial").lstrip(".").startswith("SIM-")
-        mark = folder / (pathlib.Path(sys.argv[0]).name.split(".")[1] + (path.suffix if of_slide else ""))
+        mark = folder / (pathlib.Path(sys.argv[0]).name.split(".")[1] + (path.suffix if of_slide else ".fold" if path.parent.suffix == ".parts" else ""))
         if not mark.exists():
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
@@ -94,7 +95,7 @@ def run_until_done(folder: Path, monkeypatch: pytest.MonkeyPatch, *targets: str,
 @pytest.mark.xdist_group("tiny")
 def test_killed_in_every_write_the_same_command_ends_the_same(tiny, tmp_path, monkeypatch):
     attempts, killed = run_until_done(tmp_path, monkeypatch, config=TINY, whole=contents(tiny))
-    assert attempts >= 5 and killed == set(RULES), "a rule was never killed"
+    assert attempts >= 5 and killed == {*RULES, *(f"{rule}.fold" for rule in RULES_OF_FOLDS)}, "a write was never killed"
     assert contents(tmp_path) == contents(tiny)
 
 

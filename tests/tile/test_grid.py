@@ -96,7 +96,7 @@ def test_a_group_goes_on_after_a_broken_slide_and_keeps_what_fits(tmp_path):
     out = tmp_path / "out"
 
     def index():
-        return run_group(rows, lambda row: tile_slide(row, tmp_path, out, CFG), TILE_INDEX).set_index("slide_id")
+        return run_group(rows, lambda row: tile_slide(row, tmp_path, out, CFG), TILE_INDEX, out).set_index("slide_id")
 
     first = index()
     assert first["status"].to_dict() == {"a": "ok", "b": "ok", "c": "excluded", "d": "excluded"} and first.loc["d", "reason"] == "the slide sheet names no file"
@@ -107,6 +107,12 @@ def test_a_group_goes_on_after_a_broken_slide_and_keeps_what_fits(tmp_path):
     drawn_slide(tmp_path / "b.svs", seed=9, width_um=500)
     second = index()
     assert (out / "a.parquet").stat().st_mtime_ns == stamps["a"] and (out / "b.parquet").stat().st_mtime_ns != stamps["b"]
+    assert len(list(out.iterdir())) == 6 and not list(out.glob(".partial*"))
+    (tmp_path / "b.svs").write_text("no slide either")
+    assert index().loc["b", "status"] == "excluded" and {p.name for p in out.iterdir()} == {"a.parquet", "a.png", ".a.parquet.json"}
+    # What an earlier stage excluded leaves nothing either.
+    rows[0]["reason"] = "excluded at acquire: no more"
+    assert index().loc["a", "reason"] == "excluded at acquire: no more" and not list(out.iterdir())
     assert second.loc["a", "sha"] == first.loc["a", "sha"] and second.loc["b", "sha"] != first.loc["b", "sha"]
 
 

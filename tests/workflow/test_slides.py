@@ -74,7 +74,7 @@ def test_tables_of_slides_keep_their_schema(cohort):
             read_table(path, BY_NAME[table.decode()])
             seen.add(table.decode())
     assert seen >= OF_SLIDES
-    assert not [p for p in cohort.rglob("*") if ".partial" in p.name and not p.name.endswith(".json")]
+    assert not [p for p in cohort.rglob("*") if ".partial" in p.name]
 
 
 def test_the_report_shows_slides_and_attention(drawn):

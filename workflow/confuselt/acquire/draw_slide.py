@@ -5,12 +5,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pandas as pd
 
 from confuselt.acquire.svs import write_svs
 from confuselt.acquire.tissue import Section, draw
 from confuselt.content import array_hash
 from confuselt.tile.kept import fit_key, keep_or_make
+from confuselt.tile.picture import write_picture
+from confuselt.written import written
 
 TRUTH_UM = 2.0  # µm per pixel of the written masks
 
@@ -28,22 +29,17 @@ def draw_slide(section: tuple[Section, int], path: Path, truth: Path) -> dict:
         Folder of ``<slide>.nuclei.parquet`` (level-0 pixels, type, µm) and ``<slide>.png`` (0 none, 128 artefact, 255 tissue, at `TRUTH_UM`).
     """
     what, seed = section
+    mask, nuclei = truth / f"{path.stem}.png", truth / f"{path.stem}.nuclei.parquet"
 
     def make(partial: Path) -> dict:
         drawn = draw(what, np.random.default_rng([seed, 22]))
         write_svs(partial, drawn.image, what.mpp)
         truth.mkdir(parents=True, exist_ok=True)
-        _write_truth(drawn.nuclei, np.where(drawn.artefact, 128, np.where(drawn.tissue, 255, 0)).astype(np.uint8), what.mpp, truth, path.stem)
+        seen = np.where(drawn.artefact, 128, np.where(drawn.tissue, 255, 0)).astype(np.uint8)
+        size = (round(seen.shape[1] * what.mpp / TRUTH_UM), round(seen.shape[0] * what.mpp / TRUTH_UM))
+        write_picture(cv2.resize(seen, size, interpolation=cv2.INTER_NEAREST), mask)
+        with written(nuclei) as beside:
+            drawn.nuclei.to_parquet(beside, index=False)
         return {"n": len(drawn.nuclei), "sha": array_hash(drawn.image)}
 
-    return keep_or_make(path, fit_key(asdict(what), seed), make)
-
-
-def _write_truth(nuclei: pd.DataFrame, mask: np.ndarray, mpp: float, folder: Path, name: str) -> None:
-    size = (round(mask.shape[1] * mpp / TRUTH_UM), round(mask.shape[0] * mpp / TRUTH_UM))
-    partial = folder / f".partial.{name}.png"
-    cv2.imwrite(str(partial), cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST))
-    partial.replace(folder / f"{name}.png")
-    partial = folder / f".partial.{name}.nuclei.parquet"
-    nuclei.to_parquet(partial, index=False)
-    partial.replace(folder / f"{name}.nuclei.parquet")
+    return keep_or_make(path, fit_key(asdict(what), seed), make, [mask, nuclei])

@@ -16,6 +16,7 @@ from confuselt.embed.encoders import Encoder
 from confuselt.embed.group import embed_slide
 from confuselt.embed.schema import STREAM_INDEX
 from confuselt.run_step import acting_as
+from confuselt.tables import Table
 from confuselt.tile.group import after, run_group, tile_slide
 from confuselt.tile.schema import TILE_INDEX
 from confuselt.unusable import Unusable
@@ -84,15 +85,22 @@ def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner
             raise Unusable(f"excluded at acquire: {reason}") from None
 
     try:
-        tiles = _act("tile", "cut_tiles", [row], TILE_INDEX, lambda r: tile_slide(r, steps.data, steps.grids, _of(steps.cfg, "tile"), bring))
+        tiles = _act("tile", "cut_tiles", [row], TILE_INDEX, steps.grids, lambda r: tile_slide(r, steps.data, steps.grids, _of(steps.cfg, "tile"), bring))
         next_rows = after(tiles, "tile", [{**row, "mpp_given": row["mpp"]}])
         mpp = steps.cfg["tile.mpp"]
-        bags = _act("embed", "embed_tiles", next_rows, STREAM_INDEX, lambda r: embed_slide(r, steps.data, steps.grids, steps.bags, steps.encoder, mpp, bring))
+        bags = _act(
+            "embed",
+            "embed_tiles",
+            next_rows,
+            STREAM_INDEX,
+            steps.bags,
+            lambda r: embed_slide(r, steps.data, steps.grids, steps.bags, steps.encoder, mpp, bring),
+        )
         if steps.cells is None:
             typed = pd.DataFrame(columns=list(STREAM_INDEX.columns))
         else:
             keep, cells = steps.cfg["cells.keep_nuclei"], steps.cells
-            typed = _act("cells", "find_cells", next_rows, STREAM_INDEX, lambda r: type_slide(r, steps.data, steps.grids, cells, keep, bring))
+            typed = _act("cells", "find_cells", next_rows, STREAM_INDEX, cells, lambda r: type_slide(r, steps.data, steps.grids, cells, keep, bring))
     except Outage:
         raise  # what came of the slide is kept for the next run
     except BaseException:
@@ -108,10 +116,10 @@ def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner
     return run_group([row], found, FETCHED), tiles, bags, typed
 
 
-def _act(stage: str, rule: str, rows: list[dict], table: object, work: Callable[[dict], dict]) -> pd.DataFrame:
+def _act(stage: str, rule: str, rows: list[dict], table: Table, folder: Path, work: Callable[[dict], dict]) -> pd.DataFrame:
     """Do one stage's work under its own name and code hash, so that its files are those of its own job."""
     with acting_as(stage, rule):
-        return run_group(rows, work, table)
+        return run_group(rows, work, table, folder)
 
 
 def _of(cfg: dict, stage: str) -> dict:

@@ -17,6 +17,7 @@ from confuselt.tables import read_table, write_table
 from confuselt.tile.kept import keep_or_make, slide_key
 from confuselt.tile.schema import GRID
 from confuselt.tile.slide import Slide
+from confuselt.written import written
 
 MPP = 0.5  # resolution at which nuclei are sought
 MARGIN_UM = 12.0  # read around a tile, so that nuclei at its border are whole
@@ -51,9 +52,8 @@ def type_slide(row: dict, data: Path, grids: Path, folder: Path, keep_nuclei: bo
         coords = tiles[["x", "y"]].to_numpy(np.int32)
         write_bag(partial, features, coords, {"name": "classical", "trained_on": "[]", "d": len(NAMES), "dtype": "float32", "columns": json.dumps(NAMES)})
         if keep_nuclei:
-            written = final.with_name(f".partial.{final.name}")
-            write_table(nuclei.round(DECIMALS), written, NUCLEI)
-            written.replace(final)
+            with written(final) as beside:
+                write_table(nuclei.round(DECIMALS), beside, NUCLEI)
         else:
             final.unlink(missing_ok=True)
         return {"n": len(tiles), "sha": array_hash(features, coords)}

@@ -13,7 +13,7 @@ class Tile(Block):
     """Tissue and tile grid of slides (where `embed.encoder` reads slides)."""
 
     size: int = Field(224, ge=32, description="side of a tile in pixels, as the encoder takes it")
-    mpp: float = Field(0.5, gt=0.1, le=2, description="µm per pixel of a tile; reached exactly, whatever the slide's own resolution")
+    mpp: float = Field(0.5, gt=0.1, le=2, description="µm per pixel of a tile; reached to a whole number of the slide's pixels, whatever its own resolution")
     min_tissue: float = Field(0.5, gt=0, le=1, description="share of a tile that must be tissue")
     max_pen: float = Field(0.1, ge=0, le=1, description="share of a tile that may lie under pen marks")
     min_focus: float = Field(2.5, ge=0, description="sharpness under which a tile is left out (SD of the Laplacian; real scans 8 to 20, out of focus under 2)")

@@ -14,6 +14,7 @@ from confuselt.model.checkpoint import load_checkpoint, save_checkpoint
 from confuselt.stamp import config_hash, get_stamp
 from confuselt.tables import empty_table
 from confuselt.unusable import NotAvailable
+from confuselt.written import written
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +55,8 @@ def run_folds(
                 log.warning("not available: %s", reason)
                 return [], [], str(reason)
             kept = {"key": key, "facts": facts, "predictions": {c: table[c].tolist() for c in table}}
-            partial = part.with_name(f".partial.{part.name}")
-            save_checkpoint(kept, partial)
-            partial.replace(part)
+            with written(part) as partial:
+                save_checkpoint(kept, partial)
         else:
             log.info("fold %d was finished by an earlier, interrupted job", fold)
         folds.append(kept["facts"])

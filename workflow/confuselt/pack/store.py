@@ -13,6 +13,7 @@ from confuselt.stamp import get_stamp
 
 log = logging.getLogger(__name__)
 STREAMS = ("tile", "cells")
+MAKERS = {"tile": "embed_tiles", "cells": "find_cells"}  # of a file per slide
 
 
 def pack(sources: dict[str, tuple[Path, Path | None]], trained_on: dict[str, list[str]], store: Path) -> None:
@@ -92,16 +93,19 @@ def _copy_slides(out: h5py.File, stream: str, folder: Path, slides: list[str], r
     for i, slide in enumerate(progress(slides, f"packing {stream}")):
         if not lengths[i]:
             continue
-        with h5py.File(folder / f"{slide}.h5") as file:
+        path, again = folder / f"{slide}.h5", f"delete it and run again with --forcerun {MAKERS[stream]}"
+        if not path.is_file():
+            raise ValueError(f"{path}: the index has this slide, but the file is absent; run again with --forcerun {MAKERS[stream]}")
+        with h5py.File(path) as file:
             own = {k: v for k, v in file.attrs.items() if k != "stamp"}
             if recipe is None:
                 recipe = own
                 group.create_dataset("features", (sum(lengths), file["features"].shape[1]), file["features"].dtype)
                 group.create_dataset("coords", (sum(lengths), 2), "int32")
             elif own != recipe:
-                raise ValueError(f"{folder / slide}.h5: made by {own}, other slides by {recipe}; delete it and run again")
+                raise ValueError(f"{path}: made by {own}, other slides by {recipe}; {again}")
             if len(file["features"]) != lengths[i]:
-                raise ValueError(f"{folder / slide}.h5: {len(file['features'])} rows, its index says {lengths[i]}; delete it and run again")
+                raise ValueError(f"{path}: {len(file['features'])} rows, its index says {lengths[i]}; {again}")
             group["features"][starts[i] : starts[i + 1]] = file["features"][()]
             group["coords"][starts[i] : starts[i + 1]] = file["coords"][()]
     if recipe is None:

@@ -78,10 +78,12 @@ def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, r
     distance: dict[tuple[str, str], list[float]] = {}
     served: dict[tuple[str, str], int] = {}
     held: dict[tuple[str, str], int] = {}  # folds that were trained on a patient
+    refused: dict[str, str] = {}  # why a fold cannot use the RNA of a patient
     everyone: dict[str, set[str]] = {}
     usable = set(patients)
     for fold in progress(folds, "predicting"):
-        bags, inputs = _inputs(arm, model, fold, store, rna)
+        bags, inputs, lost = _inputs(arm, fold, store, rna)
+        refused |= lost
         trained = set(fold.facts["trained_on"])
         members = [(load_member(arm, model, fold.facts, m), m["baseline"]) for m in fold.facts["members"]]
         everyone_here = sorted({*inputs.slides, *inputs.profiles} & usable)
@@ -89,8 +91,9 @@ def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, r
         shared = _embedding(fold, bags, inputs)
         for pattern in arm.inputs:
             able = inputs.has(everyone_here, pattern)
-            # A fold's normaliser may refuse an RNA that another takes: whoever any fold can serve is told of.
-            everyone.setdefault(pattern, set()).update(able)
+            # A fold's normaliser may refuse an RNA that another takes: whoever has the input is told of.
+            unread = set(lost) & usable if pattern != "wsi" else set()
+            everyone.setdefault(pattern, set()).update(able, unread & set(inputs.slides) if pattern == "both" else unread)
             fresh = [p for p in able if hashed_ids([p])[0] not in trained]
             for patient in set(able) - set(fresh):
                 held[patient, pattern] = held.get((patient, pattern), 0) + 1
@@ -104,23 +107,50 @@ def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, r
                     outputs.setdefault(key, {}).setdefault(name, []).append(values[i])
                 distance.setdefault(key, []).append(_far(inputs, patient, pattern))
                 vectors.setdefault(key, []).append(_pattern_vector(shared, patient, pattern))
-    return _table(outputs, vectors, distance, served, held, everyone, model, len(folds))
+    return _table(outputs, vectors, distance, served, held, refused, everyone, model, len(folds))
 
 
-def _inputs(arm: Arm, model: dict, fold: FoldModel, store: Path, rna: ad.AnnData) -> tuple[Bags | None, Inputs]:
+def lost_inputs(indexes: list[pd.DataFrame]) -> dict[str, str]:
+    """Patient to why stages after `acquire` left out slides or RNA of it, from their indexes (``patient_id, status, reason``)."""
+    rows = pd.concat([i.loc[i["status"] != "ok", ["patient_id", "reason"]] for i in indexes])
+    return rows.groupby("patient_id")["reason"].agg(lambda reasons: "; ".join(dict.fromkeys(reasons))).to_dict()
+
+
+def not_served(people: pd.DataFrame, served: set[str], lost: dict[str, str], arm: str) -> pd.DataFrame:
+    """A row for each patient of ``acquire/patients`` that has no other, with the reason.
+
+    Parameters
+    ----------
+    people : DataFrame
+    served : set of str
+    lost : dict of str to str
+        See `lost_inputs`.
+    arm : str
+    """
+    absent = people[~people["patient_id"].isin(served)]
+    told = absent["patient_id"].map(lambda p: f"no input that arm '{arm}' takes" + (f": {lost[p]}" if p in lost else ""))
+    # The reason of a usable patient is about something else: a value that was mended, one slide of several.
+    reason = absent["reason"].where(absent["status"] != "ok", told)
+    return pd.DataFrame({"patient_id": absent["patient_id"], "inputs": "none", "status": "excluded", "reason": reason, "out_of_fold": False})
+
+
+def _inputs(arm: Arm, fold: FoldModel, store: Path, rna: ad.AnnData) -> tuple[Bags | None, Inputs, dict[str, str]]:
+    """What a fold's model can use, and why it cannot use the RNA of some patients."""
     bags = Bags(store, arm.streams) if arm.modality != "rna" else None
     if bags is not None and not bags.missing:
         check_recipe(fold.facts, bags)
         bags.scale(StreamScaler.from_state(fold.facts["scaler"]))
     slides = bags.of_patients(bags.patient_ids) if bags is not None else {}
-    profiles = {}
-    if arm.modality != "wsi" and rna.n_obs and fold.normaliser is not None:
+    profiles, lost = {}, {}
+    if arm.modality != "wsi" and rna.n_obs and fold.normaliser is None:
+        lost = dict.fromkeys(rna.obs_names, "its training patients had no RNA")
+    elif arm.modality != "wsi" and rna.n_obs:
         lost = fold.normaliser.unusable(rna)
         for patient, reason in lost.items():
             log.warning("RNA of %s is not used by a fold's model: %s", patient, reason)
         usable = rna[~rna.obs_names.isin(list(lost))]
         profiles = dict(zip(usable.obs_names, fold.normaliser.transform(usable), strict=True)) if usable.n_obs else {}
-    return bags, Inputs(bags if slides else None, slides, profiles)
+    return bags, Inputs(bags if slides else None, slides, profiles), lost
 
 
 def _embedding(fold: FoldModel, bags: Bags | None, inputs: Inputs) -> dict[str, dict[str, np.ndarray]]:
@@ -155,14 +185,24 @@ def _far(inputs: Inputs, patient: str, pattern: str) -> float:
     return float(np.mean(parts))
 
 
-def _table(outputs: dict, vectors: dict, distance: dict, served: dict, held: dict, everyone: dict[str, set[str]], model: dict, models: int) -> pd.DataFrame:
+def _table(
+    outputs: dict,
+    vectors: dict,
+    distance: dict,
+    served: dict,
+    held: dict,
+    refused: dict[str, str],
+    everyone: dict[str, set[str]],
+    model: dict,
+    models: int,
+) -> pd.DataFrame:
     rows = []
     for pattern, patients in everyone.items():
         for patient in sorted(patients):
             key = (patient, pattern)
             if key not in served:
-                whole = held[key] == models
-                reason = "every model was trained on this patient" if whole else "the models that were not trained on this patient cannot use its RNA"
+                others = "that was not trained on this patient " if key in held else ""
+                reason = "every model was trained on this patient" if held.get(key) == models else f"no model {others}can use its RNA: {refused[patient]}"
                 rows.append({"patient_id": patient, "inputs": pattern, "status": "excluded", "reason": reason, "out_of_fold": False})
                 continue
             values = {name: float(np.mean(v)) for name, v in outputs[key].items()}

@@ -4,13 +4,13 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import pandas as pd
 
 from confuselt.content import frame_hash
 from confuselt.tables import Table, write_table
 from confuselt.tile.grid import cut, overview
-from confuselt.tile.kept import fit_key, keep_or_make, slide_state
+from confuselt.tile.kept import fit_key, forget, keep_or_make, slide_state
+from confuselt.tile.picture import write_picture
 from confuselt.tile.schema import GRID
 from confuselt.tile.slide import Slide
 from confuselt.unusable import Unusable
@@ -33,9 +33,7 @@ def tile_slide(row: dict, data: Path, folder: Path, cfg: dict, bring: Callable[[
         bring()
         slide = Slide(path, row["mpp"])
         grid = cut(slide, cfg)
-        picture = partial.with_name(f".partial.{row['slide_id']}.png")
-        cv2.imwrite(str(picture), overview(grid, slide)[..., ::-1])
-        picture.replace(shown)
+        write_picture(overview(grid, slide), shown)
         write_table(grid.tiles, partial, GRID, meta={"slide_id": row["slide_id"], **grid.facts})
         left = {"under_pen": grid.left_out["pen"], "out_of_focus": grid.left_out["out of focus"]}
         return {"n": len(grid.tiles), "sha": frame_hash(grid.tiles), **grid.facts, **left}
@@ -44,7 +42,7 @@ def tile_slide(row: dict, data: Path, folder: Path, cfg: dict, bring: Callable[[
     return keep_or_make(folder / f"{row['slide_id']}.parquet", key, make, [shown])
 
 
-def run_group(rows: list[dict], work: Callable[[dict], dict], table: Table) -> pd.DataFrame:
+def run_group(rows: list[dict], work: Callable[[dict], dict], table: Table, folder: Path | None = None) -> pd.DataFrame:
     """Index part of a group: every row with what `work` found out, or with the reason why it is excluded.
 
     Parameters
@@ -54,19 +52,22 @@ def run_group(rows: list[dict], work: Callable[[dict], dict], table: Table) -> p
     work : callable
         Row to ``n``, ``sha`` and further columns; may raise Unusable.
     table : Table
+    folder : Path, optional
+        Where `work` writes files of each slide: those of an excluded one are removed.
     """
     found = []
     for number, row in enumerate(rows, 1):
         ids = {"slide_id": row["slide_id"], "patient_id": row["patient_id"], "n": 0}
-        if row.get("reason"):
-            found.append({**ids, "status": "excluded", "reason": row["reason"]})
-            continue
         try:
+            if row.get("reason"):
+                raise Unusable(row["reason"])
             found.append({**ids, "status": "ok", **work(row)})
             log.info("slide %d of %d, %s: %d rows", number, len(rows), row["slide_id"], found[-1]["n"])
         except Unusable as reason:
             log.warning("slide %d of %d, %s excluded: %s", number, len(rows), row["slide_id"], reason)
             found.append({**ids, "status": "excluded", "reason": str(reason)})
+            if folder is not None:
+                forget(row["slide_id"], folder)
     return pd.DataFrame(found, columns=list(table.columns))
 
 

@@ -1,11 +1,13 @@
 """Per-slide files of a group job: made anew, or kept from an earlier run where they still fit."""
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from confuselt.stamp import config_hash, get_stamp
+from confuselt.written import written
+
+KINDS = (".parquet", ".png", ".h5", ".nuclei.parquet")  # of files per slide, whatever the stage
 
 
 def fit_key(*facts: object) -> str:
@@ -33,8 +35,6 @@ def slide_key(row: dict, data: Path, *facts: object) -> str:
 def keep_or_make(path: Path, key: str, make: Callable[[Path], dict], beside: Sequence[Path] = ()) -> dict:
     """Facts of a per-slide file, from the record beside it where that fits, else by making the file.
 
-    A slide that can no longer be used leaves no file of what it once was.
-
     Parameters
     ----------
     path : Path
@@ -58,19 +58,18 @@ def keep_or_make(path: Path, key: str, make: Callable[[Path], dict], beside: Seq
     path.parent.mkdir(parents=True, exist_ok=True)
     for old in (record, path, *beside):
         old.unlink(missing_ok=True)
-    partial = path.with_name(f".partial.{path.name}")
-    facts = make(partial)
-    _replace(partial, path)
-    written = record.with_name(f".partial{record.name}")
-    written.write_text(json.dumps({"key": key, "facts": facts}))
-    _replace(written, record)
+    with written(path) as partial:
+        facts = make(partial)
+    with written(record) as partial:
+        partial.write_text(json.dumps({"key": key, "facts": facts}))
     return facts
 
 
-def _replace(partial: Path, final: Path) -> None:
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(final)
+def forget(slide: str, folder: Path) -> None:
+    """Remove what an earlier run made of a slide that can no longer be used."""
+    for kind in KINDS:
+        (folder / f"{slide}{kind}").unlink(missing_ok=True)
+        (folder / f".{slide}{kind}.json").unlink(missing_ok=True)
 
 
 def slide_state(row: dict, path: Path) -> str | list[int] | None:

@@ -6,10 +6,9 @@ import cv2
 import numpy as np
 import openslide
 
+from confuselt.acquire.units import LEAST_MPP, MOST_MPP
 from confuselt.unusable import Unusable
 
-# Outside of these a stated mpp is a mistake: 0.1 is a 100x objective, 2 a thumbnail.
-LEAST_MPP, MOST_MPP = 0.1, 2.0
 BAND = 32_000_000  # pixels of a level that are read at once
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from confuselt.finetune.arms import parse_arm
 from confuselt.finetune.run_arm import first_available
 from confuselt.model.checkpoint import load_checkpoint
-from confuselt.predict.cohort import FoldModel, predict_cohort
+from confuselt.predict.cohort import FoldModel, lost_inputs, not_served, predict_cohort
 from confuselt.predict.schema import PREDICTIONS
 from confuselt.rna.normalise import Normaliser
 from confuselt.run_step import Output, run_step
@@ -21,6 +21,9 @@ def main(
     store: Path,
     counts: Path,
     patients: Path,
+    tile_index: Path,
+    cells_index: Path,
+    rna_index: Path,
     models: list[Path],
     normalisers: list[Path],
     checkpoints: list[Path],
@@ -42,10 +45,9 @@ def main(
     people = pd.read_parquet(patients)
     usable = list(people.loc[people["status"] == "ok", "patient_id"])
     table = predict_cohort(arm, contents[0], folds, store, ad.read_h5ad(counts), usable)
-    served = set(table["patient_id"]) if len(table) else set()
-    absent = people[~people["patient_id"].isin(served)]
-    rest = pd.DataFrame({"patient_id": absent["patient_id"], "inputs": "none", "status": "excluded", "out_of_fold": False})
-    rest["reason"] = absent["reason"].fillna(f"no input that arm '{cfg['predict.arm']}' takes")
+    read = {"wsi": [tile_index, *([cells_index] if arm.streams == "tile-cells" else [])], "rna": [rna_index]}
+    lost = lost_inputs([pd.read_parquet(p) for modality, paths in read.items() if arm.modality in (modality, "both") for p in paths])
+    rest = not_served(people, set(table["patient_id"]) if len(table) else set(), lost, cfg["predict.arm"])
     whole = pd.concat([table, rest], ignore_index=True) if len(table) else rest.reindex(columns=list(PREDICTIONS.columns))
     write_table(whole, predictions, PREDICTIONS)
 

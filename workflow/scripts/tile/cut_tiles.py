@@ -15,7 +15,8 @@ def main(part: Output, cfg: dict, fetched: Path | None = None) -> None:
     """A grid and an overview per slide, and the group's part of the index; a slide that could not be fetched keeps its reason."""
     rows = after(read_table(fetched, FETCHED), "acquire", cfg["rows"]) if fetched else cfg["rows"]
     own = {k: v for k, v in cfg.items() if k.startswith("tile.")}
-    write_table(run_group(rows, lambda row: tile_slide(row, Path(cfg["data"]), part.parent.parent, own), TILE_INDEX), part, TILE_INDEX)
+    folder = part.parent.parent
+    write_table(run_group(rows, lambda row: tile_slide(row, Path(cfg["data"]), folder, own), TILE_INDEX, folder), part, TILE_INDEX)
 
 
 if __name__ == "__main__":
