@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from confuselt.evaluate.cohort_page import intersection_figure, one_clock, plain_reason, reason_counts, sites_figure
+from confuselt.evaluate.cohort_page import intersection_figure, left, one_clock, plain_reason, reason_counts, sites_figure
 
 PATIENTS = pd.DataFrame(
     {
@@ -24,6 +24,13 @@ def test_intersections_are_counted_once_each():
     assert [int(t.get_text()) for t in bars.texts] == [2, 2, 1]
     assert [t.get_text() for t in dots.get_yticklabels()] == ["slides (3)", "RNA (4)", "pam50 (2)", "os (4)"]
     assert intersection_figure(PATIENTS[PATIENTS["status"] == "excluded"], ["os"]) is None
+
+
+def test_what_stages_left_is_counted_not_what_acquire_saw():
+    samples = pd.DataFrame({"patient_id": list("abcf"), "status": ["ok", "excluded", "ok", "excluded"]})
+    table = left(PATIENTS, ["b", "b", "d"], samples)
+    assert table["slides"].tolist() == [0, 2, 0, 1, 0, 0] and table["rna"].tolist() == [1, 0, 1, 0, 0, 0]
+    assert left(PATIENTS, [], samples.head(0))[["slides", "rna"]].to_numpy().sum() == 0
 
 
 def test_sites_with_events():

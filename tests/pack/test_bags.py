@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from confuselt.embed.write_bag import write_bag
 from confuselt.pack.bags import Bags
 from confuselt.pack.store import pack
 
@@ -61,6 +62,25 @@ def test_streams_align_row_by_row_or_are_left_out_with_a_reason(store):
     with h5py.File(path) as file:
         excluded = json.loads(file.attrs["excluded"])
     assert excluded == [{"slide_id": "a", "reason": "cells stream left out: 4 rows of cells for 5 tiles; they must align row by row"}]
+
+
+def test_files_of_slides_that_do_not_fit_name_the_rule_that_makes_them_anew(tmp_path):
+    index = pd.DataFrame({"slide_id": ["a", "b"], "patient_id": ["P1", "P2"], "status": "ok", "n": [2, 3]})
+    index.to_parquet(tmp_path / "index.parquet")
+
+    def packed():
+        pack({"tile": (tmp_path / "index.parquet", None)}, {}, tmp_path / "store.h5")
+
+    for slide, rows, weights in (("a", 2, "old"), ("b", 3, "old")):
+        write_bag(tmp_path / f"{slide}.h5", np.ones((rows, 4), np.float32), np.zeros((rows, 2), np.int32), {"weights": weights})
+    packed()
+    for rows, weights, said in ((3, "new", "other slides by"), (2, "old", "2 rows, its index says 3")):
+        write_bag(tmp_path / "b.h5", np.ones((rows, 4), np.float32), np.zeros((rows, 2), np.int32), {"weights": weights})
+        with pytest.raises(ValueError, match=f"b.h5: .*{said}.*delete it and run again with --forcerun embed_tiles"):
+            packed()
+    (tmp_path / "b.h5").unlink()
+    with pytest.raises(ValueError, match="b.h5: the index has this slide, but the file is absent; run again with --forcerun embed_tiles"):
+        packed()
 
 
 def test_budget_is_shared_equally_and_rows_of_both_streams_stay_paired(store):

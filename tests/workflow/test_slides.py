@@ -181,6 +181,7 @@ def test_slides_of_ones_own_with_faults_are_rows_and_the_rest_goes_on(tmp_path):
         **{k: v for k, v in CONFIG.items() if k != "simulate"},
         "cohort": "own",
         "data": str(data),
+        "groups": 8,
         "max_excluded": 0.8,
         "acquire": {"source": "local", "slides": "slides.csv", "tile": None, "cells": None, "rna": None, "clinical": "clinical.csv", "covariates": []},
     }
@@ -209,7 +210,8 @@ def test_slides_of_ones_own_with_faults_are_rows_and_the_rest_goes_on(tmp_path):
     done = snakemake(tmp_path, target, config={**config, "max_excluded": 0.3}, check=False)
     logs = "".join(p.read_text() for p in (tmp_path / "results/logs/embed").rglob("index_embeddings*.log"))
     assert done.returncode and "6 of 10 slides are excluded, more than max_excluded (30%)" in logs and "text.svs" in logs
-    # The absent slide appears: only its group runs again, and only that slide is read.
+    # A slide appears and another changes: only their groups run again.
+    parts = {p: p.stat().st_mtime_ns for p in cohort.rglob("parts/*.parquet")}
     kept = (cohort / "embed/efficientnet-lite0/1.h5").stat().st_mtime_ns
     drawn_slide(data / "absent.svs", seed=12, width_um=400)
     embedded = cohort / "embed/efficientnet-lite0/told.h5"
@@ -218,3 +220,10 @@ def test_slides_of_ones_own_with_faults_are_rows_and_the_rest_goes_on(tmp_path):
     snakemake(tmp_path, target, config=config)
     assert embedded.stat().st_mtime_ns != told
     assert (cohort / "embed/efficientnet-lite0/1.h5").stat().st_mtime_ns == kept and (cohort / "embed/efficientnet-lite0/absent.h5").exists()
+    again = {group_of("absent", 8), group_of("told", 8)}
+    for part, time in parts.items():
+        assert (part.stat().st_mtime_ns == time) is (int(part.stem) not in again), part
+    # A slide that was good breaks: nothing is left of what it was.
+    (data / "told.svs").write_text("no more")
+    snakemake(tmp_path, target, config=config)
+    assert not list(cohort.rglob("*told.*"))

@@ -38,7 +38,10 @@ class Label(Block):
     column: str | None = Field(None, description="column with the class; default <name>")
     classes: list[str] = Field(min_length=2, description="classes that are predicted; any other value counts as missing and is reported")
     aliases: dict[str, str] = Field({}, description="other spellings of a class")
-    from_rna: bool = Field(False, description="the class is defined on RNA (PAM50): the report then calls arms that see RNA a ceiling, never evidence")
+    from_rna: bool = Field(
+        False,
+        description="the class is defined on RNA (PAM50): the report then calls arms that see RNA a ceiling, never evidence; the control without-pam50 is run for a label named pam50",
+    )
 
     @property
     def label_column(self) -> str:

@@ -117,6 +117,8 @@ def cannot_answer(tables: dict[str, pd.DataFrame], bags: dict[str, dict], cfg: d
     for name in (t["name"] for t in cfg["tasks.labels"] if t["from_rna"]):
         said.append(
             f"{name} is defined on RNA: arms that see RNA predict the label from its own source. Their AUC is a ceiling, never evidence; pretraining on RNA sees that source too."
+            # Leaving the defining genes out is known for one signature only.
+            + ("" if name == "pam50" else " No control leaves out the genes that define it.")
         )
     said.append("Label-free pretraining means free of survival labels and subtypes; it is not free of what RNA says about them.")
     if cfg["acquire.source"] == "simulate":

@@ -14,6 +14,22 @@ MOST = 14  # combinations that are drawn
 SHARE, TOLERANCE, FEWEST = 0.9, 0.01, 10
 
 
+def left(patients: pd.DataFrame, owners: list[str], samples: pd.DataFrame) -> pd.DataFrame:
+    """``acquire/patients`` with the slides and RNA that every stage has left, in place of what `acquire` saw.
+
+    Parameters
+    ----------
+    patients : DataFrame
+    owners : list of str
+        Patient of each slide in the training store.
+    samples : DataFrame
+        ``rna/index``.
+    """
+    usable = samples.loc[samples["status"] == "ok", "patient_id"]
+    counts = {name: patients["patient_id"].map(pd.Series(ids, dtype=object).value_counts()) for name, ids in (("slides", owners), ("rna", usable))}
+    return patients.assign(**{name: n.fillna(0).astype(int) for name, n in counts.items()})
+
+
 def owned(patients: pd.DataFrame, tasks: list[str]) -> pd.DataFrame:
     """Per patient: slides, RNA and each task, as booleans."""
     table = pd.DataFrame({"slides": patients["slides"] > 0, "RNA": patients["rna"] > 0})
@@ -28,7 +44,7 @@ def intersection_figure(patients: pd.DataFrame, tasks: list[str]) -> Figure | No
     Parameters
     ----------
     patients : DataFrame
-        ``acquire/patients``; excluded ones are not drawn.
+        See `left`; excluded ones are not drawn.
     tasks : list of str
         Endpoints and labels.
     """

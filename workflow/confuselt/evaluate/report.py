@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from confuselt.evaluate.answers import answers, cannot_answer, joint_model, without_pam50
 from confuselt.evaluate.calibration_figures import incidence_figure, net_benefit_figure, reliability_figure
-from confuselt.evaluate.cohort_page import intersection_figure, one_clock, reason_counts, sites_figure
+from confuselt.evaluate.cohort_page import intersection_figure, left, one_clock, reason_counts, sites_figure
 from confuselt.evaluate.figures import above_median, embedding, forest, kaplan_meier, pretraining_figure, retrieval_figure
 from confuselt.evaluate.plan import read_plan
 from confuselt.evaluate.site_figures import leaky_figure, site_figure
@@ -60,6 +60,7 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         n: pd.read_parquet(getattr(sources, n))
         for n in ("predictions", "metrics", "comparisons", "retrieval", "curves", "folds", "clinical", "patients", "downloads")
     }
+    tables["patients"] = left(tables["patients"], slide_owners(sources.store), pd.read_parquet(sources.rna_index))
     models = {m["arm"]: m for m in (load_checkpoint(p) for p in sources.arm_models) if m["status"] == "ok"}
     widest, endpoints = bag_sizes(sources.store), [t["name"] for t in cfg["tasks.survival"]]
     figures = _figures(sources, tables, models, cfg)
@@ -211,6 +212,12 @@ def bag_sizes(store: Path) -> dict[str, dict]:
     return found
 
 
+def slide_owners(store: Path) -> list[str]:
+    """Patient of each slide in the store."""
+    with h5py.File(store) as file:
+        return list(file["patient_id"].asstr()[()])
+
+
 def cohort_facts(tables: dict[str, pd.DataFrame], cfg: dict) -> dict:
     """Counts for the first table."""
     people = tables["patients"][tables["patients"]["status"] == "ok"]
@@ -227,6 +234,7 @@ def cohort_facts(tables: dict[str, pd.DataFrame], cfg: dict) -> dict:
         "both": int((slides & rna).sum()),
         "slide only": int((slides & ~rna).sum()),
         "RNA only": int((~slides & rna).sum()),
+        "neither": int((~slides & ~rna).sum()),
         "sites": int(people["site"].nunique()),
         "endpoints": endpoints,
         "labels": labels,
