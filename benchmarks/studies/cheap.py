@@ -103,11 +103,13 @@ def run_cohort(cfg: dict) -> tuple[Scorer, dict, list[Gallery]]:
     targets = read_targets(clinical, cfg)
     streams = {name: frame.set_index("patient_id").filter(regex="^(tile|cells)_") for name, frame in (("tile", cohort.tile), ("cells", cohort.cells))}
     counts = cohort.rna.set_index("patient_id")
-    streams["rna"] = np.log1p(counts.div(counts.sum(1), axis=0) * counts.sum(1).median())
+    totals = counts.sum(1)
+    composition = counts.div(totals, axis=0)
     parts, inner, galleries = [], {}, []
     for repeat in range(cfg["split.repeats"]):
         for fold in range(cfg["split.folds"]):
             roles = read_roles(folds, repeat, fold)
+            streams["rna"] = np.log1p(composition * totals.loc[roles["train"]].median())
             rows = {name: standardise({r: frame.loc[p].to_numpy(float) for r, p in roles.items()}) for name, frame in streams.items()}
             arms, vectors = _arms(rows["tile"], rows["cells"], rows["rna"])
             galleries += [Gallery(m, 0, repeat, fold, roles["test"], *v) for m, v in vectors.items()]

@@ -86,13 +86,14 @@ def null_table(draws: list[dict]) -> tuple[list[str], bool]:
 
 def alarm_table(draws: list[dict]) -> tuple[list[str], bool]:
     """Verdicts on contrasts that are null by construction: two draws of each null, an alarm and no estimate of a rate."""
-    from cheap_tables import NULL_OF
+    from cheap_tables import nulls
 
-    lines, held = ["| null | seed | question | task | difference | interval | verdict |", "|---|---|---|---|---|---|---|"], True
+    lines, held = ["| null | seed | question | task | difference | interval | verdict |", "|---|---|---|---|---|---|---|"], bool(draws)
     for draw in draws:
-        for row in draw["contrasts"]:
-            if row["question"] in NULL_OF[draw["level"]]:
-                held &= row["verdict"] != "yes"
-                shown = f"{row['difference']:+.3f} | {row['low']:+.3f} to {row['high']:+.3f} | {row['verdict']}"
-                lines.append(f"| {draw['level']} | {draw['seed']} | {row['question']} | {row['task']} | {shown} |")
+        told = {(r["question"], r["task"]): r for r in draw["contrasts"]}
+        for question, task in nulls(draw["level"]):
+            row = told.get((question, task))
+            held &= row is not None and row["verdict"] != "yes"
+            shown = f"{row['difference']:+.3f} | {row['low']:+.3f} to {row['high']:+.3f} | {row['verdict']}" if row else "not available | | "
+            lines.append(f"| {draw['level']} | {draw['seed']} | {question} | {task} | {shown} |")
     return lines, held

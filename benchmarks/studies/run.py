@@ -15,7 +15,7 @@ from pathlib import Path
 
 import cheap
 import full
-from cheap_tables import coverage_table, false_table, power_table
+from cheap_tables import APART, coverage_table, false_table, power_table
 
 from confuselt.code_hash import code_hash
 from confuselt.config.root import Config
@@ -113,9 +113,10 @@ STUDIES = {
         True,
     ),
     "power": Study(
-        "planted differences between two modalities and the better one, 100 per task; cheap chain, 300 patients, 30 sites, 5 repeats of 5 folds",
+        "planted differences between two modalities and the better one, 100 per task, and as many draws that tell what is expected; cheap chain, 300 patients, 30 sites, 5 repeats of 5 folds",
         [
-            (f"{task}, effect {e}", 5001 + s, {"effect": e})
+            (f"{task}, effect {e}{apart}", first + s, {"effect": e})
+            for first, apart in ((5001, ""), (6001, APART))
             for task, effects in PLANTED.items()
             for i, e in enumerate(effects)
             for s in range(25 * i, 25 * i + 25)
@@ -137,7 +138,9 @@ def key_of(study: Study, config: dict, seed: int) -> str:
     """Hash of a draw's config and of all code that its numbers depend on."""
     if study.cheap:
         return config_hash([code_hash(Path(cheap.__file__)), dotted(config, seed)])
-    return config_hash([[code_hash(ROOT / f"workflow/scripts/{script}.py") for script in CHAIN], config])
+    # With every default written out: an edited default is another config.
+    whole = Config.model_validate(config).model_dump(mode="json", by_alias=True)
+    return config_hash([[code_hash(ROOT / f"workflow/scripts/{script}.py") for script in CHAIN], code_hash(Path(full.__file__)), whole])
 
 
 def _draw(name: str, level: str, seed: int, config: dict) -> dict:
@@ -170,11 +173,13 @@ def write_part(name: str, draws: list[dict]) -> bool:
     study = STUDIES[name]
     lines, held = study.table(draws)
     seeds = sorted({s for _, s, _ in study.draws})
+    ends = [(a, b) for a, b in zip(seeds, seeds[1:], strict=False) if b > a + 1]
+    ranges = " and ".join(f"{a} to {b}" for a, b in zip([seeds[0], *(b for _, b in ends)], [*(a for a, _ in ends), seeds[-1]], strict=True))
     key = config_hash(sorted({d["key"] for d in draws}))
     head = [
         f"## {name}",
         "",
-        f"{study.about[0].upper()}{study.about[1:]}. {len(draws)} of {len(study.draws)} draws, seeds {seeds[0]} to {seeds[-1]}, fixed beforehand. "
+        f"{study.about[0].upper()}{study.about[1:]}. {len(draws)} of {len(study.draws)} draws, seeds {ranges}, fixed beforehand. "
         f"Code and config hash `{key}`. Command: `make study NAME={name}`. Claim {'held' if held else 'DID NOT HOLD'}.",
         "",
     ]
@@ -198,7 +203,9 @@ def main() -> None:
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     draws = run_study(given.name, given.draws)
-    if not given.no_table:
+    if len(draws) < len(STUDIES[given.name].draws):
+        print(f"{len(draws)} of {len(STUDIES[given.name].draws)} draws are done: {TABLE.name} is written when all are")
+    elif not given.no_table:
         sys.exit(0 if write_part(given.name, draws) else 1)
 
 

@@ -60,21 +60,46 @@ def test_likelihood_ratio_is_that_of_lifelines():
     age, image, _, days, event, _ = cohort(0.5)
     frame = pd.DataFrame({"age": age, "image": image, "days": days, "event": event})
     one, two = (CoxPHFitter().fit(frame[[*c, "days", "event"]], "days", "event").log_likelihood_ for c in (["age"], ["age", "image"]))
-    assert likelihood_ratio(age, image, days, event, np.zeros(len(age))) == pytest.approx(2 * (two - one), rel=1e-6)
+    assert likelihood_ratio(age, image, days, event, np.zeros(len(age))) == (pytest.approx(2 * (two - one), rel=1e-6), None)
+    for nothing in (likelihood_ratio(age, image, days, 0 * event, np.zeros(len(age))), likelihood_ratio(age, 0 * image, days, event, np.zeros(len(age)))):
+        assert np.isnan(nothing[0]) and nothing[1] == "no events, or a score that is the same for everyone"
 
 
 def test_what_adds_nothing_stays_under_the_bound_most_of_the_time():
-    values = [likelihood_ratio(a, i, d, e, f) for a, i, _, d, e, f in (cohort(0.0, seed=s) for s in range(20))]
+    values = [likelihood_ratio(a, i, d, e, f)[0] for a, i, _, d, e, f in (cohort(0.0, seed=s) for s in range(20))]
     assert np.mean(np.array(values) > 3.84) <= 0.25 and np.mean(values) < 2.5
 
 
 def test_curves(world):
-    rows = added_value_curves(world, list(NAMES), {})
+    rows = added_value_curves(world, list(NAMES), {}, {})
     table = pd.DataFrame(rows).reindex(columns=list(CURVES.columns))
     check_table(table, CURVES)
     assert table[table["curve"] == "likelihood-ratio"]["value"].item() > 20
     benefit = table[(table["curve"] == "net-benefit") & (table["x"] == 0.5)].set_index("arm")["value"]
     assert benefit[f"clinical+{ARM}"] > benefit["clinical"] and set(benefit.index) == {"clinical", f"clinical+{ARM}", "treat all"}
+
+
+def test_curves_where_a_repeat_a_patient_or_the_follow_up_is_missing(world):
+    """The arm lacks the first repeat; then nobody has an outcome; then nobody is followed to the horizon."""
+    ids, (days, event) = world.targets.patients, world.targets.survival["os"]
+    parts = [
+        t.melt(ignore_index=False, var_name="output").reset_index().assign(arm=a, draw=0, inputs=i, task="os", repeat=r, fold=f)
+        for a, i in NAMES.items()
+        for (_, f), t in world.tables(a, 0, i, "os").items()
+        for r in (0, 1)
+    ]
+    rows = pd.concat(parts, ignore_index=True)
+    late = rows[~((rows["arm"] == ARM) & (rows["repeat"] == 0))]
+
+    def curves(rows, days, event):
+        found = added_value_curves(Scorer(rows, Targets(ids, {"os": (days, event)}, {}, {}, {"os": [400]}), world.resampling), list(NAMES), {}, {})
+        return pd.DataFrame(found).reindex(columns=list(CURVES.columns))
+
+    assert set(curves(late, days, event)["repeat"]) == {1}
+    nobody = curves(rows, np.full(len(ids), np.nan), np.full(len(ids), np.nan))
+    assert nobody["curve"].tolist() == ["likelihood-ratio"] and nobody["reason"].notna().all()
+    short = curves(rows, np.minimum(days, 300), np.where(days > 300, 0, event))
+    assert short["curve"].tolist() == ["likelihood-ratio"] and short["value"].notna().all()
 
 
 def test_brier_difference_by_hand(world):

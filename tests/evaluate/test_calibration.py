@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from confuselt.evaluate.calibration import calibration_slope, cumulative_incidence, net_benefit, observed_expected, reliability
+from confuselt.evaluate.calibration import calibration_slope, crude_survival, cumulative_incidence, followed, net_benefit, observed_expected, reliability
+from confuselt.evaluate.ipcw import kaplan_meier
 
 
 def drawn(seed=0, n=300, step=1):
@@ -82,6 +83,32 @@ def test_observed_over_expected():
     assert low < 1 < high and ratio == pytest.approx(1, abs=0.06)
     assert observed_expected(truth**0.5, days, event, 1000)[1] > 1, "half the hazard expected: more observed"
     assert np.isnan(observed_expected(truth, days, np.zeros(3000), 1000)[0])
+    # Everyone had the event, or there is one patient: no spread, so no interval of no width.
+    assert np.isnan(observed_expected(np.array([0.6]), np.array([10.0]), np.array([1.0]), 20)).all()
+
+
+def test_a_perfect_model_is_calibrated_where_events_compete():
+    """Its cause-specific curve alone would look as if it overpredicted: competing events take patients before they have the event."""
+    rng = np.random.default_rng(0)
+    n, grid = 20_000, np.array([200, 365, 730, 1095, 1460, 1825.0])
+    x = rng.normal(size=n) * 0.7
+    own, other, follow = rng.exponential(2000 / np.exp(x)), rng.exponential(2500, n), rng.uniform(1000, 4000, n)
+    days = np.minimum(np.minimum(own, other), follow)
+    event, rival = (own == days).astype(float), other == days
+    truth = np.exp(-grid[None] / 2000 * np.exp(x)[:, None])
+    assert observed_expected(truth[:, 3], days, event, 1095, rival)[2] < 0.9
+    told = crude_survival(truth, grid, kaplan_meier(days, rival.astype(float)))
+    for column in (3, 5):
+        ratio, low, high = observed_expected(told[:, column], days, event, grid[column], rival)
+        assert low < 1 < high and ratio == pytest.approx(1, abs=0.03)
+    none = kaplan_meier(days, np.zeros(n))
+    np.testing.assert_allclose(crude_survival(truth, grid, none), truth, atol=1e-12)
+
+
+def test_nothing_is_seen_beyond_the_follow_up():
+    days, event = np.array([10.0, 20, 30]), np.array([1.0, 0, 0])
+    assert followed(days, event, 25) and not followed(days, event, 30) and not followed(days[:0], event[:0], 5)
+    assert followed(days, np.array([0.0, 0, 1]), 100), "the last to leave had an event: nobody is left"
 
 
 def test_reliability_bins():

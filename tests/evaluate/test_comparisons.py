@@ -12,7 +12,7 @@ from confuselt.evaluate.comparisons import compare, compare_retrieval, compariso
 from confuselt.evaluate.inner import inner_choice, inner_losses
 from confuselt.evaluate.names import WITHOUT
 from confuselt.evaluate.resample import Resampling
-from confuselt.evaluate.retrieval import Gallery, retrieval_rows, retrieval_table
+from confuselt.evaluate.retrieval import Gallery, find, retrieval_rows, retrieval_table
 from confuselt.evaluate.schema import COMPARISONS, RETRIEVAL
 from confuselt.evaluate.scores import Scorer
 from confuselt.evaluate.verdicts import events_needed, holm, non_inferior, verdict
@@ -70,9 +70,12 @@ def test_single_arm_is_chosen_on_the_inner_patients_that_both_can_score():
     assert alone[1] < alone[0], "over their own patients the worse arm looks better"
     losses = inner_losses(("wsi-scratch-cells", "rna-scratch"), "os", inner, targets)
     assert losses["rna-scratch"] == pytest.approx(cox_loss(*(torch.from_numpy(v[:12]) for v in (good, days, np.ones(30)))).item())
-    assert inner_choice(("wsi-scratch-cells", "rna-scratch"), "os", inner, targets) == "rna-scratch"
-    assert inner_choice(("wsi-scratch-cells", "rna-scratch"), "os", {"wsi-scratch-cells": inner_of(ids)}, targets) == "wsi-scratch-cells"
-    assert inner_choice(("a",), "os", {}, targets) is None
+    assert inner_choice(("wsi-scratch-cells", "rna-scratch"), "os", inner, targets) == ("rna-scratch", None)
+    assert inner_choice(("wsi-scratch-cells", "rna-scratch"), "os", {"wsi-scratch-cells": inner_of(ids)}, targets) == (
+        "wsi-scratch-cells",
+        "inner data do not say which of wsi-scratch-cells and rna-scratch is better, the first is taken",
+    )
+    assert inner_choice(("a",), "os", {}, targets) == (None, None)
 
 
 @pytest.fixture
@@ -160,6 +163,33 @@ def test_a_fold_that_one_side_lacks_is_left_out_on_both(world):
     none = predictions[predictions["arm"] != "wsi-scratch-cells"]
     row = table_of(none, targets, inner, {}, boot).query("family == 'primary' and task == 'os' and question == 'modality'").iloc[0]
     assert row["status"] == "not available" and row["reason"] == "wsi-scratch-cells is not among the arms of this run"
+    # The better of two is not the better of the one that is there.
+    alone = table_of(predictions[predictions["arm"] != "rna-scratch"], targets, inner, {}, boot).query("family == 'primary' and question == 'modality'")
+    assert (alone["reason"] == "rna-scratch is not among the arms of this run").all() and (alone["verdict"] == "cannot tell").all()
+
+
+def test_patients_are_paired_fold_by_fold(world):
+    """Equal scores, but one side lacks a hundred patients in one repeat: no difference at all."""
+    predictions, targets, inner, boot = world
+    same = predictions[predictions["arm"] == "wsi-pretrained-cells"]
+    other = same.assign(arm="wsi-pretrained-nocells")
+    other = other[~((other["repeat"] == 1) & other["patient_id"].isin(targets.patients[:100]))]
+    row = table_of(pd.concat([same, other]), targets, inner, {}, boot).query("family == 'primary' and task == 'os' and question == 'cells'").iloc[0]
+    assert row["difference"] == row["low"] == row["high"] == 0 and row["n"] == 300
+
+
+def test_draws_of_a_control_are_averaged_and_a_failed_one_is_a_row(world):
+    predictions, targets, inner, boot = world
+    arm = predictions[predictions["arm"] == "both-scratch-cells"].assign(arm="both-pretrained-cells")
+    rng = np.random.default_rng(1)
+    draws = [arm.assign(arm="mispaired", draw=d, value=arm["value"] + rng.normal(size=len(arm))) for d in (1, 2)]
+    gaps = []
+    for controls in (draws[:1], [draws[1].assign(draw=1)], draws):
+        table = table_of(pd.concat([predictions, arm, *controls]), targets, inner, {}, boot)
+        gaps.append(table.query("arm_b == 'mispaired' and task == 'os'")["difference"].item())
+    assert gaps[2] == pytest.approx((gaps[0] + gaps[1]) / 2) and gaps[0] != gaps[1]
+    rows = comparisons_table(compare(Scorer(pd.concat([predictions, arm]), targets, boot), inner, {"mispaired": "no pairs"}, ["mispaired"], CFG))
+    assert (rows.query("arm_b == 'mispaired'")["reason"] == "mispaired: no pairs").all() and "mispaired" in set(rows["arm_b"])
 
 
 def test_retrieval_rows_state_chance_and_strata():
@@ -203,3 +233,16 @@ def test_retrieval_contrast_uses_the_patients_that_both_models_have():
     cells = table[table["question"] == "cells"].iloc[0]
     assert cells["n"] == 100 and cells["verdict"] == "yes" and cells["difference"] > 0.2 and cells["k"] == 10
     assert table[table["question"] == "pretraining"]["reason"].str.contains("not among the models of this run").all()
+    # Two draws of a control, of which one lacks a fold: the mean over the folds that both have.
+    lone = [Gallery("mispaired", d, g.repeat, g.fold, g.patients, g.wsi, g.rna) for d in (1, 2) for g in found[5 : 10 - (d == 2)]]
+    table = comparisons_table(compare_retrieval([*found, *lone], [], Scorer(pd.DataFrame(columns=["arm", "draw", "inputs", "task"]), None, boot), CFG))
+    assert table.query("arm_b == 'mispaired'")["n"].item() == 80
+
+
+def test_a_collapsed_model_is_at_chance_whatever_k():
+    ids = [f"P{i}" for i in range(60)]
+    one = np.ones((60, 4)) / 2
+    found = find(Gallery("tile", 0, 0, 0, ids, one, one), "wsi-to-rna", np.ones((60, 60), bool))
+    for k in (1, 10, 50, 60):
+        assert found.hit(k).mean() == pytest.approx(found.chance(k).mean())
+    assert found.percentile.mean() == 0.5

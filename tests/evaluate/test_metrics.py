@@ -104,13 +104,31 @@ def no_label_known(days, event, label, fold):
     label[:] = -1
 
 
-@pytest.mark.parametrize("change", [all_censored_fold, ties_only, one_class, few_events, no_label_known])
+def nothing_known(days, event, label, fold):
+    days[:], event[:] = np.nan, np.nan
+
+
+def short_follow_up(days, event, label, fold):
+    event[days > 300] = 0
+    days[:] = np.minimum(days, 300)
+
+
+SURVIVAL = {"harrell_c", "uno_c", "auc_time", "brier", "ibs_skill", "calibration_slope", "observed_expected"}
+LABELS = {"auc_macro", "f1_macro", "balanced_accuracy", "brier"}
+
+
+@pytest.mark.parametrize("change", [all_censored_fold, ties_only, one_class, few_events, no_label_known, nothing_known, short_follow_up])
 def test_every_edge_is_an_explicit_row(change):
     scorer, train = world(arms=("wsi-scratch-cells", "wsi-pretrained-cells", "wsi-pretrained-nocells"), change=change)
     table = table_of(scorer, train)
     rows = comparisons_table(compare(scorer, {}, {}, [], CFG))
     check_table(rows, COMPARISONS)
     assert (rows["difference"].notna() | (rows["status"].eq("not available") & rows["reason"].notna())).all()
+    over = table[table["fold"] == -1]
+    for task, metrics in (("os", SURVIVAL), ("kind", LABELS)):
+        assert (over[over["task"] == task].groupby("arm")["metric"].agg(set) == metrics).all(), "a metric without a value is a row too"
+    if change is short_follow_up:
+        assert (over[(over["horizon_days"] == 400)]["status"] == "not available").all() and whole(table, "harrell_c")["status"] == "ok"
     c, folds = whole(table, "harrell_c"), table[(table["metric"] == "harrell_c") & (table["fold"] >= 0)]
     if change is all_censored_fold:
         lost = folds[folds["fold"] == 1].iloc[0]
@@ -123,6 +141,20 @@ def test_every_edge_is_an_explicit_row(change):
         assert told["reason"].str.contains("12 events, 20 needed").all() and (told["verdict"] == "cannot tell").all()
     if change in (one_class, no_label_known):
         assert whole(table, "auc_macro")["status"] == "not available"
+
+
+def test_a_fold_without_an_event_by_the_horizon_counts_in_the_brier_score():
+    def change(days, event, label, fold):
+        event[(fold == 1) & (days <= 400)] = 0
+
+    scorer, train = world(change=change)
+    table, terms = table_of(scorer, train), []
+    for fold in range(3):
+        frame = scorer.tables("wsi-scratch-cells", 0, "wsi", "os")[0, fold]
+        known, weights = scorer.targets.take(list(frame.index)).survival["os"], Censoring(*scorer.targets.take(train[0, fold]).survival["os"])
+        terms.append(brier_terms(frame[["surv_400"]].to_numpy(), *known, np.array([400.0]), weights)[:, 0])
+    assert whole(table, "brier", 400)["value"] == pytest.approx(np.concatenate(terms).mean()) and whole(table, "brier", 400)["n"] == 150
+    assert whole(table, "auc_time", 400)["n"] == 100, "without an event there is no pair"
 
 
 def test_one_patient():

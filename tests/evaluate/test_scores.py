@@ -130,8 +130,9 @@ def test_repeats_bring_no_new_patients():
 
 def test_only_patients_that_both_sides_can_score():
     world_ = table, targets, _ = world()
-    block = score(*world_, "os", only={f"P{i}" for i in range(60)})
-    assert block.n == 60
+    half = frozenset(f"P{i}" for i in range(60))
+    assert score(*world_, "os", only=dict.fromkeys([(0, f) for f in range(3)], half)).n == 60
+    assert [f["n"] for f in score(*world_, "os", only={(0, 0): half, (0, 2): frozenset(targets.patients)}).folds] == [20, 40], "fold by fold"
 
 
 def test_nothing_comparable_is_nan_not_a_crash():

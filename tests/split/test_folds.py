@@ -111,6 +111,10 @@ def test_folds_from_a_file(tmp_path):
     assert folds_from_file(tmp_path / "folds.csv", clinical, CFG)["patient_id"].nunique() == 150
     with pytest.raises(ValueError, match="wants 0 to 3"):
         folds_from_file(tmp_path / "folds.csv", clinical, {**CFG, "split.folds": 4})
+    twice = pd.concat([table.assign(repeat=0), table.assign(repeat=1).drop(index=3)])
+    twice.to_csv(tmp_path / "folds.csv", index=False)
+    with pytest.raises(ValueError, match=f"1 patients have no test_fold in some repeat, first .*{table.at[3, 'patient_id']}"):
+        folds_from_file(tmp_path / "folds.csv", clinical, {**CFG, "split.repeats": 2})
     table.rename(columns={"test_fold": "fold"}).to_csv(tmp_path / "folds.csv", index=False)
     with pytest.raises(ValueError, match="no column 'test_fold'"):
         folds_from_file(tmp_path / "folds.csv", clinical, CFG)

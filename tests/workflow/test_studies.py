@@ -1,15 +1,62 @@
-"""One draw of each study runs through the whole chain and gives every number that its table needs."""
+"""One draw of each study runs through the whole chain; a table says "held" only of all that was asked, and a key is of all that decides."""
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
 
-pytestmark = pytest.mark.full
+sys.path.insert(0, str(ROOT / "benchmarks/studies"))
+import full
+import run
+from cheap_tables import APART, false_table, nulls, power_table
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", ["features", "null", "alarm", "coverage", "false-yes", "power"])
 def test_one_draw(name):
     done = subprocess.run([sys.executable, "benchmarks/studies/run.py", name, "--draws", "1", "--no-table"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def contrast(question, task, verdict="cannot tell", difference=0.0):
+    return {"question": question, "task": task, "verdict": verdict, "difference": difference, "low": -0.1, "high": 0.1, "p": 0.5, "detectable": 0.1}
+
+
+def draws_of_nulls(**change):
+    levels = run.NULLS
+    return [{"level": n, "seed": 301, "contrasts": [contrast(q, t) | change.get(q, {}) for q, t in nulls(n)]} for n in levels for _ in range(2)]
+
+
+@pytest.mark.parametrize("table", [false_table, full.alarm_table])
+def test_a_claim_is_held_only_where_every_null_was_judged(table):
+    assert table(draws_of_nulls())[1]
+    assert not table(draws_of_nulls(modality={"verdict": "yes"}))[1]
+    assert not table([])[1]
+    draws = draws_of_nulls()
+    draws[0]["contrasts"] = draws[0]["contrasts"][1:]
+    lines, held = table(draws)
+    assert not held and len(lines) == len(table(draws_of_nulls())[0]), "what is missing has its line too"
+    assert ("cells", "retrieval") in nulls("cells redundant") and ("cells", "retrieval") not in nulls("effect 0")
+
+
+def test_power_is_told_by_draws_that_are_not_tested():
+    def draws(apart):
+        level = "os, effect 1"
+        tested = [{"level": level, "contrasts": [contrast("modality", "os", difference=0.1) | {"p": 0.001, "low": 0.01}]} for _ in range(4)]
+        return [*tested, *({"level": level + APART, "contrasts": [contrast("modality", "os", difference=d)]} for d in apart)]
+
+    assert power_table(draws([0.15] * 4))[1]
+    assert not power_table(draws([0.0] * 4))[1], "nothing was to be expected, everything was found"
+    assert not power_table(draws([]))[1] and not power_table([])[1]
+
+
+def test_draws_of_the_full_chain_are_made_anew_when_a_default_changes(monkeypatch):
+    study = run.STUDIES["null"]
+    _, seed, config = study.draws[0]
+    before = run.key_of(study, config, seed)
+    assert before == run.key_of(study, config, seed)
+    real = run.Config
+    monkeypatch.setattr(run, "Config", SimpleNamespace(model_validate=lambda given: real.model_validate({**given, "finetune": {"epochs": 1}})))
+    assert run.key_of(study, config, seed) != before

@@ -7,17 +7,17 @@ import pandas as pd
 from lifelines import CoxPHFitter
 from lifelines.exceptions import ConvergenceError
 
-from confuselt.evaluate.calibration import net_benefit
+from confuselt.evaluate.calibration import followed, net_benefit
 from confuselt.evaluate.comparisons import Contrast, difference, natural_inputs
 from confuselt.evaluate.ipcw import Censoring, brier_terms
-from confuselt.evaluate.metrics import competing_events
+from confuselt.evaluate.metrics import Train, competing_events, crude, rival_curves
 from confuselt.evaluate.retrieval import mean_block
 from confuselt.evaluate.scores import FoldTables, Scorer
 
 THRESHOLDS = np.round(np.arange(0.05, 0.65, 0.05), 2)
 
 
-def likelihood_ratio(clinical: np.ndarray, arm: np.ndarray, days: np.ndarray, event: np.ndarray, strata: np.ndarray) -> float:
+def likelihood_ratio(clinical: np.ndarray, arm: np.ndarray, days: np.ndarray, event: np.ndarray, strata: np.ndarray) -> tuple[float, str | None]:
     """Twice the gain in partial log likelihood by an arm's score beside the clinical score, both out of fold, stratified by fold.
 
     Parameters
@@ -28,9 +28,13 @@ def likelihood_ratio(clinical: np.ndarray, arm: np.ndarray, days: np.ndarray, ev
 
     Returns
     -------
-    float
+    value : float
         Chi-squared with 1 degree of freedom where the arm adds nothing (3.84 is its 95 % point); NaN where it cannot be fitted.
+    reason : str or None
+        Why it cannot.
     """
+    if event.sum() == 0 or len(set(clinical)) < 2 or len(set(arm)) < 2:
+        return np.nan, "no events, or a score that is the same for everyone"
     frame = pd.DataFrame({"clinical": clinical, "arm": arm, "days": days, "event": event, "fold": strata})
     fits = []
     with warnings.catch_warnings():
@@ -39,8 +43,8 @@ def likelihood_ratio(clinical: np.ndarray, arm: np.ndarray, days: np.ndarray, ev
             try:
                 fits.append(CoxPHFitter().fit(frame[[*columns, "days", "event", "fold"]], "days", "event", strata=["fold"]).log_likelihood_)
             except ConvergenceError:
-                return np.nan
-    return float(2 * (fits[1] - fits[0]))
+                return np.nan, "the Cox model of both scores does not converge"
+    return float(2 * (fits[1] - fits[0])), None
 
 
 def _joined(a: FoldTables, b: FoldTables, repeat: int) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
@@ -52,28 +56,31 @@ def _joined(a: FoldTables, b: FoldTables, repeat: int) -> tuple[pd.DataFrame, pd
     return left, right, strata
 
 
-def added_value_curves(scorer: Scorer, arms: list[str], competing: dict[str, str]) -> list[dict]:
-    """Rows of ``evaluate/curves``: ``likelihood-ratio`` (value: chi-squared) and ``net-benefit`` (x: threshold) of the first repeat.
+def added_value_curves(scorer: Scorer, arms: list[str], competing: dict[str, str], train: Train) -> list[dict]:
+    """Rows of ``evaluate/curves``: ``likelihood-ratio`` (value: chi-squared) and ``net-benefit`` (x: threshold) of the first repeat that both sides have.
 
-    Net benefit is at the longest stated horizon, of ``clinical``, ``clinical+<arm>`` and of treating all.
+    Net benefit is at the longest stated horizon, of ``clinical``, ``clinical+<arm>`` and of treating all; none where nobody is followed beyond it.
     """
     rows = []
     for task, horizons in scorer.targets.horizons.items():
+        rivals = rival_curves(scorer.targets, task, competing.get(task), train)
         for name in (a for a in arms if a.startswith("clinical+")):
             arm, inputs = name.removeprefix("clinical+"), natural_inputs(name)
             tables = [scorer.tables("clinical", 0, "clinical", task), scorer.tables(arm, 0, inputs, task), scorer.tables(name, 0, inputs, task)]
-            if not all(tables):
+            shared = set.intersection(*(set(t) for t in tables))
+            if not shared:
                 continue
-            key = {"task": task, "draw": 0, "repeat": 0, "fold": -1, "inputs": inputs}
-            clinical, other, strata = _joined(tables[0], tables[1], 0)
+            repeat = min(shared)[0]
+            key = {"task": task, "draw": 0, "repeat": repeat, "fold": -1, "inputs": inputs}
+            clinical, other, strata = _joined(tables[0], tables[1], repeat)
             days, event, use = _known(scorer, clinical, task)
-            value = likelihood_ratio(*(t["risk"].to_numpy()[use] for t in (clinical, other)), days[use], event[use], strata[use])
-            rows.append({"curve": "likelihood-ratio", "arm": name, "metric": "chi2", "x": 1.0, "value": value, **key})
-            clinical, joint, _ = _joined(tables[0], tables[2], 0)
+            value, reason = likelihood_ratio(*(t["risk"].to_numpy()[use] for t in (clinical, other)), days[use], event[use], strata[use])
+            rows.append({"curve": "likelihood-ratio", "arm": name, "metric": "chi2", "x": 1.0, "value": value, "reason": reason, **key})
+            clinical, joint, _ = _joined(*(crude(t, rivals) for t in (tables[0], tables[2])), repeat)
             horizon = max(horizons)
-            if f"surv_{horizon}" not in clinical or f"surv_{horizon}" not in joint:
-                continue
             days, event, use = _known(scorer, clinical, task)
+            if f"surv_{horizon}" not in clinical or f"surv_{horizon}" not in joint or not followed(days[use], event[use], horizon):
+                continue
             known = scorer.targets.take(list(clinical.index))
             rival = competing_events(known, task, competing[task])[use] if competing.get(task) else None
             shown = {"clinical": clinical[f"surv_{horizon}"], name: joint[f"surv_{horizon}"], "treat all": pd.Series(0.0, index=clinical.index)}
@@ -111,6 +118,7 @@ def compare_brier(scorer: Scorer, arms: list[str], censoring: dict[tuple, Censor
                     rows.append(key | {"n": left.n, "events": events, "reason": f"described, not compared: {events} events by day {horizon}"})
                     continue
                 told = {k: v for k, v in difference(left, right).items() if k not in ("p", "events", "events_needed")}
+                told["share_won"] = difference(right, left)["share_won"]  # a smaller score is better
                 rows.append(key | told | {"events": events, "status": "ok"})
     return rows
 

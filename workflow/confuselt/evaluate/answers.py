@@ -81,7 +81,7 @@ def without_pam50(comparisons: pd.DataFrame, dropped: list[dict[str, int]]) -> l
         return []
     mean = {k: f"{np.mean([d[k] for d in dropped]):.0f}" for k in ("named", "followers", "left")}
     lines = [
-        f"Left out: {mean['named']} genes of PAM50 and {mean['followers']} that follow one of them in the training patients (mean of folds); {mean['left']} stay."
+        f"Left out: {mean['named']} genes of PAM50 and {mean['followers']} that follow one of them in the training patients (mean of folds); {mean['left']} stay. Both were looked for among the genes that the normaliser of the fold chose."
     ]
     rows = comparisons[(comparisons["task"] == "pam50") & (comparisons["question"] == "pretraining")]
     for a, b in ((WITHOUT, "wsi-scratch-cells"), ("wsi-pretrained-cells", WITHOUT)):

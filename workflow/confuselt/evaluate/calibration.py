@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.stats import norm
 
-from confuselt.evaluate.ipcw import kaplan_meier
+from confuselt.evaluate.ipcw import Steps, kaplan_meier
 
 
 def cumulative_incidence(days: np.ndarray, event: np.ndarray, competing: np.ndarray | None, horizon: float) -> tuple[float, float]:
@@ -40,6 +40,35 @@ def cumulative_incidence(days: np.ndarray, event: np.ndarray, competing: np.ndar
     return float(share), float(np.sqrt(max(variance, 0.0)))
 
 
+def followed(days: np.ndarray, event: np.ndarray, horizon: float) -> bool:
+    """Whether the share with an event by a horizon can be seen: somebody is followed beyond it, or the last to leave had an event."""
+    return bool(len(days)) and bool((days > horizon).any() or (event[days == days.max()] == 1).all())
+
+
+def crude_survival(survival: np.ndarray, at: np.ndarray, rival: Steps) -> np.ndarray:
+    """Probability of no event so far where competing events take patients away: 1 - cumulative incidence.
+
+    A cause-specific model predicts what would happen if nothing competed; what is observed (Aalen-Johansen) is less. The
+    predicted hazard is met by those whom no competing event has taken, at the rate of the training patients.
+
+    Parameters
+    ----------
+    survival : (n, t) float64
+        Predicted cause-specific curves.
+    at : (t,) float64
+        Days, rising.
+    rival : Steps
+        Kaplan-Meier's estimate for the competing event.
+
+    Returns
+    -------
+    (n, t) float64
+    """
+    left = np.concatenate([[1.0], rival.at(at)])
+    steps = -np.diff(np.column_stack([np.ones(len(survival)), survival]), axis=1)
+    return 1 - np.cumsum(steps * (left[1:] + left[:-1]) / 2, axis=1)
+
+
 def observed_expected(
     survival: np.ndarray, days: np.ndarray, event: np.ndarray, horizon: float, competing: np.ndarray | None = None
 ) -> tuple[float, float, float]:
@@ -48,7 +77,8 @@ def observed_expected(
     Parameters
     ----------
     survival : (n,) float64
-        Predicted survival probability at the horizon: probabilities, unlike risks, share a scale over folds.
+        Predicted probability of no event by the horizon (where events compete: see `crude_survival`); probabilities, unlike risks,
+        share a scale over folds.
     days, event : (n,) float64
     horizon : float
     competing : (n,) bool, optional
@@ -56,11 +86,11 @@ def observed_expected(
     Returns
     -------
     ratio, low, high : float
-        NaN where nothing was observed or expected.
+        NaN where nothing was observed or expected, or all of it for sure (one patient, or an event of everyone: no spread to tell an error by).
     """
     observed, error = cumulative_incidence(days, event, competing, horizon)
     expected = float(np.mean(1 - survival))
-    if observed <= 0 or expected <= 0:
+    if observed <= 0 or expected <= 0 or error <= 0:
         return np.nan, np.nan, np.nan
     half = norm.ppf(0.975) * error / observed
     ratio = observed / expected

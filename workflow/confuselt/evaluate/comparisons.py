@@ -150,28 +150,31 @@ def difference(a: Block, b: Block) -> dict:
 
 def _contrast(contrast: Contrast, scorer: Scorer, task: str, inner: InnerPredictions, reasons: dict[str, str], cfg: dict) -> dict:
     arm, against = contrast.arm, contrast.against
-    other = against[0] if len(against) == 1 else inner_choice(against, task, inner, scorer.targets)
+    other, chosen = (against[0], None) if len(against) == 1 else inner_choice(against, task, inner, scorer.targets)
     row = _empty_row(contrast, other)
-    missing = [a for a in (arm, *(against if other is None else (other,))) if a in reasons or not _made(scorer, a)]
+    # All of the other side, or "the better of" would be the better of what happens to be there.
+    missing = [a for a in (arm, *against) if a in reasons or not _made(scorer, a)]
     if missing:
         return row | {"reason": "; ".join(f"{a}: {reasons[a]}" if a in reasons else f"{a} is not among the arms of this run" for a in missing)}
+    if other is None:
+        return row | {"reason": f"none of {' and '.join(against)} has inner predictions to be chosen by"}
     sides = [(arm, contrast.inputs), (other, row["inputs_b"])]
     tables = [_draws_of(scorer, a, i, task) for a, i in sides]
     if not all(tables):
         return row | {"reason": f"no fold in which both sides could learn {task}"}
-    folds = [set(scorer.tables(a, d[0], i, task)) for (a, i), d in zip(sides, tables, strict=True)]
-    common, every = folds[0] & folds[1], folds[0] | folds[1]
+    made = [scorer.tables(a, d, i, task) for (a, i), draws in zip(sides, tables, strict=True) for d in draws]
+    common, every = set.intersection(*(set(t) for t in made)), set.union(*(set(t) for t in made))
     if not common:
         return row | {"reason": f"no fold in which both sides could learn {task}"}
-    both = frozenset.intersection(*(scorer.patients(a, d[0], i, task) for (a, i), d in zip(sides, tables, strict=True)))
-    a, b = (average([scorer.block(arm, d, i, task, both, common) for d in draws]) for (arm, i), draws in zip(sides, tables, strict=True))
+    both = {k: frozenset.intersection(*(frozenset(t[k].index) for t in made)) for k in sorted(common)}
+    a, b = (average([scorer.block(arm, d, i, task, both) for d in draws]) for (arm, i), draws in zip(sides, tables, strict=True))
     row |= {"n": a.n, "events": a.events}
     if task in scorer.targets.survival and a.events < cfg["evaluate.min_events"]:
         return row | {"reason": f"described, not compared: {a.events} events, {cfg['evaluate.min_events']} needed (evaluate.min_events)"}
     if not np.isfinite(a.value - b.value):
         return row | {"reason": "no comparable pair of patients"}
     partly = f"over the {len(common)} of {len(every)} folds that both sides have" if len(common) < len(every) else None
-    return row | difference(a, b) | {"status": "ok", "reason": partly}
+    return row | difference(a, b) | {"status": "ok", "reason": "; ".join(filter(None, (chosen, partly))) or None}
 
 
 def _empty_row(contrast: Contrast, other: str | None) -> dict:
@@ -207,10 +210,9 @@ def average(blocks: list[Block]) -> Block:
 def compare_retrieval(galleries: list[Gallery], lost: list[dict], scorer: Scorer, cfg: dict) -> list[dict]:
     """Recall@k of models of pretraining: do cells help (primary), is it more than CCA or mispaired pairs (exploratory)."""
     plan = cfg["evaluate.plan"]
-    by_model: dict[str, list[Gallery]] = {}
+    by_model: dict[str, dict[int, list[Gallery]]] = {}
     for gallery in galleries:
-        if gallery.draw <= 1:
-            by_model.setdefault(gallery.model, []).append(gallery)
+        by_model.setdefault(gallery.model, {}).setdefault(gallery.draw, []).append(gallery)
     reasons = {r["model"]: r["reason"] for r in lost}
     questions = [("cells", PRIMARY, "tile"), ("pretraining", BESIDE, "cca"), ("pretraining", BESIDE, "mispaired")]
     found = []
@@ -221,12 +223,20 @@ def compare_retrieval(galleries: list[Gallery], lost: list[dict], scorer: Scorer
         if absent:
             row["reason"] = "; ".join(f"{m}: {reasons.get(m, 'not among the models of this run')}" for m in absent)
         else:
-            a, b = (recall_block(g, plan["k"], scorer.resampling) for g in common_galleries(by_model["tile-cells"], by_model[other]))
+            (ours,) = by_model["tile-cells"].values()
+            pairs = _same_folds([common_galleries(ours, theirs) for theirs in by_model[other].values()])
+            a, b = (average([recall_block(pair[side], plan["k"], scorer.resampling) for pair in pairs]) for side in (0, 1))
             told = np.isfinite(a.value) and np.isfinite(b.value)
             row |= difference(a, b) | {"status": "ok"} if told else {"reason": "no fold in which both models have two test pairs"}
         found.append((contrast, row))
     judged = judge(found, plan["delta_recall"], np.nan, plan["alpha"])
     return [{**r, "task": "retrieval", "metric": "recall", "k": plan["k"]} for r in judged]
+
+
+def _same_folds(pairs: list[tuple[list[Gallery], list[Gallery]]]) -> list[tuple[list[Gallery], list[Gallery]]]:
+    """Galleries of the folds that every draw of a control has."""
+    kept = set.intersection(*({(g.repeat, g.fold) for g in a} for a, _ in pairs))
+    return [tuple([g for g in side if (g.repeat, g.fold) in kept] for side in pair) for pair in pairs]
 
 
 def comparisons_table(rows: list[dict]) -> pd.DataFrame:

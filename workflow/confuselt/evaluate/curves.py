@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from confuselt.evaluate.calibration import cumulative_incidence, reliability
+from confuselt.evaluate.calibration import cumulative_incidence, followed, reliability
 from confuselt.evaluate.comparisons import natural_inputs
-from confuselt.evaluate.metrics import competing_events
+from confuselt.evaluate.metrics import Train, competing_events, crude, rival_curves
 from confuselt.evaluate.schema import CURVES
 from confuselt.evaluate.scores import Scorer
 from confuselt.tables import empty_table
@@ -13,17 +13,18 @@ from confuselt.tables import empty_table
 BINS = 5
 
 
-def reliability_curves(scorer: Scorer, arms: list[str], competing: dict[str, str]) -> list[dict]:
+def reliability_curves(scorer: Scorer, arms: list[str], competing: dict[str, str], train: Train) -> list[dict]:
     """Predicted against observed shares over the test patients of the first repeat, in five bins of equal size.
 
     For labels per class (``metric`` p_<class>), for endpoints per horizon (surv_<days>: share of events by Kaplan-Meier,
-    or Aalen-Johansen where events compete).
+    or Aalen-Johansen where events compete, beside predictions of the same). A horizon that nobody of a bin is followed to has no point.
     """
     rows = []
     for task in (*scorer.targets.survival, *scorer.targets.labels):
+        rivals = rival_curves(scorer.targets, task, competing.get(task), train)
         for arm in arms:
             inputs = natural_inputs(arm)
-            tables = [t for (r, _), t in scorer.tables(arm, 0, inputs, task).items() if r == 0]
+            tables = [t for (r, _), t in crude(scorer.tables(arm, 0, inputs, task), rivals).items() if r == 0]
             if not tables:
                 continue
             table, key = pd.concat(tables), {"curve": "reliability", "arm": arm, "inputs": inputs, "task": task, "draw": 0, "repeat": 0, "fold": -1}
@@ -40,7 +41,7 @@ def reliability_curves(scorer: Scorer, arms: list[str], competing: dict[str, str
             for horizon in (h for h in scorer.targets.horizons[task] if f"surv_{h}" in table):
                 happens = 1 - table[f"surv_{horizon}"].to_numpy()
                 for part in np.array_split(np.flatnonzero(use)[np.argsort(happens[use], kind="stable")], BINS):
-                    if len(part):
+                    if followed(days[part], event[part], horizon):
                         share, error = cumulative_incidence(days[part], event[part], rival[part], horizon)
                         limits = {"low": max(share - 1.96 * error, 0.0), "high": min(share + 1.96 * error, 1.0)}
                         rows.append({**key, "metric": f"surv_{horizon}", "x": float(happens[part].mean()), "value": share, **limits})

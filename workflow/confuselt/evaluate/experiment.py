@@ -3,6 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from confuselt.evaluate.resample import Resampling
@@ -120,7 +121,10 @@ def galleries(store: Path, rna: list[Path], checkpoints: list[Path], models: lis
             continue
         patients, wsi, genes = embed_pairs(content, store, by_fold[path.stem], ours.roles[repeat, fold]["test"])
         if len(patients) < 2:
-            lost.append({**key, "reason": f"{len(patients)} test patients of the fold have both a slide and RNA"})
+            lost.append({**key, "reason": _few(patients)})
+            continue
+        if not (np.isfinite(wsi).all() and np.isfinite(genes).all()):
+            lost.append({**key, "reason": "the embedding of a test patient is NaN or infinite"})
             continue
         found.append(Gallery(model, draw, repeat, fold, patients, wsi, genes))
     for path in models:
@@ -130,8 +134,15 @@ def galleries(store: Path, rna: list[Path], checkpoints: list[Path], models: lis
         if content["status"] != "ok":
             lost.append({"model": "cca", "draw": 0, "repeat": repeat, "fold": -1, "reason": content["reason"]})
         for fold, facts in enumerate(content["folds"]):
+            if len(facts["patients"]) < 2:
+                lost.append({"model": "cca", "draw": 0, "repeat": repeat, "fold": fold, "reason": _few(facts["patients"])})
+                continue
             found.append(Gallery("cca", 0, repeat, fold, facts["patients"], facts["wsi"].numpy(), facts["rna"].numpy()))
     return found, lost
+
+
+def _few(patients: list[str]) -> str:
+    return f"{len(patients)} test patients of the fold have both a slide and RNA"
 
 
 def history_curves(histories: list[Path]) -> pd.DataFrame:

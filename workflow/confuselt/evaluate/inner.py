@@ -59,7 +59,10 @@ def _loss(found: dict, patients: list[str], task: str, known: Targets) -> float:
     return float(-np.log(np.maximum(values.numpy()[use, label[use]], 1e-12)).mean()) if use.any() else np.nan
 
 
-def inner_choice(candidates: tuple[str, ...], task: str, inner: InnerPredictions, targets: Targets) -> str | None:
-    """The candidate with the lowest inner loss; the first trained one where inner data say nothing; None where none was trained."""
+def inner_choice(candidates: tuple[str, ...], task: str, inner: InnerPredictions, targets: Targets) -> tuple[str | None, str | None]:
+    """The candidate with the lowest inner loss, and None; where inner data say nothing the first trained one, and that it is that; None where none was trained."""
     losses = inner_losses(candidates, task, inner, targets)
-    return min(losses, key=losses.get) if losses else next((a for a in candidates if a in inner), None)
+    if losses:
+        return min(losses, key=losses.get), None
+    first = next((a for a in candidates if a in inner), None)
+    return first, first and f"inner data do not say which of {' and '.join(candidates)} is better, the first is taken"

@@ -6,15 +6,16 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import f1_score
 
-from confuselt.evaluate.calibration import calibration_slope, observed_expected
+from confuselt.evaluate.calibration import calibration_slope, crude_survival, followed, observed_expected
 from confuselt.evaluate.intervals import corrected_t
-from confuselt.evaluate.ipcw import Censoring, auc_pairs, brier_terms, integrate, uno_pairs
+from confuselt.evaluate.ipcw import Censoring, Steps, auc_pairs, brier_terms, integrate, kaplan_meier, uno_pairs
 from confuselt.evaluate.schema import METRICS
 from confuselt.evaluate.scores import Block, FoldTables, Scorer, folds_per_repeat
 from confuselt.finetune.targets import Targets
 from confuselt.progress import progress
 
 AVAILABLE, MISSING = "ok", "not available"
+NO_CURVE = "the model gives scores, no survival curve"
 Train = dict[tuple[int, int], list[str]]
 
 
@@ -42,7 +43,8 @@ def metric_rows(scorer: Scorer, train: Train, competing: dict[str, str], censori
             if block.events < cfg["evaluate.min_events"]:
                 found[0]["reason"] = f"described, not compared: {block.events} events, {cfg['evaluate.min_events']} needed (evaluate.min_events)"
             found += _weighted_rows(tables, scorer.targets, task, train, censoring, cfg)
-            found += _calibration_rows(tables, scorer.targets, task, competing.get(task))
+            rivals = rival_curves(scorer.targets, task, competing.get(task), train)
+            found += _calibration_rows(crude(tables, rivals), scorer.targets, task, competing.get(task))
         else:
             found = [*_block_rows("auc_macro", block, None), *_label_rows(tables, scorer.targets, task)]
         rows += [{**key, **row} for row in found]
@@ -69,27 +71,34 @@ def _fold_row(fold: dict, cfg: dict | None, nothing: str) -> dict:
 
 def _weighted_rows(tables: FoldTables, targets: Targets, task: str, train: Train, censoring: dict, cfg: dict) -> list[dict]:
     """Uno's C, time-dependent AUC, Brier score and 1 - IBS / IBS of Kaplan-Meier: sums within folds, then over them."""
-    sums: dict[tuple[str, int | None], list[dict]] = {}
-    horizons = targets.horizons[task]
+    horizons, curves = targets.horizons[task], any(c.startswith("surv_") for t in tables.values() for c in t)
+    nothing = _nothing(horizons, curves)
+    sums: dict[tuple[str, int | None], list[dict]] = {name: [] for name in nothing}
     for (repeat, fold), table in sorted(tables.items()):
         known = targets.take(list(table.index))
         days, event = known.survival[task]
         use = np.isfinite(days)
         days, event, table = days[use], event[use], table[use]
         weights = _censoring(targets, task, (repeat, fold), train, censoring)
-        if weights is None or not len(days):
-            continue
-        facts = {"repeat": repeat, "fold": fold, "n": len(days), "events": int(event.sum())}
-        for name, (part, whole) in _fold_sums(table, days, event, horizons, weights).items():
-            sums.setdefault(name, []).append({**facts, "part": part, "whole": whole})
+        found = _fold_sums(table, days, event, horizons, weights) if weights is not None and len(days) else {}
+        for name in nothing:
+            part, whole = found.get(name, (0.0, 0.0))
+            sums[name].append({"repeat": repeat, "fold": fold, "n": len(days), "events": int(event.sum()), "part": part, "whole": whole})
     rows: list[dict] = []
-    for (metric, horizon), folds in sums.items():
-        rows += [{"metric": metric, "horizon_days": horizon, **r} for r in _summed(metric, folds, cfg)]
-    lost = [h for h in horizons if any(f"surv_{h}" in t for t in tables.values()) and ("brier", h) not in sums]
-    for horizon, metric in ((h, m) for h in lost for m in ("auc_time", "brier")):
-        reason = f"no test fold has events by day {horizon} and patients followed beyond it, with 20 % of its training patients uncensored there"
-        rows.append({"metric": metric, "horizon_days": horizon, "repeat": -1, "fold": -1, "status": MISSING, "reason": reason})
+    for (metric, horizon), reason in nothing.items():
+        rows += [{"metric": metric, "horizon_days": horizon, **r} for r in _summed(metric, sums[metric, horizon], reason, cfg)]
     return rows
+
+
+def _nothing(horizons: list[int], curves: bool) -> dict[tuple[str, int | None], str]:
+    """Every weighted metric, and why a fold may give it no value."""
+    few = "20 % of its training patients uncensored there"
+    found: dict[tuple[str, int | None], str] = {("uno_c", None): "no comparable pair of patients"}
+    for h in horizons:
+        found["auc_time", h] = f"no events by day {h} and patients followed beyond it, with {few}"
+        found["brier", h] = f"no patients followed beyond day {h}, with {few}"
+    found["ibs_skill", None] = f"no day of the predicted curve with patients followed beyond it, and {few}"
+    return found if curves else {k: v if k[0] == "uno_c" else NO_CURVE for k, v in found.items()}
 
 
 def _censoring(targets: Targets, task: str, key: tuple[int, int], train: Train, known: dict) -> Censoring | None:
@@ -112,17 +121,17 @@ def _fold_sums(table: pd.DataFrame, days: np.ndarray, event: np.ndarray, horizon
     survival = table[[f"surv_{int(d)}" for d in grid]].to_numpy()
     terms = brier_terms(survival, days, event, grid, censoring)
     for column, day in enumerate(grid):
-        if day in horizons and ((event == 1) & (days <= day)).any():
+        if day in horizons:
             found["auc_time", int(day)] = auc_pairs(risk, days, event, day, censoring)
+            # A fold without an event by then counts too: what is left out by outcome would make the score look worse or better.
             found["brier", int(day)] = float(terms[:, column].sum()), float(len(days))
-    if ((event == 1) & (days <= grid[-1])).any():
-        plain = brier_terms(np.broadcast_to(censoring.survival.at(grid), survival.shape), days, event, grid, censoring)
-        ours, reference = (float(integrate(t, grid).sum()) for t in (terms, plain))
-        found["ibs_skill", None] = reference - ours, reference
+    plain = brier_terms(np.broadcast_to(censoring.survival.at(grid), survival.shape), days, event, grid, censoring)
+    ours, reference = (float(integrate(t, grid).sum()) for t in (terms, plain))
+    found["ibs_skill", None] = reference - ours, reference
     return found
 
 
-def _summed(metric: str, folds: list[dict], cfg: dict) -> Iterator[dict]:
+def _summed(metric: str, folds: list[dict], nothing: str, cfg: dict) -> Iterator[dict]:
     """Over folds, repeats averaged, with the corrected t; then every fold."""
     table = pd.DataFrame(folds)
     by_repeat = table.groupby("repeat")[["part", "whole"]].sum()
@@ -130,7 +139,8 @@ def _summed(metric: str, folds: list[dict], cfg: dict) -> Iterator[dict]:
     value = float((by_repeat["part"] / by_repeat["whole"]).mean()) if len(by_repeat) else np.nan
     single = np.divide(table["part"], table["whole"], out=np.full(len(table), np.nan), where=table["whole"].to_numpy() > 0)
     interval = corrected_t(value, single, folds_per_repeat(folds))
-    first = table[table["repeat"] == table["repeat"].min()]
+    used = table[table["whole"] > 0] if not np.isnan(value) else table
+    first = used[used["repeat"] == used["repeat"].min()]
     lost, bounds = not np.isfinite(value), (-np.inf, np.inf) if metric == "ibs_skill" else (0, 1)
     low, high = np.clip([interval.low, interval.high], *bounds) if interval else (np.nan, np.nan)
     yield {
@@ -142,16 +152,23 @@ def _summed(metric: str, folds: list[dict], cfg: dict) -> Iterator[dict]:
         "n": int(first["n"].sum()),
         "events": int(first["events"].sum()),
         "status": MISSING if lost else AVAILABLE,
-        "reason": "no comparable pair of patients in any test fold" if lost else None,
+        "reason": f"no test fold has a value: {nothing}" if lost else None,
     }
     for fold, one in zip(folds, single, strict=True):
         facts = {k: v for k, v in fold.items() if k not in ("part", "whole")}
-        yield _fold_row(facts | {"value": float(one)}, cfg, "no comparable pair of patients in this fold")
+        yield _fold_row(facts | {"value": float(one)}, cfg, nothing)
 
 
 def _calibration_rows(tables: FoldTables, targets: Targets, task: str, competing: str | None) -> list[dict]:
     """Observed over expected at each horizon and the calibration slope: a value per repeat, averaged with their limits."""
-    found: dict[tuple[str, int | None], list[tuple[float, float, float]]] = {}
+    if not any(c.startswith("surv_") for t in tables.values() for c in t):
+        lost = {"repeat": -1, "fold": -1, "status": MISSING, "reason": NO_CURVE}
+        return [{"metric": m, **lost} for m in ("calibration_slope", "observed_expected")]
+    wanted: dict[tuple[str, int | None], str] = {("calibration_slope", None): "too few events, or one risk for everyone"}
+    wanted |= {
+        ("observed_expected", h): f"nobody is followed beyond day {h}, or too few patients with and without an event by then" for h in targets.horizons[task]
+    }
+    found: dict[tuple[str, int | None], list[tuple[float, float, float]]] = {name: [] for name in wanted}
     sizes = []
     for repeat in sorted({r for r, _ in tables}):
         parts = {f: t for (r, f), t in tables.items() if r == repeat}
@@ -159,36 +176,47 @@ def _calibration_rows(tables: FoldTables, targets: Targets, task: str, competing
         known = targets.take(list(table.index))
         days, event = known.survival[task]
         use = np.isfinite(days)
-        if not use.any() or not any(c.startswith("surv_") for c in table):
+        sizes.append({"n": int(use.sum()), "events": int(event[use].sum())})
+        if not use.any():
             continue
         strata = np.repeat(list(parts), [len(t) for t in parts.values()])[use]
         other = competing_events(known, task, competing)[use] if competing else None
-        sizes.append((int(use.sum()), int(event[use].sum())))
-        found.setdefault(("calibration_slope", None), []).append(calibration_slope(table["risk"].to_numpy()[use], days[use], event[use], strata))
-        for horizon in (h for h in targets.horizons[task] if f"surv_{h}" in table):
-            ratio = observed_expected(table[f"surv_{horizon}"].to_numpy()[use], days[use], event[use], horizon, other)
-            found.setdefault(("observed_expected", horizon), []).append(ratio)
+        found["calibration_slope", None].append(calibration_slope(table["risk"].to_numpy()[use], days[use], event[use], strata))
+        for horizon in (h for h in targets.horizons[task] if followed(days[use], event[use], h)):
+            found["observed_expected", horizon].append(observed_expected(table[f"surv_{horizon}"].to_numpy()[use], days[use], event[use], horizon, other))
     rows = []
-    for (metric, horizon), values in found.items():
-        finite = np.array([v for v in values if np.isfinite(v).all()])
+    for (metric, horizon), reason in wanted.items():
+        finite = np.array([v for v in found[metric, horizon] if np.isfinite(v).all()])
         lost = not len(finite)
         value, low, high = finite.mean(0) if not lost else (np.nan,) * 3
-        rows.append(
-            {
-                "metric": metric,
-                "horizon_days": horizon,
-                "repeat": -1,
-                "fold": -1,
-                "value": value,
-                "low": low,
-                "high": high,
-                "n": sizes[0][0],
-                "events": sizes[0][1],
-                "status": MISSING if lost else AVAILABLE,
-                "reason": "too few events to estimate it" if lost else None,
-            }
-        )
+        over = {"metric": metric, "horizon_days": horizon, "repeat": -1, "fold": -1, "value": value, "low": low, "high": high}
+        rows.append({**over, **sizes[0], "status": MISSING if lost else AVAILABLE, "reason": reason if lost else None})
     return rows
+
+
+def rival_curves(targets: Targets, task: str, competing: str | None, train: Train) -> dict[tuple[int, int], Steps]:
+    """Kaplan-Meier's estimate for the competing event among the training patients of each fold; empty where nothing competes."""
+    if competing is None:
+        return {}
+    found = {}
+    for key, patients in train.items():
+        known = targets.take(patients)
+        days = known.survival[task][0]
+        use = np.isfinite(days)
+        found[key] = kaplan_meier(days[use], competing_events(known, task, competing)[use].astype(float))
+    return found
+
+
+def crude(tables: FoldTables, rivals: dict[tuple[int, int], Steps]) -> FoldTables:
+    """Predictions with curves of what is observed where events compete (`crude_survival`); as they are where nothing does."""
+    found = dict(tables)
+    for key, rival in rivals.items():
+        days = sorted(int(c.removeprefix("surv_")) for c in tables.get(key, ()) if c.startswith("surv_"))
+        if days:
+            columns = [f"surv_{d}" for d in days]
+            curves = crude_survival(tables[key][columns].to_numpy(), np.array(days, float), rival)
+            found[key] = tables[key].assign(**dict(zip(columns, curves.T, strict=True)))
+    return found
 
 
 def competing_events(known: Targets, task: str, other: str) -> np.ndarray:
@@ -210,13 +238,17 @@ def _label_rows(tables: FoldTables, targets: Targets, task: str) -> list[dict]:
         kept.setdefault(repeat, []).append((label, shares))
         for metric, value in _call_scores(label, shares, len(classes)).items():
             folds.setdefault(metric, []).append({"repeat": repeat, "fold": fold, "value": value, "n": len(label), "events": 0})
+    if not kept:
+        lost = {"repeat": -1, "fold": -1, "status": MISSING, "reason": "the label of no test patient is known"}
+        return [{"metric": m, **lost} for m in ("f1_macro", "balanced_accuracy", "brier")]
     rows = []
     repeats = [_call_scores(*(np.concatenate(v) for v in zip(*parts, strict=True)), len(classes)) for parts in kept.values()]
     for metric, found in folds.items():
         value = float(np.mean([r[metric] for r in repeats]))
         interval = corrected_t(value, np.array([f["value"] for f in found]), folds_per_repeat(found))
         n = sum(f["n"] for f in found if f["repeat"] == found[0]["repeat"])
-        limits = {"low": interval.low, "high": interval.high} if interval else {}
+        # A t interval knows no bounds; Brier's score goes to 2.
+        limits = dict(zip(("low", "high"), np.clip([interval.low, interval.high], 0, 2 if metric == "brier" else 1), strict=True)) if interval else {}
         rows.append({"metric": metric, "repeat": -1, "fold": -1, "value": value, **limits, "n": n, "events": 0, "status": AVAILABLE})
         rows += [{"metric": metric, **f, "status": AVAILABLE} for f in found]
     return rows

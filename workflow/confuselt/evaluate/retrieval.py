@@ -9,7 +9,7 @@ from confuselt.evaluate.pairs import ratio
 from confuselt.evaluate.resample import Resampling
 from confuselt.evaluate.schema import RETRIEVAL
 from confuselt.evaluate.scores import Block
-from confuselt.pretrain.retrieval import ranks
+from confuselt.pretrain.retrieval import standing
 
 DIRECTIONS = ("wsi-to-rna", "rna-to-wsi")
 STRATA = ("all", "within-site", "within-class")
@@ -46,8 +46,8 @@ class Found:
     repeat, fold : int
     patients : list of str
         Queries with a rival.
-    at : (n,) float64
-        Rank of the partner, from 0; ties count half a place.
+    above, ties : (n,) int64
+        Entries that are more similar than the partner, and as similar.
     size : (n,) int64
         Gallery entries that compete.
     """
@@ -55,17 +55,18 @@ class Found:
     repeat: int
     fold: int
     patients: list[str]
-    at: np.ndarray
+    above: np.ndarray
+    ties: np.ndarray
     size: np.ndarray
 
     @property
     def percentile(self) -> np.ndarray:
-        """1 = first, 0 = last, .5 by chance."""
-        return 1 - self.at / (self.size - 1)
+        """1 = first, 0 = last, .5 by chance; ties count half a place."""
+        return 1 - (self.above + self.ties / 2) / (self.size - 1)
 
     def hit(self, k: int) -> np.ndarray:
-        """1 where the partner is among the first k."""
-        return (self.at < k).astype(float)
+        """1 where the partner is among the first k; of partners that tie with others, the share of their orders in which it is."""
+        return np.clip((k - self.above) / (self.ties + 1), 0, 1)
 
     def chance(self, k: int) -> np.ndarray:
         """Probability of a hit by chance."""
@@ -87,8 +88,8 @@ def find(gallery: Gallery, direction: str, allowed: np.ndarray) -> Found | None:
     use = rivals > 0
     if not use.any():
         return None
-    at = ranks(*((gallery.wsi, gallery.rna) if direction == DIRECTIONS[0] else (gallery.rna, gallery.wsi)), allowed)[use]
-    return Found(gallery.repeat, gallery.fold, [p for p, u in zip(gallery.patients, use, strict=True) if u], at, rivals[use] + 1)
+    above, ties = standing(*((gallery.wsi, gallery.rna) if direction == DIRECTIONS[0] else (gallery.rna, gallery.wsi)), allowed)
+    return Found(gallery.repeat, gallery.fold, [p for p, u in zip(gallery.patients, use, strict=True) if u], above[use], ties[use], rivals[use] + 1)
 
 
 def mean_block(folds: list[tuple[int, int, list[str], np.ndarray]], resampling: Resampling) -> Block:
@@ -170,7 +171,7 @@ def _stratum_rows(galleries: list[tuple[Gallery, np.ndarray]], direction: str, s
             rows.append({"repeat": gallery.repeat, "fold": gallery.fold, "n": 0, "status": "not available", "reason": reason})
             continue
         found.append(one)
-        each = {"repeat": one.repeat, "fold": one.fold, "percentile_rank": one.percentile.mean(), "n": len(one.at), "status": "ok"}
+        each = {"repeat": one.repeat, "fold": one.fold, "percentile_rank": one.percentile.mean(), "n": len(one.size), "status": "ok"}
         rows += [{**each, "k": k, "recall": one.hit(k).mean(), "chance": one.chance(k).mean()} for k in ks]
     for k in ks:
         if not found:

@@ -94,6 +94,7 @@ CURVES = Table(
         "value": "float64",
         "low": "float64",
         "high": "float64",
+        "reason": "string",
     },
     required=("curve",),
 )

@@ -61,12 +61,13 @@ def score(
     cfg : dict
         ``evaluate.*`` keys of the script, ``tasks.*``.
     """
-    reasons, not_learnable, apart = dict(ours.reasons), list(ours.not_learnable), []
+    reasons, not_learnable, apart, beside = dict(ours.reasons), list(ours.not_learnable), [], {}
     for control in controls:
         reasons |= control.reasons
         not_learnable += control.not_learnable
         if control.shares(ours):
             ours.join(control)
+            beside |= {arm: reason for (arm, _), reason in control.reasons.items()}
         else:
             apart.append(control)
     competing = {t["name"]: t["competing"] for t in cfg["tasks.survival"] if t.get("competing")}
@@ -77,8 +78,9 @@ def score(
     predictions = pd.concat([e.predictions for e in (ours, *apart)], ignore_index=True)
     rows += unavailable_rows(reasons, not_learnable, predictions, [*ours.targets.survival, *ours.targets.labels])
     rows += [r for table in leaky for r in leaky_rows(table)]
-    arms = sorted({*ours.predictions["arm"], *(a for a, draw in reasons if draw == 0)})
-    main_reasons = {arm: reason for (arm, draw), reason in ours.reasons.items() if draw == 0}
+    scored = set(ours.predictions["arm"])
+    main_reasons = {arm: reason for (arm, _), reason in ours.reasons.items()} | {arm: reason for arm, reason in beside.items() if arm not in scored}
+    arms = sorted(scored | set(main_reasons))
     compared = compare(ours.scorer, ours.inner, main_reasons, arms, cfg)
     compared += compare_brier(ours.scorer, arms, censoring, cfg)
     compared += compare_retrieval(found, lost, ours.scorer, cfg)
@@ -87,7 +89,7 @@ def score(
     single = [a for a in arms if any(k[0] == a and k[1] == 0 for k in ours.scorer.made())]
     curves = site_curves(ours.scorer, ours.site, single)
     curves += site_probe([g for g in found if g.repeat == 0], ours.site)
-    curves += added_value_curves(ours.scorer, single, competing)
-    curves += reliability_curves(ours.scorer, single, competing)
+    curves += added_value_curves(ours.scorer, single, competing, ours.train)
+    curves += reliability_curves(ours.scorer, single, competing, ours.train)
     table = retrieval_table(retrieval_rows(found, facts["site"].to_dict(), label, cfg["evaluate.k"], ours.resampling), lost)
     return Scored(predictions, metrics_table(rows), comparisons_table(compared), table, curves)

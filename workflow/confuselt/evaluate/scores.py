@@ -1,6 +1,6 @@
 """Pair statistics of an arm over folds, under every bootstrap draw."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,8 +111,7 @@ class Scorer:
         draw: int,
         inputs: str,
         task: str,
-        only: Collection[str] | None = None,
-        folds: Collection[tuple[int, int]] | None = None,
+        only: Mapping[tuple[int, int], frozenset[str]] | None = None,
         group: dict[str, str] | None = None,
     ) -> Block:
         """Harrell's C of an endpoint, macro AUC of a label.
@@ -120,30 +119,26 @@ class Scorer:
         Parameters
         ----------
         arm, draw, inputs, task
-        only : collection of str, optional
-            Patients that count: in a comparison, those that both sides can score.
-        folds : collection of (int, int), optional
-            Folds that count.
+        only : dict of (int, int) to frozenset of str, optional
+            Patients that count in each fold: in a comparison, those that both sides score there. A fold without an entry is left out.
         group : dict of str to str, optional
             Only pairs within the same group count (survival).
         """
-        have = self.patients(arm, draw, inputs, task)
-        only = None if only is None or have <= set(only) else frozenset(only)
         tables = self.tables(arm, draw, inputs, task)
-        folds = None if folds is None or set(tables) <= set(folds) else frozenset(folds)
-        key = (arm, draw, inputs, task, only, folds, group is not None)
+        if only is not None and all(k in only and only[k].issuperset(t.index) for k, t in tables.items()):
+            only = None
+        key = (arm, draw, inputs, task, None if only is None else frozenset(only.items()), group is not None)
         if key not in self._blocks:
-            chosen = {k: v for k, v in tables.items() if folds is None or k in folds}
-            fold = self.survival_fold(task, only, group) if task in self.targets.survival else self._label(task, only)
-            shared = (task, only, group is not None)
-            self._blocks[key] = score_folds(chosen, fold, self.resampling, self._comparable, shared)
+            chosen = tables if only is None else {k: t[t.index.isin(only[k])] for k, t in tables.items() if k in only}
+            fold = self.survival_fold(task, group) if task in self.targets.survival else self._label(task)
+            self._blocks[key] = score_folds(chosen, fold, self.resampling, self._comparable, (task, group is not None))
         return self._blocks[key]
 
-    def survival_fold(self, task: str, only: frozenset | None = None, group: dict[str, str] | None = None) -> Callable:
+    def survival_fold(self, task: str, group: dict[str, str] | None = None) -> Callable:
         """Function from the table of a fold to (patients, pairs, events) of an endpoint."""
 
         def fold(table: pd.DataFrame) -> tuple[list[str], list[Pairs], int]:
-            known = self.targets.take([p for p in table.index if only is None or p in only])
+            known = self.targets.take(list(table.index))
             days, event = known.survival[task]
             use = np.isfinite(days)
             patients = [p for p, u in zip(known.patients, use, strict=True) if u]
@@ -153,11 +148,11 @@ class Scorer:
 
         return fold
 
-    def _label(self, task: str, only: frozenset | None) -> Callable:
+    def _label(self, task: str) -> Callable:
         classes = self.targets.classes[task]
 
         def fold(table: pd.DataFrame) -> tuple[list[str], list[Pairs], int]:
-            known = self.targets.take([p for p in table.index if only is None or p in only])
+            known = self.targets.take(list(table.index))
             use = known.labels[task] >= 0
             patients = [p for p, u in zip(known.patients, use, strict=True) if u]
             label, shares = known.labels[task][use], table.reindex(patients)

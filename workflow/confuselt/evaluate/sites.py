@@ -48,7 +48,7 @@ def site_curves(scorer: Scorer, site: dict[str, str], arms: list[str]) -> list[d
                 continue
             key = {"arm": arm, "inputs": inputs, "task": task}
             rows.append(_row("within-site", key, scorer.block(arm, 0, inputs, task, group=group)))
-            rows.append(_row("without-largest-site", key, scorer.block(arm, 0, inputs, task, only=rest)))
+            rows.append(_row("without-largest-site", key, scorer.block(arm, 0, inputs, task, only=dict.fromkeys(scorer.tables(arm, 0, inputs, task), rest))))
         rows += _own_rate(scorer, site, task)
     return rows
 
@@ -56,7 +56,9 @@ def site_curves(scorer: Scorer, site: dict[str, str], arms: list[str]) -> list[d
 def _row(curve: str, key: dict, block: Block) -> dict:
     wide = block.interval()
     low, high = np.clip([wide.low, wide.high], 0, 1)  # a t interval knows no bounds
-    return {"curve": curve, **key, "metric": "harrell_c", "draw": 0, "repeat": -1, "fold": -1, "value": block.value, "low": low, "high": high}
+    reason = None if np.isfinite(block.value) else "no comparable pair of patients"
+    over = {"metric": "harrell_c", "draw": 0, "repeat": -1, "fold": -1}
+    return {"curve": curve, **key, **over, "value": block.value, "low": low, "high": high, "reason": reason}
 
 
 def event_rates(targets: Targets, site: dict[str, str], task: str) -> dict[str, float]:

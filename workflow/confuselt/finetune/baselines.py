@@ -39,7 +39,7 @@ def fit_cox(rows: np.ndarray, days: np.ndarray, event: np.ndarray, ridge: float)
 
 def linear_predictions(
     rows: dict[str, np.ndarray], targets: dict[str, Targets], components: tuple[int | None, ...]
-) -> list[tuple[str, str, dict[str, np.ndarray]]]:
+) -> tuple[list[tuple[str, str, dict[str, np.ndarray]]], dict[str, str]]:
     """Ridge Cox and logistic regression on (components of) rows, tuned on the inner part.
 
     Parameters
@@ -53,11 +53,15 @@ def linear_predictions(
 
     Returns
     -------
-    list of (task, output, dict of str to (n,) float64)
+    found : list of (task, output, dict of str to (n,) float64)
         Values of the inner and of the test patients.
+    lost : dict of str to str
+        Task that could not be fitted to the reason.
     """
-    found = []
-    shown = {c: _project(rows, c) for c in components if c is None or c <= min(rows["train"].shape)} or {None: rows}
+    found, lost = [], {}
+    # Centred rows have one dimension less than patients: a whitened component beyond would be noise blown up.
+    most = min(len(rows["train"]) - 1, rows["train"].shape[1])
+    shown = {c: _project(rows, c) for c in components if c is None or c <= most} or {None: rows}
     for task, (days, event) in targets["train"].survival.items():
         known = np.isfinite(days)
         if event[known].sum() == 0:
@@ -73,6 +77,7 @@ def linear_predictions(
             if best is None or loss < best[0]:
                 best = (loss, model, c)
         if best is None:
+            lost[task] = "no Cox model converged on the training patients"
             continue
         told = {role: cox_outputs(best[1], shown[best[2]][role], targets["train"].horizons[task]) for role in ("inner", "test")}
         found += [(task, output, {role: values[output] for role, values in told.items()}) for output in told["test"]]
@@ -89,7 +94,7 @@ def linear_predictions(
         names = targets["train"].classes[task]
         shares = {role: class_shares(best[1], shown[best[2]][role], len(names)) for role in ("inner", "test")}
         found += [(task, f"p_{name}", {role: p[:, k] for role, p in shares.items()}) for k, name in enumerate(names)]
-    return found
+    return found, lost
 
 
 def cox_outputs(model: CoxPHFitter, rows: np.ndarray, horizons: list[int]) -> dict[str, np.ndarray]:
@@ -131,10 +136,12 @@ def class_shares(model: LogisticRegression, rows: np.ndarray, classes: int) -> n
 
 def mean_rows(inputs: Inputs, patients: list[str]) -> np.ndarray:
     """Mean instance of each patient over all rows of its slides, (patients, d) float64."""
-    means = []
-    for patient in patients:
-        means.append(inputs.bags.pack([inputs.slides[patient]]).rows.mean(0, dtype=np.float64))
-    return np.array(means).reshape(len(patients), -1)
+    return _stacked([inputs.bags.pack([inputs.slides[p]]).rows.mean(0, dtype=np.float64) for p in patients])
+
+
+def _stacked(rows: list[np.ndarray]) -> np.ndarray:
+    """(n, d) float64; (0, 0) of nobody, which `standardise` gives the width of the training patients."""
+    return np.stack(rows).astype(np.float64) if rows else np.zeros((0, 0))
 
 
 def standardise(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -144,26 +151,39 @@ def standardise(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {role: np.clip((r - centre) / scale, -5, 5) if len(r) else np.zeros((0, len(centre))) for role, r in rows.items()}
 
 
-def fit_pca_cox(inputs: Inputs, targets: Targets, roles: dict[str, list[str]]) -> pd.DataFrame:
-    """Principal components of mean features, RNA, or both; ridge Cox and logistic regression on them."""
-    parts = []
+def fit_pca_cox(inputs: Inputs, targets: Targets, roles: dict[str, list[str]]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Principal components of mean features, RNA, or both; ridge Cox and logistic regression on them.
+
+    Returns
+    -------
+    predictions : DataFrame
+        Of the test patients; empty where the fold has none with features.
+    lost : dict of str to str
+        Task to why an input pattern of it could not be fitted.
+    """
+    parts, able = [pd.DataFrame(columns=["patient_id", "inputs", "task", "output", "value"])], False
+    lost: dict[str, list[str]] = {}
     for pattern in ("wsi", "rna", "both"):
         patients = {role: inputs.has(ids, pattern) for role, ids in roles.items()}
-        if len(patients["train"]) < 10 or not patients["test"]:
+        if (n := len(patients["train"])) < 10:
+            for task in (*targets.survival, *targets.labels) if n else ():
+                lost.setdefault(task, []).append(f"{pattern}: {n} training patients have features")
             continue
-        rows = {}
+        able, rows = True, {}
         for role, ids in patients.items():
             blocks = []
             if pattern != "rna":
                 blocks.append(mean_rows(inputs, ids))
             if pattern != "wsi":
-                blocks.append(np.array([inputs.profiles[p] for p in ids], np.float64).reshape(len(ids), -1))
+                blocks.append(_stacked([inputs.profiles[p] for p in ids]))
             rows[role] = np.concatenate(blocks, 1)
-        found = linear_predictions(standardise(rows), {r: targets.take(p) for r, p in patients.items()}, COMPONENTS)
+        found, missed = linear_predictions(standardise(rows), {r: targets.take(p) for r, p in patients.items()}, COMPONENTS)
+        for task, reason in missed.items():
+            lost.setdefault(task, []).append(f"{pattern}: {reason}")
         parts += [pd.DataFrame({"patient_id": patients["test"], "inputs": pattern, "task": t, "output": o, "value": v["test"]}) for t, o, v in found]
-    if not parts:
+    if not able:
         raise NotAvailable("fewer than 10 training patients have features")
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True), {task: "; ".join(reasons) for task, reasons in lost.items()}
 
 
 def clinical_rows(clinical: pd.DataFrame, roles: dict[str, list[str]]) -> dict[str, np.ndarray]:
@@ -196,7 +216,7 @@ def clinical_rows(clinical: pd.DataFrame, roles: dict[str, list[str]]) -> dict[s
     return {role: np.column_stack(b) if len(roles[role]) else np.zeros((0, len(b))) for role, b in blocks.items()}
 
 
-def fit_clinical(clinical: pd.DataFrame, targets: Targets, roles: dict[str, list[str]]) -> tuple[dict, pd.DataFrame]:
+def fit_clinical(clinical: pd.DataFrame, targets: Targets, roles: dict[str, list[str]]) -> tuple[dict, pd.DataFrame, dict[str, str]]:
     """Ridge Cox and logistic regression on the clinical covariates.
 
     Returns
@@ -204,18 +224,20 @@ def fit_clinical(clinical: pd.DataFrame, targets: Targets, roles: dict[str, list
     inner_predictions : dict
         Of the inner patients, as arms save them.
     predictions : DataFrame
+    lost : dict of str to str
+        See `linear_predictions`.
     """
     rows = standardise(clinical_rows(clinical, roles))
     varying = rows["train"].std(0) > 0
-    found = linear_predictions({r: x[:, varying] for r, x in rows.items()}, {r: targets.take(p) for r, p in roles.items()}, (None,))
+    found, lost = linear_predictions({r: x[:, varying] for r, x in rows.items()}, {r: targets.take(p) for r, p in roles.items()}, (None,))
     if not found:
-        raise NotAvailable("no task has events or classes among the training patients")
+        raise NotAvailable("; ".join(dict.fromkeys(lost.values())) or "no task has events or classes among the training patients")
     inner: dict[str, list[np.ndarray]] = {}
     for task, output, values in found:
         if not output.startswith("surv_"):
             inner.setdefault(task, []).append(values["inner"])
     table = [pd.DataFrame({"patient_id": roles["test"], "inputs": "clinical", "task": t, "output": o, "value": v["test"]}) for t, o, v in found]
-    return inner_predictions(roles["inner"], {t: np.column_stack(v) for t, v in inner.items()}), pd.concat(table, ignore_index=True)
+    return inner_predictions(roles["inner"], {t: np.column_stack(v) for t, v in inner.items()}), pd.concat(table, ignore_index=True), lost
 
 
 def canonical(x: np.ndarray, y: np.ndarray, components: int, ridge: float) -> tuple[np.ndarray, np.ndarray]:
@@ -252,13 +274,13 @@ def fit_cca(inputs: Inputs, roles: dict[str, list[str]]) -> dict:
     Returns
     -------
     dict
-        ``patients`` (test), ``wsi`` and ``rna`` unit vectors of the test pairs as lists, and the chosen grid point.
+        ``patients`` (test), ``wsi`` and ``rna`` unit vectors of the test pairs (there may be none), and the chosen grid point.
     """
     pairs = {role: inputs.has(ids, "both") for role, ids in roles.items()}
-    if len(pairs["train"]) < 10 or len(pairs["test"]) < 2:
-        raise NotAvailable(f"{len(pairs['train'])} training and {len(pairs['test'])} test patients have both a slide and RNA")
+    if len(pairs["train"]) < 10:
+        raise NotAvailable(f"{len(pairs['train'])} training patients have both a slide and RNA")
     wsi = standardise({r: mean_rows(inputs, p) for r, p in pairs.items()})
-    rna = standardise({r: np.array([inputs.profiles[i] for i in p], np.float64).reshape(len(p), -1) for r, p in pairs.items()})
+    rna = standardise({r: _stacked([inputs.profiles[i] for i in p]) for r, p in pairs.items()})
     best = None
     for ridge in CCA_RIDGES:
         full = canonical(wsi["train"], rna["train"], max(CCA_COMPONENTS), ridge)

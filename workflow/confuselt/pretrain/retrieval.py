@@ -22,10 +22,16 @@ def ranks(queries: np.ndarray, gallery: np.ndarray, allowed: np.ndarray | None =
     -------
     (n,) float64
     """
+    above, ties = standing(queries, gallery, allowed)
+    return above + 0.5 * ties
+
+
+def standing(queries: np.ndarray, gallery: np.ndarray, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """How many gallery entries stand above the own one, and how many beside it; parameters as those of `ranks`."""
     similarity = np.asarray(queries, np.float64) @ np.asarray(gallery, np.float64).T
     own = np.diagonal(similarity)[:, None]
     rivals = ~np.eye(len(similarity), dtype=bool) if allowed is None else allowed & ~np.eye(len(similarity), dtype=bool)
-    return ((similarity > own) & rivals).sum(1) + 0.5 * ((similarity == own) & rivals).sum(1)
+    return ((similarity > own) & rivals).sum(1), ((similarity == own) & rivals).sum(1)
 
 
 @torch.no_grad()

@@ -34,12 +34,13 @@ def main(store: Path, rna: list[Path], folds: Path, clinical: Path, predictions:
         lost = targets.take(roles["train"]).not_learnable()
         learnable = targets.only({*targets.survival, *targets.labels} - set(lost))
         if baseline == "clinical":
-            inner, found = fit_clinical(facts, learnable, roles)
-            return {"not_learnable": lost, "inner_predictions": inner}, found
+            inner, found, missed = fit_clinical(facts, learnable, roles)
+            return {"not_learnable": lost | missed, "inner_predictions": inner}, found
         inputs = joined_inputs(store, rna[fold], roles["train"], cfg)
         if baseline == "cca":
             return fit_cca(inputs, roles), empty_table(PREDICTIONS)
-        return {"not_learnable": lost}, fit_pca_cox(inputs, learnable, roles)
+        found, missed = fit_pca_cox(inputs, learnable, roles)
+        return {"not_learnable": lost | missed}, found
 
     found, rows, reason = run_folds(train, len(rna), lambda fold: [store, rna[fold], folds, clinical], cfg, parts)
     save_checkpoint({"status": "not available" if reason else "ok", "reason": reason or "", "arm": baseline, "folds": found}, models)
