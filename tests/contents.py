@@ -4,7 +4,7 @@ from pathlib import Path
 
 from confuselt.content import content_hash
 
-KINDS = {".parquet", ".h5", ".h5ad", ".pt", ".json", ".html", ".csv", ".png", ".svs"}
+KINDS = {".parquet", ".h5", ".h5ad", ".pt", ".json", ".html", ".csv", ".png"}
 
 
 def contents(folder: Path) -> dict[str, str]:
