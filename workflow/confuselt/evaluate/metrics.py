@@ -98,7 +98,7 @@ def _nothing(horizons: list[int], curves: bool) -> dict[tuple[str, int | None], 
         found["auc_time", h] = f"no events by day {h} and patients followed beyond it, with {few}"
         found["brier", h] = f"no patients followed beyond day {h}, with {few}"
     found["ibs_skill", None] = f"no day of the predicted curve with patients followed beyond it, and {few}"
-    return found if curves else {k: v if k[0] == "uno_c" else NO_CURVE for k, v in found.items()}
+    return found if curves else {k: v if k[0] in ("uno_c", "auc_time") else NO_CURVE for k, v in found.items()}
 
 
 def _censoring(targets: Targets, task: str, key: tuple[int, int], train: Train, known: dict) -> Censoring | None:
@@ -113,7 +113,8 @@ def _censoring(targets: Targets, task: str, key: tuple[int, int], train: Train, 
 def _fold_sums(table: pd.DataFrame, days: np.ndarray, event: np.ndarray, horizons: list[int], censoring: Censoring) -> dict:
     """(metric, horizon) to (part, whole) of one fold: their ratio is its value; sums over folds are ratios of sums."""
     risk = table["risk"].to_numpy()
-    found = {("uno_c", None): uno_pairs(risk, days, event, censoring)}
+    seen = [h for h in horizons if h <= censoring.tau and (days > h).any()]
+    found = {("uno_c", None): uno_pairs(risk, days, event, censoring), **{("auc_time", h): auc_pairs(risk, days, event, h, censoring) for h in seen}}
     grid = sorted(int(c.removeprefix("surv_")) for c in table.columns if c.startswith("surv_"))
     grid = np.array([d for d in grid if d <= censoring.tau and (days > d).any()], float)
     if not len(grid):
@@ -122,7 +123,6 @@ def _fold_sums(table: pd.DataFrame, days: np.ndarray, event: np.ndarray, horizon
     terms = brier_terms(survival, days, event, grid, censoring)
     for column, day in enumerate(grid):
         if day in horizons:
-            found["auc_time", int(day)] = auc_pairs(risk, days, event, day, censoring)
             # A fold without an event by then counts too: what is left out by outcome would make the score look worse or better.
             found["brier", int(day)] = float(terms[:, column].sum()), float(len(days))
     plain = brier_terms(np.broadcast_to(censoring.survival.at(grid), survival.shape), days, event, grid, censoring)
