@@ -157,6 +157,17 @@ def test_a_fold_without_an_event_by_the_horizon_counts_in_the_brier_score():
     assert whole(table, "auc_time", 400)["n"] == 100, "without an event there is no pair"
 
 
+def test_scores_without_a_curve_have_what_needs_none():
+    scorer, train = world()
+    table = table_of(scorer, train)
+    rows = pd.concat([rows[~rows["output"].str.startswith("surv_")] for rows in scorer._rows.values()])
+    bare = table_of(Scorer(rows, scorer.targets, scorer.resampling), train)
+    for metric, horizon in (("harrell_c", None), ("uno_c", None), ("auc_time", 400)):
+        assert whole(bare, metric, horizon)["value"] == whole(table, metric, horizon)["value"]
+    lost = bare[(bare["task"] == "os") & (bare["fold"] == -1) & (bare["status"] != "ok")]
+    assert set(lost["metric"]) == {"brier", "ibs_skill", "calibration_slope", "observed_expected"} and lost["reason"].str.contains("no survival curve").all()
+
+
 def test_one_patient():
     scorer, train = world(n=3)
     scorer.targets.survival["os"][1][:] = 1.0
