@@ -7,7 +7,7 @@ import torch
 from statsmodels.stats.multitest import multipletests
 
 from confuselt.config.learning import Plan
-from confuselt.evaluate.answers import answers, without_pam50
+from confuselt.evaluate.answers import answers, cannot_answer, without_pam50
 from confuselt.evaluate.comparisons import compare, compare_retrieval, comparisons_table
 from confuselt.evaluate.inner import inner_choice, inner_losses
 from confuselt.evaluate.names import WITHOUT
@@ -153,6 +153,19 @@ def test_the_run_without_pam50_is_compared_both_ways(world):
     assert lines[1].startswith(f"{WITHOUT} against wsi-scratch-cells: ") and lines[2].startswith(f"wsi-pretrained-cells against {WITHOUT}: +0.000")
     assert set(table.loc[table["arm_a"] == WITHOUT, "family"]) == {"exploratory"}
     assert without_pam50(table, []) == []
+
+
+def test_what_the_data_cannot_answer_is_said():
+    folds = pd.DataFrame({"patient_id": list("abcd"), "repeat": 0, "fold": [0, 0, 1, 1], "role": "test", "site": ["S", "T", "S", "U"]})
+    clinical = pd.DataFrame({"patient_id": list("abcde"), "os_event": [1.0, 0, 1, np.nan, 1]})
+    bags = {"tile": {"largest": 9, "trained_on": ["TCGA"], "name": "uni"}, "cells": {"largest": 9, "trained_on": [], "name": ""}}
+    labels = [{"name": "pam50", "from_rna": True}, {"name": "expression", "from_rna": True}, {"name": "grade", "from_rna": False}]
+    cfg = {"rna.scaled_outside": False, "rna.matrix": "counts", "acquire.source": "local", "evaluate.min_events": 50}
+    text = "\n".join(cannot_answer({"clinical": clinical, "folds": folds}, bags, cfg | {"tasks.survival": [{"name": "os"}], "tasks.labels": labels}))
+    assert "os has 2 events, fewer than 50" in text, "e is in no fold"
+    assert "the tile stream ('uni')" in text.lower() and "the cells stream" not in text.lower() and "sites tested in more than one fold: 1" in text
+    assert "No control leaves out the genes" not in next(line for line in text.splitlines() if line.startswith("pam50"))
+    assert "No control leaves out the genes" in next(line for line in text.splitlines() if line.startswith("expression")) and "grade" not in text
 
 
 def test_a_fold_that_one_side_lacks_is_left_out_on_both(world):

@@ -110,8 +110,9 @@ def cannot_answer(tables: dict[str, pd.DataFrame], bags: dict[str, dict], cfg: d
             said.append(
                 f"The {stream} stream ('{facts['name']}') comes from models trained on {', '.join(facts['trained_on'])}; numbers on the same patients may be optimistic."
             )
+    tested = tables["clinical"][tables["clinical"]["patient_id"].isin(set(tables["folds"]["patient_id"]))]
     for task in cfg["tasks.survival"]:
-        events = int(tables["clinical"][f"{task['name']}_event"].sum())
+        events = int(tested[f"{task['name']}_event"].sum())
         if 0 < events < cfg["evaluate.min_events"]:
             said.append(f"{task['name']} has {events} events, fewer than {cfg['evaluate.min_events']}: it is described, not compared.")
     for name in (t["name"] for t in cfg["tasks.labels"] if t["from_rna"]):
@@ -124,7 +125,7 @@ def cannot_answer(tables: dict[str, pd.DataFrame], bags: dict[str, dict], cfg: d
     if cfg["acquire.source"] == "simulate":
         said.append("This cohort is simulated: its numbers show that the workflow runs, not how well anything works on patients.")
     if torn := torn_sites(tables["folds"]):
-        said.append(f"Folds do not keep sites apart ({torn} sites are tested in more than one fold): site effects may leak from training to test patients.")
+        said.append(f"Folds do not keep sites apart (sites tested in more than one fold: {torn}): site effects may leak from training to test patients.")
     if tables["folds"]["site"].isna().all():
         said.append("No site is known: nothing can be said about site effects, and folds cannot keep sites apart.")
     return said
