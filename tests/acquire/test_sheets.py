@@ -47,7 +47,9 @@ def test_what_the_clinical_table_does_not_know_is_excluded(tmp_path):
     tables = acquire(tmp_path, clinical, max_excluded=0.5)
     assert (tables["slides"]["status"] == "ok").all()
     rna = tables["rna"].set_index("patient_id")
-    assert rna.loc["P3", "status"] == "ok" and "rna.csv: id 'P2' matches nothing in clinical.csv" in rna.loc["P2", "reason"]
+    assert (
+        rna.loc["P3", "status"] == "ok" and "rna.csv row 1: id 'P2' matches nothing in clinical.csv; ids there look like 'P1', 'P3'" in rna.loc["P2", "reason"]
+    )
     with pytest.raises(ValueError, match="1 of 2 RNA samples are excluded"):
         acquire(tmp_path, clinical)
 

@@ -3,20 +3,20 @@
 import pandas as pd
 import pytest
 
-from confuselt.acquire.sources import absent_files, check_sources
+from confuselt.acquire.sources import absent_files, cells_warning, check_sources
 from confuselt.config.validate import validate
 
 COLUMNS = {"patient_id": "P1", "site": "S", "age": 50, "stage": "I", "months": 3, "dead": 1, "subtype": "A"}
 TASKS = {"survival": [{"name": "os", "time": "months", "event": "dead"}], "labels": [{"name": "pam50", "column": "subtype", "classes": ["A", "B"]}]}
 
 
-def check(folder, cohort="mine", columns=COLUMNS, tasks=TASKS, acquire=None, predict=None):
+def check(folder, cohort="mine", columns=COLUMNS, tasks=TASKS, acquire=None, predict=None, **more):
     """Write a cohort's tables and check them as the workflow does while it is parsed."""
     pd.DataFrame({"patient_id": ["P1"], "f": [1.0]}).to_csv(folder / "tile.csv", index=False)
     if columns:
         pd.DataFrame({k: [v] for k, v in columns.items()}).to_csv(folder / "clinical.csv", index=False)
     local = {"source": "local", "tile": "tile.csv", "clinical": "clinical.csv", **(acquire or {})}
-    raw = {"cohort": "mine", "data": str(folder), "tasks": tasks, "acquire": local, "evaluate": {"primary": "os"}, "predict": predict or {}}
+    raw = {"cohort": "mine", "data": str(folder), "tasks": tasks, "acquire": local, "evaluate": {"primary": "os"}, "predict": predict or {}, **more}
     check_sources(validate(raw), cohort)
 
 
@@ -38,7 +38,16 @@ def test_default_columns_may_be_absent(tmp_path):
     [
         ({"acquire": {"clinical": None}}, "acquire.clinical is null: the training cohort 'mine' needs a clinical table"),
         ({"acquire": {"clinical": "facts.csv"}}, "facts.csv is absent: the training cohort 'mine' needs it"),
-        ({"columns": {**without("site"), "sites": "S"}}, "acquire.site: no column 'site'; closest: 'sites'"),
+        ({"acquire": {"clinical": "clincal.csv"}}, "clincal.csv is absent; closest: 'clinical.csv': the training cohort"),
+        ({"columns": {**without("site"), "sites": "S"}}, "(?s)without sites: acquire.site: null and split.group: patient.*no column 'site'; closest: 'sites'"),
+        (
+            {"embed": {"encoder": "efficientnet-lite0"}},
+            "tile.csv would not be read, embed.encoder efficientnet-lite0 embeds slides: set embed.encoder to the name",
+        ),
+        (
+            {"acquire": {"tile": None, "cells": "tile.csv"}, "embed": {"encoder": "efficientnet-lite0"}, "cells": {"method": "classical"}},
+            "acquire.cells: .*tile.csv would not be read, cells.method classical finds nuclei in slides: set cells.method: ready",
+        ),
         ({"columns": {**without("months"), "month": 3}}, "tasks.survival 'os' time: no column 'months'; closest: 'month'"),
         ({"columns": without("dead")}, "tasks.survival 'os' event: no column 'dead'"),
         ({"tasks": {"survival": [{"name": "os", "time": "months"}], "labels": []}}, "tasks.survival 'os' event: no column 'os_event'"),
@@ -77,3 +86,17 @@ def test_an_absent_file_is_said_with_close_names(tmp_path):
     raw = {"data": str(tmp_path), "acquire": {"source": "local", "rna": "rnaa.parquet", "slides": None, "tile": None, "cells": None, "clinical": None}}
     (said,) = absent_files(validate(raw))
     assert said.startswith("acquire.rna: ") and "rnaa.parquet is absent; closest: 'rna.parquet'; the run goes on without it" in said
+
+
+def test_planned_contrasts_of_cells_without_cells_are_told_before_the_first_run(tmp_path):
+    pd.DataFrame({"patient_id": ["P1"], "f": [1.0]}).to_csv(tmp_path / "cells.csv", index=False)
+    pd.DataFrame({"slide_id": ["s"], "patient_id": ["P1"], "cells": ["s.h5"]}).to_csv(tmp_path / "slides.csv", index=False)
+    raw = {"data": str(tmp_path), "acquire": {"source": "local", "slides": None, "cells": None}}
+    said = cells_warning(validate(raw))
+    assert "modality, pretraining, cells compare arms with cells" in said
+    plan = {"modality": {"arm": "both-scratch-nocells", "against": ["wsi-scratch-nocells", "rna-scratch"]}}
+    plan["pretraining"] = {"arm": "wsi-pretrained-nocells", "against": ["wsi-scratch-nocells"]}
+    assert str(plan).replace("'", "") in said
+    assert cells_warning(validate({**raw, "evaluate": {"plan": {"contrasts": plan}}})) is None
+    for given in ({"cells": "cells.csv"}, {"slides": "slides.csv"}):
+        assert cells_warning(validate({**raw, "acquire": {**raw["acquire"], **given}})) is None

@@ -101,7 +101,7 @@ def test_every_fault_is_a_row_and_the_rest_is_scored(folder):
         strict=True,
     ):
         assert slides.loc[patient, "status"] == "excluded" and said in slides.loc[patient, "reason"]
-    assert slides.loc["SIM-001-9999", "reason"].startswith("excluded at acquire: slides: id 'SIM-001-9999' matches nothing in")
+    assert slides.loc["SIM-001-9999", "reason"].startswith("excluded at acquire: slides.csv: id 'SIM-001-9999' matches nothing in")
     rna = pd.read_parquet(out / "cohorts/bad/rna/index.parquet").set_index("patient_id")
     assert "the sample is empty" in rna.loc[patients[5], "reason"] and "negative count -4" in rna.loc[patients[6], "reason"]
     assert "id 'SIM-001-0007X' matches nothing" in rna.loc["SIM-001-0007X", "reason"] and "closest: 'SIM-001-0007'" in rna.loc["SIM-001-0007X", "reason"]

@@ -48,6 +48,11 @@ def test_shipped_configs_are_valid(path):
         ({"tasks": {"survival": [{"name": "pfi", "competing": "os"}]}}, "tasks.survival pfi: competing 'os' is no other endpoint; others: []"),
         ({"tasks": {"survival": [{"name": "os"}, {"name": "pfi", "competing": "pfi"}]}}, "competing 'pfi' is no other endpoint; others: ['os']"),
         ({"predict": {"name": "tcga-brca"}}, "is the training cohort"),
+        (
+            {"acquire": {"source": "simulate"}, "simulate": {"level": "features"}, "predict": {"name": "other", "data": "there"}},
+            "predict.data 'there' would not be read: acquire.source of 'other' is simulate; set predict.acquire.source: local",
+        ),
+        ({"cells": {"method": "classical"}}, "where there are no cells, set cells.method: ready"),
     ],
 )
 def test_faults_name_the_key_and_what_to_do(raw, said):

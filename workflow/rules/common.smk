@@ -11,6 +11,7 @@ from confuselt.acquire.downloads import FILES
 from confuselt.acquire.sources import (
     absent_files,
     bag_files,
+    cells_warning,
     count_files,
     check_sources,
     existing_files,
@@ -44,6 +45,8 @@ if workflow.is_main_process:
     for name in filter(None, (CONFIG.cohort, CONFIG.predict.name)):
         for warning in absent_files(CONFIG.for_cohort(name)):
             logger.warning(warning)
+    if warning := cells_warning(CONFIG.for_cohort(CONFIG.cohort)):
+        logger.warning(warning)
 
 # Numeric libraries read these when they start: results must not depend on --cores.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):

@@ -15,8 +15,8 @@ def row_name(file: str, position: int) -> str:
     return f"{file} row {row_number(position)}"
 
 
-def mark_repeated(ids: pd.Series, file: str) -> pd.Series:
-    """Reason for every row whose id is empty or stands in several rows of `file` (None elsewhere)."""
+def mark_repeated(ids: pd.Series, file: str, advice: str = "keep one") -> pd.Series:
+    """Reason for every row whose id is empty or stands in several rows of `file` (None elsewhere), with what to do about the latter."""
     rows = {}
     for position, value in enumerate(ids):
         rows.setdefault(value, []).append(row_number(position))
@@ -25,7 +25,7 @@ def mark_repeated(ids: pd.Series, file: str) -> pd.Series:
         if value is None or pd.isna(value):
             reasons.append(f"{row_name(file, position)}: {ids.name} is empty; write the id, or take the row out")
         elif len(rows[value]) > 1:
-            reasons.append(f"{file}: id '{value}' stands in rows {', '.join(map(str, rows[value]))}; keep one")
+            reasons.append(f"{file}: id '{value}' stands in rows {', '.join(map(str, rows[value]))}; {advice}")
         else:
             reasons.append(None)
     return pd.Series(reasons, index=ids.index, dtype=object)
@@ -190,7 +190,9 @@ def _add_table(slides: dict[str, dict], stream: str, path: Path, cfg: dict) -> N
     ids = read_sheet(path, columns=present, ids=(key, "slide_id"))
     many = "slide_id" in ids
     slide = ids["slide_id"] if many else ids[key]
-    reasons = pd.Series([None] * len(ids), dtype=object) if many else mark_repeated(slide, path.name)
+    reasons = (
+        pd.Series([None] * len(ids), dtype=object) if many else mark_repeated(slide, path.name, "keep one, or give the instances of a slide a column slide_id")
+    )
     nameless: dict[str | int, list[int]] = {}
     for i, (slide_id, patient) in enumerate(zip(slide, ids[key], strict=True)):
         if slide_id is None:
@@ -251,14 +253,18 @@ def exclude_unmatched(frame: pd.DataFrame, known: set[str], table: str, file: st
     table : str
         Name of the clinical table.
     file : str
-        Where `frame` came from.
+        Where `frame` came from; a column `row` says where in it.
     """
     if not known:
         return frame
     frame = frame.copy()
     for i in frame.index[(frame["status"] == OK) & ~frame["patient_id"].isin(known)]:
-        patient = frame.at[i, "patient_id"]
-        frame.at[i, "reason"] = f"{file}: id '{patient}' matches nothing in {table}{closest(patient, sorted(known))}"
+        patient, where = frame.at[i, "patient_id"], row_name(file, int(frame.at[i, "row"])) if "row" in frame else file
+        alike = (
+            closest(patient, sorted(known))
+            or f"; ids there look like {', '.join(repr(k) for k in sorted(known)[:2])}: make them equal, or set acquire.id_column"
+        )
+        frame.at[i, "reason"] = f"{where}: id '{patient}' matches nothing in {table}{alike}"
         frame.at[i, "status"] = EXCLUDED
     return frame
 

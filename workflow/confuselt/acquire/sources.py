@@ -125,6 +125,7 @@ def check_sources(config: Config, cohort: str) -> None:
         names = ", ".join(f"acquire.{k}: {p}" for k, p in listed.items())
         where = "the root key data" if cohort == config.cohort else "predict.data"
         raise ValueError(f"cohort '{cohort}': none of its feature files exists ({names}); check {where} ('{seen.data}') and the acquire block")
+    _check_read(seen, present)
     for key, path in present.items():
         if path.suffix not in {".parquet", ".csv", ".tsv", ".txt"}:
             raise ValueError(f"acquire.{key}: {path} is none of .parquet, .csv, .tsv, .txt")
@@ -134,6 +135,32 @@ def check_sources(config: Config, cohort: str) -> None:
                 raise ValueError(f"{where}: {path} has no column '{column}'{closest(column, columns)}")
     if cohort == config.cohort:
         _check_outcomes(seen, listed, present)
+
+
+def _check_read(config: Config, present: dict[str, Path]) -> None:
+    """Features that came with the cohort are read, or nobody would notice that slides were looked for in their place."""
+    if config.from_slides and "tile" in present:
+        raise ValueError(
+            f"acquire.tile: {present['tile']} would not be read, embed.encoder {config.embed.encoder} embeds slides: "
+            "set embed.encoder to the name of what made these features, and cells.method: ready; or acquire.tile: null"
+        )
+    if config.cells.method != "ready" and "cells" in present:
+        raise ValueError(
+            f"acquire.cells: {present['cells']} would not be read, cells.method {config.cells.method} finds nuclei in slides: set cells.method: ready; or acquire.cells: null"
+        )
+
+
+def cells_warning(config: Config) -> str | None:
+    """A line where planned contrasts ask for cells and the cohort has none: known too late, another plan would be exploratory."""
+    asked = [q for q, c in config.evaluate.plan.contrasts.items() if any(not a.endswith("-nocells") and not a.startswith("rna") for a in (c.arm, *c.against))]
+    present = existing_files(config)
+    bags = "slides" in present and "cells" in columns_of(present["slides"])
+    if config.acquire.source != "local" or config.cells.method != "ready" or "cells" in present or bags or not set(asked) - {"cells"}:
+        return None
+    return (
+        f"no cells stream: the planned contrasts {', '.join(asked)} compare arms with cells and will not be available. Before the first run set evaluate.plan.contrasts: "
+        "{modality: {arm: both-scratch-nocells, against: [wsi-scratch-nocells, rna-scratch]}, pretraining: {arm: wsi-pretrained-nocells, against: [wsi-scratch-nocells]}}"
+    )
 
 
 def _wanted(config: Config, key: str) -> list[tuple[str, str]]:
@@ -154,14 +181,16 @@ def _check_outcomes(config: Config, listed: dict[str, Path], present: dict[str, 
         raise ValueError(f"acquire.clinical is null: the training cohort '{config.cohort}' needs a clinical table; only a cohort to predict on may lack it")
     path = listed["clinical"]
     if "clinical" not in present:
+        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise ValueError(
-            f"acquire.clinical: {path} is absent: the training cohort '{config.cohort}' needs it; check acquire.clinical and data ('{config.data}')"
+            f"acquire.clinical: {path} is absent{closest(path.name, beside)}: the training cohort '{config.cohort}' needs it; check acquire.clinical and data ('{config.data}')"
         )
     columns = columns_of(path)
     lost = [(column, where) for column, where in named_columns(config) if column not in columns]
     if lost:
         lines = "\n".join(f"  - {where}: no column '{column}'{closest(column, columns)}" for column, where in lost)
-        raise ValueError(f"{path} lacks columns that the config names; correct the name or take the key out:\n{lines}")
+        single = "; without sites: acquire.site: null and split.group: patient" if any(where == "acquire.site" for _, where in lost) else ""
+        raise ValueError(f"{path} lacks columns that the config names; correct the name or take the key out{single}:\n{lines}")
 
 
 def named_columns(config: Config) -> list[tuple[str, str]]:

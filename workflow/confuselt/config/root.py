@@ -72,7 +72,8 @@ class Config(Block):
             raise ValueError("acquire.site is null (one site): set split.group: patient")
         if self.cells.method == "classical" and not self.from_slides:
             raise ValueError(
-                f"cells.method classical reads slides: embed.encoder must be one that does ({', '.join(SLIDE_ENCODERS)}), not '{self.embed.encoder}'"
+                f"cells.method classical reads slides, embed.encoder '{self.embed.encoder}' does not ({', '.join(SLIDE_ENCODERS)} do): "
+                "for features that came with the cohort, and where there are no cells, set cells.method: ready"
             )
         if self.from_slides and self.tile.size != SLIDE_ENCODERS[self.embed.encoder]:
             raise ValueError(
@@ -93,6 +94,10 @@ class Config(Block):
         if self.acquire.source == "simulate" and self.acquire.limit is not None:
             raise ValueError("acquire.limit is for cohorts of one's own; a simulated one has simulate.patients")
         second = self.for_cohort(self.predict.name or self.cohort)
+        if self.predict.name and self.predict.data and second.acquire.source == "simulate":
+            raise ValueError(
+                f"predict.data '{self.predict.data}' would not be read: acquire.source of '{self.predict.name}' is simulate; set predict.acquire.source: local"
+            )
         if second.acquire.source == "gdc" and not self.from_slides:
             raise ValueError(f"predict.acquire.source gdc fetches slides: embed.encoder must be one that reads them, not '{self.embed.encoder}'")
         if not survival and self.evaluate.primary not in labels:

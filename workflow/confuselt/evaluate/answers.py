@@ -27,7 +27,8 @@ def answers(comparisons: pd.DataFrame, cfg: dict) -> list[dict]:
     for question, words in QUESTIONS.items():
         asked = [primary[(primary["question"] == question) & (primary["task"] == t)] for t in tasks]
         rows = [a.iloc[0] for a in asked if len(a)]
-        verdict = rows[0]["verdict"] if rows and rows[0]["task"] == cfg["evaluate.primary"] else "cannot tell"
+        told = bool(rows) and rows[0]["task"] == cfg["evaluate.primary"] and rows[0]["status"] == "ok"
+        verdict = rows[0]["verdict"] if told else "not compared"
         found.append({"question": words, "verdict": verdict, "lines": [_sentence(r) for r in rows] or ["No task was available."]})
     return found
 
@@ -35,7 +36,7 @@ def answers(comparisons: pd.DataFrame, cfg: dict) -> list[dict]:
 def _sentence(row: pd.Series) -> str:
     sides = f"{row['arm_a']} against {row['arm_b']}"
     if row["status"] != "ok":
-        return f"{row['task']}: not compared ({sides}): {row['reason']}."
+        return f"{row['task']}: not compared ({sides}): {_why(row['reason'])}."
     metric = METRIC_WORDS[row["metric"]]
     events = f", {int(row['events'])} events" if row["events"] else ""
     said = {
@@ -65,7 +66,11 @@ def joint_model(comparisons: pd.DataFrame) -> list[str]:
 
 def _numbers(row: dict) -> str:
     """Difference with its interval, or why there is none."""
-    return f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})" if row["status"] == "ok" else f"not compared, {row['reason']}"
+    return f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})" if row["status"] == "ok" else f"not compared, {_why(row['reason'])}"
+
+
+def _why(reason: str) -> str:
+    return reason.removeprefix("described, not compared: ")
 
 
 def without_pam50(comparisons: pd.DataFrame, dropped: list[dict[str, int]]) -> list[str]:

@@ -136,8 +136,8 @@ def difference(a: Block, b: Block) -> dict:
     won = [np.nanmean(d) > 0 for d in repeats.values() if np.isfinite(d).any()]
     return {
         "difference": gap.value,
-        "low": wide.low,
-        "high": wide.high,
+        "low": float(np.clip(wide.low, -1, 1)),  # a t interval knows no bounds
+        "high": float(np.clip(wide.high, -1, 1)),
         "method": wide.method,
         "p": wide.p,
         "share_won": float(np.mean(won)) if won else np.nan,

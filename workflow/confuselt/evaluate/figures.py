@@ -116,6 +116,8 @@ def pretraining_figure(curves: pd.DataFrame) -> Figure:
     axes[0][0].set_ylabel("contrastive loss")
     if models:
         axes[0][0].legend(frameon=False, fontsize=7)
+    else:
+        _nothing(axes[0][0], "not available: nothing was pretrained")
     figure.tight_layout()
     return figure
 
@@ -126,6 +128,9 @@ def retrieval_figure(retrieval: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.1), sharey=True)
     for axis, direction in zip(axes, ("wsi-to-rna", "rna-to-wsi"), strict=True):
         part = rows[rows["direction"] == direction]
+        if part.empty:
+            _nothing(axis, f"{direction}: not available, no model has test pairs")
+            continue
         for (model, draw), line in part.groupby(["model", "draw"]):
             line = line.sort_values("k")
             style = {"color": COLOURS["control"], "ls": "--"} if model in CONTROLS else {}
@@ -144,9 +149,16 @@ def retrieval_figure(retrieval: pd.DataFrame) -> Figure:
         axis.set(xscale="log", xlabel="k", title=direction)
         axis.set_xticks(sorted(part["k"].dropna().unique()), [str(int(k)) for k in sorted(part["k"].dropna().unique())])
     axes[0].set_ylabel("recall@k")
-    axes[1].legend(frameon=False, fontsize=7)
+    if not rows.empty:
+        axes[1].legend(frameon=False, fontsize=7)
     figure.tight_layout()
     return figure
+
+
+def _nothing(axis: plt.Axes, said: str) -> None:
+    """An empty panel says why it is empty."""
+    axis.text(0.5, 0.5, said, transform=axis.transAxes, ha="center", va="center", fontsize=8, color="#66717d")
+    axis.set_axis_off()
 
 
 def embedding(wsi: np.ndarray, rna: np.ndarray, labels: list[str | None], title: str) -> Figure:

@@ -141,7 +141,7 @@ def _summed(metric: str, folds: list[dict], nothing: str, cfg: dict) -> Iterator
     interval = corrected_t(value, single, folds_per_repeat(folds))
     used = table[table["whole"] > 0] if not np.isnan(value) else table
     first = used[used["repeat"] == used["repeat"].min()]
-    lost, bounds = not np.isfinite(value), (-np.inf, np.inf) if metric == "ibs_skill" else (0, 1)
+    lost, bounds = not np.isfinite(value), (-np.inf, 1) if metric == "ibs_skill" else (0, 1)
     low, high = np.clip([interval.low, interval.high], *bounds) if interval else (np.nan, np.nan)
     yield {
         "repeat": -1,
@@ -152,7 +152,7 @@ def _summed(metric: str, folds: list[dict], nothing: str, cfg: dict) -> Iterator
         "n": int(first["n"].sum()),
         "events": int(first["events"].sum()),
         "status": MISSING if lost else AVAILABLE,
-        "reason": f"no test fold has a value: {nothing}" if lost else None,
+        "reason": f"no test fold has a value: {nothing}" if lost else f"over {len(used)} of {len(table)} folds" if len(used) < len(table) else None,
     }
     for fold, one in zip(folds, single, strict=True):
         facts = {k: v for k, v in fold.items() if k not in ("part", "whole")}

@@ -179,8 +179,9 @@ def _stratum_rows(galleries: list[tuple[Gallery, np.ndarray]], direction: str, s
             continue
         block = mean_block([(f.repeat, f.fold, f.patients, f.hit(k)) for f in found], resampling)
         wide = block.interval()
+        low, high = np.clip([wide.low, wide.high], 0, 1)  # a t interval knows no bounds
         mean = {"percentile_rank": np.concatenate([f.percentile for f in found]).mean(), "chance": np.concatenate([f.chance(k) for f in found]).mean()}
-        rows.append({"repeat": -1, "fold": -1, "k": k, "recall": block.value, "low": wide.low, "high": wide.high, "n": block.n, "status": "ok", **mean})
+        rows.append({"repeat": -1, "fold": -1, "k": k, "recall": block.value, "low": low, "high": high, "n": block.n, "status": "ok", **mean})
     return rows
 
 
