@@ -38,12 +38,13 @@ def absent_files(config: Config) -> list[str]:
     if config.acquire.source != "local":
         return []
     present = existing_files(config)
-    return [_absent(key, path) for key, path in listed_files(config).items() if key not in present]
+    return [f"{_absent(key, path)}; the run goes on without it" for key, path in listed_files(config).items() if key not in present]
 
 
 def _absent(key: str, path: Path) -> str:
+    """That a listed file is not there, with close names of what lies beside."""
     beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    return f"acquire.{key}: {path} is absent{closest(path.name, beside)}; the run goes on without it"
+    return f"acquire.{key}: {path} is absent{closest(path.name, beside)}"
 
 
 def bag_files(config: Config, stream: str) -> list[str]:
@@ -181,10 +182,7 @@ def _check_outcomes(config: Config, listed: dict[str, Path], present: dict[str, 
         raise ValueError(f"acquire.clinical is null: the training cohort '{config.cohort}' needs a clinical table; only a cohort to predict on may lack it")
     path = listed["clinical"]
     if "clinical" not in present:
-        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise ValueError(
-            f"acquire.clinical: {path} is absent{closest(path.name, beside)}: the training cohort '{config.cohort}' needs it; check acquire.clinical and data ('{config.data}')"
-        )
+        raise ValueError(f"{_absent('clinical', path)}: the training cohort '{config.cohort}' needs it; check acquire.clinical and data ('{config.data}')")
     columns = columns_of(path)
     lost = [(column, where) for column, where in named_columns(config) if column not in columns]
     if lost:

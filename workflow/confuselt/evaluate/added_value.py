@@ -115,14 +115,9 @@ def compare_brier(scorer: Scorer, arms: list[str], censoring: dict[tuple, Censor
                 left, right = (mean_block([(*f[:3], f[side]) for f in folds], scorer.resampling) for side in (3, 4))
                 events = sum(f[5] for f in folds if f[0] == folds[0][0])
                 if events < cfg["evaluate.min_events"]:
-                    rows.append(
-                        key
-                        | {
-                            "n": left.n,
-                            "events": events,
-                            "reason": f"described, not compared: {events} events by day {horizon} among the {left.n} patients of folds followed so long, {cfg['evaluate.min_events']} needed (evaluate.min_events)",
-                        }
-                    )
+                    among = f"{events} events by day {horizon} among the {left.n} patients of folds followed so long"
+                    reason = f"described, not compared: {among}, {cfg['evaluate.min_events']} needed (evaluate.min_events)"
+                    rows.append(key | {"n": left.n, "events": events, "reason": reason})
                     continue
                 told = {k: v for k, v in difference(left, right).items() if k not in ("p", "events", "events_needed")}
                 told["share_won"] = difference(right, left)["share_won"]  # a smaller score is better

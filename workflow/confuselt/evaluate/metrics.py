@@ -35,6 +35,7 @@ def metric_rows(scorer: Scorer, train: Train, competing: dict[str, str], censori
         ``evaluate.min_events``, ``evaluate.min_fold_events``.
     """
     rows: list[dict] = []
+    rivals = {task: rival_curves(scorer.targets, task, competing.get(task), train) for task in scorer.targets.survival}
     for arm, draw, inputs, task in progress(scorer.made(), "scoring"):
         key = {"arm": arm, "draw": draw, "inputs": inputs, "missing": None, "missing_rate": 0.0, "task": task}
         block, tables = scorer.block(arm, draw, inputs, task), scorer.tables(arm, draw, inputs, task)
@@ -43,8 +44,7 @@ def metric_rows(scorer: Scorer, train: Train, competing: dict[str, str], censori
             if block.events < cfg["evaluate.min_events"]:
                 found[0]["reason"] = f"described, not compared: {block.events} events, {cfg['evaluate.min_events']} needed (evaluate.min_events)"
             found += _weighted_rows(tables, scorer.targets, task, train, censoring, cfg)
-            rivals = rival_curves(scorer.targets, task, competing.get(task), train)
-            found += _calibration_rows(crude(tables, rivals), scorer.targets, task, competing.get(task))
+            found += _calibration_rows(crude(tables, rivals[task]), scorer.targets, task, competing.get(task))
         else:
             found = [*_block_rows("auc_macro", block, None), *_label_rows(tables, scorer.targets, task)]
         rows += [{**key, **row} for row in found]
