@@ -77,7 +77,7 @@ def tables(folder):
     clinical_table(sorted({*slides["patient_id"], *rna["patient_id"]}), None, None).to_csv(folder / "clinical.csv", index=False)
     dump = Config().model_dump(mode="json")
     cfg = {f"{block}.{key}": value for block in ("acquire", "tasks") for key, value in dump[block].items()}
-    found = read_streams({"slides": folder / "slides.csv"}, cfg), read_rna_ids(folder / "rna.csv", cfg), read_clinical(folder / "clinical.csv", cfg)
+    found = read_streams({"slides": folder / "slides.csv"}, cfg), read_rna_ids(folder / "rna.csv", cfg), read_clinical(folder / "clinical.csv", cfg).rows
     return len(found[0]), len(patient_table(*found, cfg))
 
 

@@ -11,7 +11,7 @@ CFG = {
     "acquire.site": "site",
     "acquire.limit": None,
     "acquire.covariates": ["age"],
-    "tasks.survival": [{"name": "os", "time": None, "event": None, "unit": "days", "factor": 1.0}],
+    "tasks.survival": [{"name": "os", "time": None, "event": None, "event_is": None, "unit": "days", "factor": 1.0}],
     "tasks.labels": [{"name": "pam50", "column": None, "classes": ["A", "B"], "aliases": {}}],
     "max_excluded": 0.0,
 }
@@ -57,7 +57,7 @@ def test_what_the_clinical_table_does_not_know_is_excluded(tmp_path):
 def test_outcomes_do_not_reach_slides_and_rna(tmp_path):
     clinical = pd.DataFrame({"patient_id": ["P1", "P2", "P3"], "site": "S", "os_days": [5, 6, 7], "os_event": 1})
     before = acquire(tmp_path, clinical)
-    after = acquire(tmp_path, clinical.assign(os_days=-1, age=40))
+    after = acquire(tmp_path, clinical.assign(os_days=-1, age=40), max_excluded=1.0)
     for name in ("slides", "rna"):
         pd.testing.assert_frame_equal(before[name], after[name])
     assert after["clinical"]["os_days"].isna().all()

@@ -16,8 +16,8 @@ def source(folder, name, bags, status=None):
     """Index and store of a stream: slide to (patient, rows)."""
     order = sorted(bags)
     index = pd.DataFrame(
-        [{"slide_id": s, "patient_id": bags[s][0], "status": (status or {}).get(s, "ok"), "n": len(bags[s][1])} for s in order],
-        columns=["slide_id", "patient_id", "status", "n"],
+        [{"slide_id": s, "patient_id": bags[s][0], "status": (status or {}).get(s, "ok"), "n": len(bags[s][1]), "sha": f"{name}-{s}"} for s in order],
+        columns=["slide_id", "patient_id", "status", "n", "sha"],
     )
     index.to_parquet(folder / f"{name}.parquet")
     kept = [s for s in order if (status or {}).get(s, "ok") == "ok"]
@@ -61,11 +61,11 @@ def test_streams_align_row_by_row_or_are_left_out_with_a_reason(store):
     np.testing.assert_array_equal(read.pack([[1]]).rows, np.hstack([bags["z"][1], cells["z"][1]]).astype(np.float32))
     with h5py.File(path) as file:
         excluded = json.loads(file.attrs["excluded"])
-    assert excluded == [{"slide_id": "a", "reason": "cells stream left out: 4 rows of cells for 5 tiles; they must align row by row"}]
+    assert excluded == [{"slide_id": "a", "reason": "cells stream left out: 4 rows of cells for 5 tiles; both must hold the same places"}]
 
 
 def test_files_of_slides_that_do_not_fit_name_the_rule_that_makes_them_anew(tmp_path):
-    index = pd.DataFrame({"slide_id": ["a", "b"], "patient_id": ["P1", "P2"], "status": "ok", "n": [2, 3]})
+    index = pd.DataFrame({"slide_id": ["a", "b"], "patient_id": ["P1", "P2"], "status": "ok", "n": [2, 3], "sha": ["s", "t"]})
     index.to_parquet(tmp_path / "index.parquet")
 
     def packed():

@@ -32,6 +32,7 @@ def test_whoever_has_an_input_is_told_of_and_out_of_fold_means_trained_on():
         {key: {("os", "surv_365"): [0.8]}},
         {key: [None]},
         {key: [1.0]},
+        {key: [0.1]},
         {key: 1},
         {("B", "rna"): 2, ("C", "rna"): 1},
         dict.fromkeys("ACD", "bad"),
@@ -43,8 +44,8 @@ def test_whoever_has_an_input_is_told_of_and_out_of_fold_means_trained_on():
     assert not table["out_of_fold"].any() and table["risk_os"].iloc[0] == pytest.approx(0.2)
     assert table["reason"].tolist()[1:] == [
         "every model was trained on this patient",
-        "no model that was not trained on this patient can use its RNA: bad",
-        "no model can use its RNA: bad",
+        "no model that was not trained on this patient can use it: bad",
+        "no model can use it: bad",
     ]
 
 

@@ -18,7 +18,7 @@ def test_bad_samples_are_rows_and_the_rest_is_read(tmp_path):
     pd.DataFrame(rows, index=["A", "B", "C"]).T.rename_axis("patient_id").reset_index().to_csv(tmp_path / "rna.csv", index=False)
     adata, index = gather(tmp_path / "rna.csv", samples(7), "patient_id", counts=True, data=tmp_path)
     check_table(index, INDEX)
-    assert adata.obs_names.tolist() == ["P0"] and adata.X.tolist() == [[1, 2, 3]] and adata.X.dtype == np.int32
+    assert adata.obs_names.tolist() == ["P0"] and adata.X.tolist() == [[1, 2, 3]] and adata.X.dtype == np.int64
     reasons = index.set_index("patient_id")["reason"]
     for patient, said in {
         "P1": "rna.csv row 2 (P1): the sample is empty",
@@ -43,6 +43,21 @@ def test_repeated_genes_are_refused(tmp_path):
     adata, index = gather(None, samples(1), "patient_id", counts=True, data=tmp_path)
     assert adata.shape == (0, 0) and len(index) == 1
     with pytest.raises(ValueError, match="no column"):
-        from confuselt.acquire.sheet import read_sheet
+        from confuselt.sheets.read import read_sheet
 
         read_sheet(tmp_path / "rna.tsv", columns=["C"])
+
+
+def test_counts_of_a_gene_in_several_columns_are_summed_and_those_of_a_scaled_matrix_refused(tmp_path):
+    (tmp_path / "rna.csv").write_text("patient_id,B,A,B\nP0,1,2,3\nP1,4,5,6\n")
+    adata, _ = gather(tmp_path / "rna.csv", samples(2), "patient_id", counts=True, data=tmp_path)
+    assert adata.var_names.tolist() == ["B", "A"] and adata.X.tolist() == [[4, 2], [10, 5]]
+    with pytest.raises(ValueError, match="genes \\['B'\\] stand in several columns; scaled values cannot be summed"):
+        gather(tmp_path / "rna.csv", samples(2), "patient_id", counts=False, data=tmp_path)
+
+
+def test_a_large_count_stays_itself_and_an_impossible_one_is_refused(tmp_path):
+    (tmp_path / "rna.csv").write_text("patient_id,A,B\nP0,3000000000,1\nP1,1,1e15\nP2,2147483648,7\n")
+    adata, index = gather(tmp_path / "rna.csv", samples(3), "patient_id", counts=True, data=tmp_path)
+    assert adata.X[:, 0].tolist() == [3_000_000_000, 2_147_483_648]
+    assert "gene B has the count 1e+15; no sample has so many reads" in index.set_index("patient_id").loc["P1", "reason"]

@@ -52,9 +52,9 @@ def check(table, clinical, repeats, folds):
 
 def test_real_sites_four_repeats():
     cfg = {**CFG, "tasks.labels": [{"name": "pam50", "column": None, "classes": ["Basal", "Her2", "LumA", "LumB"], "aliases": {}}], "split.repeats": 4}
-    cfg["tasks.survival"] = [{"name": "os", "time": None, "event": None, "unit": "days", "factor": 1.0}]
+    cfg["tasks.survival"] = [{"name": "os", "time": None, "event": None, "event_is": None, "unit": "days", "factor": 1.0}]
     path = shared("tcga_brca_hif", "clinical.parquet")
-    clinical = read_clinical(path, {**cfg, "acquire.site": "site", "acquire.covariates": []})
+    clinical = read_clinical(path, {**cfg, "acquire.site": "site", "acquire.covariates": []}).rows
     table = make_folds(clinical, cfg)
     check(table, clinical, 4, 5)
     test = table[table["role"] == "test"].merge(clinical, on="patient_id")

@@ -18,6 +18,7 @@ from confuselt.acquire.sources import (
     folder_rows,
     listed_files,
     slide_rows,
+    table_notes,
 )
 from confuselt.code_hash import code_hash
 from confuselt.config.validate import validate
@@ -45,6 +46,8 @@ if workflow.is_main_process:
     for name in filter(None, (CONFIG.cohort, CONFIG.predict.name)):
         for warning in absent_files(CONFIG.for_cohort(name)):
             logger.warning(warning)
+        for note in table_notes(CONFIG.for_cohort(name)):
+            logger.warning(note)
     if warning := cells_warning(CONFIG.for_cohort(CONFIG.cohort)):
         logger.warning(warning)
 

@@ -1,13 +1,18 @@
 """Cohort tables from sheets: who has what, and why something is left out."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from confuselt.acquire.excluded import EXCLUDED, OK
-from confuselt.acquire.sheet import closest, columns_of, read_sheet, row_number, slide_fault
-from confuselt.acquire.units import DAYS_PER, LEAST_MPP, MOST_MPP
+from confuselt.acquire.outcomes import event_column, read_covariate, read_endpoint, read_label, time_column
+from confuselt.acquire.slide_name import slide_fault
+from confuselt.acquire.units import LEAST_MPP, MOST_MPP
+from confuselt.sheets.read import closest, columns_of, read_sheet, row_number
+
+STREAMS = ("tile", "cells")
 
 
 def row_name(file: str, position: int) -> str:
@@ -31,8 +36,28 @@ def mark_repeated(ids: pd.Series, file: str, advice: str = "keep one") -> pd.Ser
     return pd.Series(reasons, index=ids.index, dtype=object)
 
 
-def read_clinical(path: Path, cfg: dict) -> pd.DataFrame:
-    """Clinical table in the project's words: days, events, labels, covariates, site.
+@dataclass(frozen=True)
+class Clinical:
+    """A clinical table in the project's words.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        Columns of ``acquire/clinical`` (see schema). A value that cannot be used is set missing and named
+        in `reason`; a repeated or empty id excludes its rows.
+    read : dict of str to (int, list of str)
+        Endpoint or label to how many patients have something written, and what is wrong with those values that cannot be used.
+    codings : dict of str to str
+        Endpoint to what the values of its event column mean.
+    """
+
+    rows: pd.DataFrame
+    read: dict[str, tuple[int, list[str]]]
+    codings: dict[str, str]
+
+
+def read_clinical(path: Path, cfg: dict) -> Clinical:
+    """Outcomes, covariates and site of every patient: days, events, labels.
 
     Parameters
     ----------
@@ -41,82 +66,47 @@ def read_clinical(path: Path, cfg: dict) -> pd.DataFrame:
     cfg : dict
         Keys ``acquire.id_column``, ``acquire.site``, ``acquire.covariates``, ``tasks.survival``, ``tasks.labels``.
 
-    Returns
-    -------
-    DataFrame
-        Columns of ``acquire/clinical`` (see schema). A value that cannot be used is set missing and named
-        in `reason`; a repeated or empty id excludes its rows.
+    Raises
+    ------
+    ValueError
+        There is no id column, or what the values of an event column mean is not clear.
     """
-    key, file = cfg["acquire.id_column"], path.name
-    labels = [label["column"] or label["name"] for label in cfg["tasks.labels"]]
-    raw = read_sheet(path, ids=(key, *filter(None, [cfg["acquire.site"]]), *labels, *cfg["acquire.covariates"]))
-    if key not in raw:
-        raise ValueError(f"{path}: no column '{key}'{closest(key, list(raw.columns))} (acquire.id_column)")
+    key, file, present = cfg["acquire.id_column"], path.name, columns_of(path)
+    if key not in present:
+        raise ValueError(f"{path}: no column '{key}'{closest(key, present)} (acquire.id_column)")
+    outcomes = [column for task in cfg["tasks.survival"] for column in (time_column(task), event_column(task))]
+    labels = [task["column"] or task["name"] for task in cfg["tasks.labels"]]
+    used = dict.fromkeys([key, cfg["acquire.site"], *outcomes, *labels, *cfg["acquire.covariates"]])
+    raw = read_sheet(path, [column for column in used if column in present])
     ids = [row_name(file, i) if p is None else p for i, p in enumerate(raw[key])]
     out = pd.DataFrame({"patient_id": ids, "reason": mark_repeated(raw[key], file)})
     out["status"] = np.where(out["reason"].isna(), OK, EXCLUDED)
-    notes: dict[int, list[str]] = {}
+    notes: list[dict[int, str]] = []
     if cfg["acquire.site"] is None:
         out["site"] = "one site"
     elif cfg["acquire.site"] in raw:
         out["site"] = raw[cfg["acquire.site"]]
-        for position in np.flatnonzero(out["site"].isna()):
-            notes.setdefault(position, []).append(f"{file} row {row_number(position)}: no site")
+        notes.append({i: f"{file} row {row_number(i)}: no site" for i in np.flatnonzero(out["site"].isna())})
     else:  # a cohort to predict on needs none; for the training cohort check_sources stopped before any job
         out["site"] = None
-    for endpoint in cfg["tasks.survival"]:
-        days, event = _endpoint(raw, endpoint, file, notes)
-        out[f"{endpoint['name']}_days"], out[f"{endpoint['name']}_event"] = days, event
-    for label in cfg["tasks.labels"]:
-        out[f"label_{label['name']}"] = _label(raw, label, file, notes)
-    for covariate in cfg["acquire.covariates"]:
-        if covariate in raw:
-            out[f"covariate_{covariate}"] = raw[covariate]
-    for position, texts in notes.items():
-        whole = [out.at[out.index[position], "reason"], *texts]
-        out.at[out.index[position], "reason"] = "; ".join(t for t in whole if isinstance(t, str))
-    return out[~out.duplicated("patient_id")].sort_values("patient_id", ignore_index=True)
-
-
-def _endpoint(raw: pd.DataFrame, endpoint: dict, file: str, notes: dict[int, list[str]]) -> tuple[np.ndarray, np.ndarray]:
-    name = endpoint["name"]
-    time_column, event_column = endpoint["time"] or f"{name}_days", endpoint["event"] or f"{name}_event"
-    if time_column not in raw or event_column not in raw:
-        return np.full(len(raw), np.nan), np.full(len(raw), np.nan)
-    time = pd.to_numeric(raw[time_column], errors="coerce").to_numpy(float)
-    event = pd.to_numeric(raw[event_column].map(lambda v: {"true": 1, "false": 0}.get(str(v).lower(), v)), errors="coerce").to_numpy(float)
-    days = time * endpoint["factor"] * DAYS_PER[endpoint["unit"]]
-    blank_time, blank_event = raw[time_column].isna().to_numpy(), raw[event_column].isna().to_numpy()
-    for i in range(len(raw)):
-        fault = None
-        if blank_time[i] and blank_event[i]:
-            continue
-        if blank_time[i]:
-            fault = f"{time_column} is missing but {event_column} is not"
-        elif not np.isfinite(time[i]):
-            fault = f"{time_column} '{raw[time_column].iloc[i]}' is no number"
-        elif time[i] < 0:
-            fault = f"{time_column} {time[i]:g} is negative"
-        elif event[i] not in (0.0, 1.0):
-            fault = f"{event_column} '{raw[event_column].iloc[i]}' is neither 0 nor 1"
-        if fault:
-            notes.setdefault(i, []).append(f"{file} row {row_number(i)}: {name} dropped, {fault}")
-            days[i] = event[i] = np.nan
-    return days, event
-
-
-def _label(raw: pd.DataFrame, label: dict, file: str, notes: dict[int, list[str]]) -> list[str | None]:
-    column = label["column"] or label["name"]
-    if column not in raw:
-        return [None] * len(raw)
-    values: list[str | None] = []
-    for i, value in enumerate(raw[column]):
-        text = None if value is None else label["aliases"].get(value, value)
-        if text is not None and text not in label["classes"]:
-            notes.setdefault(i, []).append(f"{file} row {row_number(i)}: {label['name']} '{text}' is none of {label['classes']}")
-            text = None
-        values.append(text)
-    return values
+    read, codings = {}, {}
+    for task in cfg["tasks.survival"]:
+        found = read_endpoint(raw, task, file)
+        out[f"{task['name']}_days"], out[f"{task['name']}_event"] = (found.days, found.event) if found else (np.nan, np.nan)
+        if found:
+            read[task["name"]], codings[task["name"]] = (found.given, list(found.faults.values())), found.coding
+            notes += [found.faults, found.halves]
+    for task in cfg["tasks.labels"]:
+        out[f"label_{task['name']}"], faults = read_label(raw, task, file)
+        read[task["name"]] = (int(out[f"label_{task['name']}"].notna().sum()) + len(faults), list(faults.values()))
+        notes.append(faults)
+    for covariate in (c for c in cfg["acquire.covariates"] if c in raw):
+        out[f"covariate_{covariate}"], faults = read_covariate(raw[covariate], covariate, file)
+        notes.append(faults)
+    for position in sorted({i for some in notes for i in some}):
+        texts = [out.at[position, "reason"], *(some.get(position) for some in notes)]
+        out.at[position, "reason"] = "; ".join(t for t in texts if isinstance(t, str))
+    return Clinical(out[~out.duplicated("patient_id")].sort_values("patient_id", ignore_index=True), read, codings)
 
 
 def merge_sites(clinical: pd.DataFrame, site_map: pd.DataFrame | None) -> pd.DataFrame:
@@ -148,10 +138,11 @@ def read_streams(sources: dict[str, Path], cfg: dict, found: list[dict] | None =
     key = cfg["acquire.id_column"]
     slides: dict[str, dict] = {}
     if "slides" in sources:
-        sheet = read_sheet(sources["slides"], ids=("slide_id", key, "tile", "cells"))
+        present = columns_of(sources["slides"])
         for column in ("slide_id", key):
-            if column not in sheet:
-                raise ValueError(f"{sources['slides']}: no column '{column}'{closest(column, list(sheet.columns))}")
+            if column not in present:
+                raise ValueError(f"{sources['slides']}: no column '{column}'{closest(column, present)}")
+        sheet = read_sheet(sources["slides"], [c for c in dict.fromkeys(("slide_id", key, "file", "mpp", *STREAMS)) if c in present])
         reasons = mark_repeated(sheet["slide_id"], sources["slides"].name)
         for i, row in enumerate(sheet.to_dict("records")):
             reason, slide = reasons.iloc[i], row["slide_id"] or row_name(sources["slides"].name, i)
@@ -163,7 +154,7 @@ def read_streams(sources: dict[str, Path], cfg: dict, found: list[dict] | None =
             slides[slide] = {"patient_id": row[key] or "", "reason": reason, **bags}
     for row, reason in zip(found or [], mark_repeated(pd.Series([r["slide_id"] for r in found or []], name="slide_id"), "the folder of slides"), strict=True):
         slides[row["slide_id"]] = {"patient_id": row["patient_id"], "reason": row["reason"] or reason or slide_fault(row["slide_id"]), "file": row["file"]}
-    for stream in ("tile", "cells"):
+    for stream in STREAMS:
         if stream not in sources:
             continue
         _add_table(slides, stream, sources[stream], cfg)
@@ -187,7 +178,7 @@ def _add_table(slides: dict[str, dict], stream: str, path: Path, cfg: dict) -> N
     present = [c for c in (key, "slide_id", "x", "y") if c in columns_of(path)]
     if key not in present:
         raise ValueError(f"{path}: no column '{key}'{closest(key, columns_of(path))} (acquire.id_column)")
-    ids = read_sheet(path, columns=present, ids=(key, "slide_id"))
+    ids = read_sheet(path, columns=present)
     many = "slide_id" in ids
     slide = ids["slide_id"] if many else ids[key]
     reasons = (
@@ -219,7 +210,7 @@ def read_rna_ids(path: Path, cfg: dict) -> pd.DataFrame:
     wanted = [c for c in (key, "sample_id", "reason") if c in columns_of(path)]
     if key not in wanted:
         raise ValueError(f"{path}: no column '{key}'{closest(key, columns_of(path))} (acquire.id_column)")
-    ids = read_sheet(path, columns=wanted, ids=(key, "sample_id", "reason"))
+    ids = read_sheet(path, columns=wanted)
     frame = pd.DataFrame({"sample_id": ids.get("sample_id", ids[key]), "patient_id": ids[key], "row": np.arange(len(ids))})
     # One sample per patient: a second aliquot needs a decision by the user, not a guess.
     frame["reason"] = mark_repeated(ids[key], path.name)

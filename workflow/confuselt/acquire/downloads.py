@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from confuselt.acquire.headers import header_notes
+
 # Config key of acquire to the argument of the rule that reads it.
 FILES = {"slides": "slide_sheet", "tile": "tile_table", "cells": "cells_table", "rna": "rna_matrix", "clinical": "clinical_table", "site_map": "site_map"}
 
 
 def source_table(listed: dict[str, Path]) -> pd.DataFrame:
-    """Rows of ``acquire/downloads``: every listed file, with size and sha256, or why it is not used."""
+    """Rows of ``acquire/downloads``: every listed file, with size, sha256 and what of it is not read, or why it is not used."""
     rows = []
     for what, path in sorted(listed.items()):
         if not path.is_file():
@@ -27,7 +29,8 @@ def source_table(listed: dict[str, Path]) -> pd.DataFrame:
             continue
         with path.open("rb") as handle:
             sha = hashlib.file_digest(handle, "sha256").hexdigest()
-        rows.append({"what": what, "file": path.name, "status": "ok", "reason": None, "bytes": path.stat().st_size, "sha": sha})
+        notes = "; ".join(header_notes(what, path)) or None
+        rows.append({"what": what, "file": path.name, "status": "ok", "reason": notes, "bytes": path.stat().st_size, "sha": sha})
     return pd.DataFrame(rows, columns=["what", "file", "status", "reason", "bytes", "sha"])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import requests
 
 from confuselt.acquire.http import Client, Exhausted, Patience, Refused, check_status
-from confuselt.acquire.sheet import closest
+from confuselt.sheets.read import closest
 
 log = logging.getLogger(__name__)
 PAGE = 500

@@ -1,6 +1,7 @@
 """The pinned manifest of a GDC cohort, as the workflow and its jobs read it."""
 
 import json
+import os
 from functools import cache
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pyarrow.parquet as pq
 from confuselt.acquire.excluded import OK
 from confuselt.acquire.limit import first_patients
 from confuselt.acquire.manifest import SAFE
-from confuselt.acquire.sheet import read_sheet
 from confuselt.config.root import Config
+from confuselt.sheets.read import read_sheet
 
 
 def manifest_path(cohort: str) -> Path:
@@ -58,11 +59,11 @@ def cohort_rows(config: Config, cohort: str, what: str | None = None) -> list[di
 
 def _own_patients(config: Config) -> list[str]:
     """Patients of the user's own clinical table, where `limit` asks for them."""
-    path = Path(config.data, config.acquire.clinical or "")
+    path = Path(os.path.normpath(Path(config.data, config.acquire.clinical or "")))  # its folders may not be there yet
     if config.acquire.limit is None or config.acquire.gdc.outcomes or not path.is_file():
         return []
     key = config.acquire.id_column
-    return list(read_sheet(path, columns=[key], ids=(key,))[key].dropna())
+    return list(read_sheet(path, columns=[key])[key].dropna())
 
 
 def _checked(config: Config, cohort: str) -> list[dict]:

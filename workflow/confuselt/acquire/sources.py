@@ -1,5 +1,6 @@
 """What the workflow asks of a cohort's files while it is parsed: which exist, and whether they have the columns that the config names."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,19 +8,24 @@ import pandas as pd
 
 from confuselt.acquire.downloads import FILES
 from confuselt.acquire.folder import find_slides, is_pattern
+from confuselt.acquire.headers import check_matrices, header_notes
 from confuselt.acquire.limit import first_patients
+from confuselt.acquire.outcomes import Endpoint, event_column, odd_events, read_endpoint, time_column
 from confuselt.acquire.pinned import cohort_rows
-from confuselt.acquire.sheet import closest, columns_of, read_sheet, slide_fault
 from confuselt.acquire.simulate import slide_sheet
+from confuselt.acquire.slide_name import slide_fault
 from confuselt.acquire.units import LEAST_MPP, MOST_MPP
 from confuselt.config.acquire import Acquire
 from confuselt.config.root import Config
+from confuselt.sheets.read import SUFFIXES, closest, columns_of, read_sheet
 
 
 def listed_files(config: Config) -> dict[str, Path]:
     """Every file that `acquire` lists, relative paths started at `data`."""
     block = config.acquire.model_dump()
-    return {key: Path(config.data) / block[key] for key in FILES if block[key] is not None and not (key == "slides" and is_pattern(block[key]))}
+    listed = {key: block[key] for key in FILES if block[key] is not None and not (key == "slides" and is_pattern(block[key]))}
+    # A table beside a cohort from GDC is found through folders (`..`) that the first run has yet to make.
+    return {key: Path(os.path.normpath(Path(config.data, name))) for key, name in listed.items()}
 
 
 def folder_rows(config: Config) -> list[dict]:
@@ -52,7 +58,7 @@ def bag_files(config: Config, stream: str) -> list[str]:
     sheet = existing_files(config).get("slides")
     if sheet is None or stream not in columns_of(sheet):
         return []
-    listed = read_sheet(sheet, columns=[stream], ids=(stream,))[stream].dropna()
+    listed = read_sheet(sheet, columns=[stream])[stream].dropna()
     return [str(Path(config.data) / name) for name in listed if (Path(config.data) / name).is_file()]
 
 
@@ -61,7 +67,7 @@ def count_files(config: Config) -> list[str]:
     sheet = existing_files(config).get("rna")
     if sheet is None or "file" not in columns_of(sheet):
         return []
-    listed = read_sheet(sheet, columns=["file"], ids=("file",))["file"].dropna()
+    listed = read_sheet(sheet, columns=["file"])["file"].dropna()
     return [str(Path(config.data) / name) for name in listed if (Path(config.data) / name).is_file()]
 
 
@@ -87,7 +93,8 @@ def slide_rows(config: Config, cohort: str) -> list[dict]:
         path, key = existing_files(config).get("slides"), config.acquire.id_column
         if path is None:
             return []
-        sheet = read_sheet(path, ids=("slide_id", key, "file")).rename(columns={key: "patient_id"})
+        present = columns_of(path)
+        sheet = read_sheet(path, [c for c in dict.fromkeys(("slide_id", key, "file", "mpp")) if c in present]).rename(columns={key: "patient_id"})
         sheet = sheet[sheet["slide_id"].notna() & ~sheet.duplicated("slide_id", keep=False)]
     sheet = sheet[sheet["patient_id"].notna()].assign(**{} if "file" in sheet else {"file": None})
     sheet = sheet[[not isinstance(row["file"], str) or slide_fault(row["slide_id"]) is None for row in sheet.to_dict("records")]]
@@ -101,7 +108,7 @@ def slide_rows(config: Config, cohort: str) -> list[dict]:
 
 def _clinical_ids(config: Config) -> list[str]:
     path, key = existing_files(config).get("clinical"), config.acquire.id_column
-    return [] if path is None or config.acquire.limit is None else list(read_sheet(path, columns=[key], ids=(key,))[key].dropna())
+    return [] if path is None or config.acquire.limit is None else list(read_sheet(path, columns=[key])[key].dropna())
 
 
 def check_sources(config: Config, cohort: str) -> None:
@@ -121,6 +128,7 @@ def check_sources(config: Config, cohort: str) -> None:
     if seen.acquire.source == "gdc":
         if seen.acquire.gdc.outcomes is None and cohort == config.cohort:
             _check_outcomes(seen, listed, present)
+            _endpoints(seen)
         return
     if not folder_rows(seen) and not {"slides", "tile", "cells", "rna"} & set(present):
         names = ", ".join(f"acquire.{k}: {p}" for k, p in listed.items())
@@ -128,14 +136,41 @@ def check_sources(config: Config, cohort: str) -> None:
         raise ValueError(f"cohort '{cohort}': none of its feature files exists ({names}); check {where} ('{seen.data}') and the acquire block")
     _check_read(seen, present)
     for key, path in present.items():
-        if path.suffix not in {".parquet", ".csv", ".tsv", ".txt"}:
-            raise ValueError(f"acquire.{key}: {path} is none of .parquet, .csv, .tsv, .txt")
+        if path.suffix not in SUFFIXES:
+            raise ValueError(f"acquire.{key}: {path} is none of {', '.join(SUFFIXES)}")
         columns = columns_of(path)
         for column, where in _wanted(seen, key):
             if column not in columns:
                 raise ValueError(f"{where}: {path} has no column '{column}'{closest(column, columns)}")
+    check_matrices(present, seen.acquire.id_column, seen.rna.matrix == "counts")
     if cohort == config.cohort:
         _check_outcomes(seen, listed, present)
+    _endpoints(seen)
+
+
+def _endpoints(config: Config) -> dict[str, Endpoint]:
+    """Endpoints of the user's clinical table; ValueError where it is not clear what the values of an event column mean."""
+    path = existing_files(config).get("clinical")
+    if path is None:
+        return {}
+    present, tasks = columns_of(path), [task.model_dump() for task in config.tasks.survival]
+    used = dict.fromkeys(column for task in tasks for column in (time_column(task), event_column(task)) if column in present)
+    raw = read_sheet(path, list(used))
+    found = {task["name"]: read_endpoint(raw, task, path.name) for task in tasks}
+    return {name: endpoint for name, endpoint in found.items() if endpoint}
+
+
+def table_notes(config: Config) -> list[str]:
+    """A line for everything that is read in a way that the user should know of: codings, columns left out, endpoints that look upside down."""
+    if config.acquire.source == "simulate" or (config.acquire.source == "gdc" and config.acquire.gdc.outcomes):
+        return []
+    own = existing_files(config) if config.acquire.source == "local" else {}
+    notes = [f"acquire.{key}: {note}" for key, path in own.items() for note in header_notes(key, path)]
+    asked = {task.name for task in config.tasks.survival if task.event_is is not None}
+    for name, endpoint in _endpoints(config).items():
+        notes += [f"tasks.survival '{name}': {endpoint.coding}"] if name in asked else []
+        notes += filter(None, [odd_events(name, endpoint.days, endpoint.event)])
+    return notes
 
 
 def _check_read(config: Config, present: dict[str, Path]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from confuselt.acquire.manifest import CODES
-from confuselt.acquire.sheet import closest
+from confuselt.sheets.read import closest
 
 log = logging.getLogger(__name__)
 ENDPOINTS = ("OS", "DSS", "DFI", "PFI")

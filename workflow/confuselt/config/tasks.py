@@ -2,9 +2,17 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from confuselt.config.block import Block
+from confuselt.sheets.words import said
+
+
+def _no_blanks(values: list, key: str) -> list:
+    """The values, none of which may be a word that stands for a missing value in every table."""
+    if blank := [v for v in values if said(str(v)) is None]:
+        raise ValueError(f"{key}: {str(blank[0])!r} is read as missing in every table; write another word in the table")
+    return values
 
 
 class Survival(Block):
@@ -12,13 +20,21 @@ class Survival(Block):
 
     name: str = Field(description="word used in every result, e.g. os", pattern=r"[a-z][a-z0-9_]*")
     time: str | None = Field(None, description="column with the time; default <name>_days")
-    event: str | None = Field(None, description="column with 1 = event, 0 = censored; default <name>_event")
+    event: str | None = Field(None, description="column with the event: 1 or true, else 0 or false; default <name>_event")
+    event_is: list[bool | int | float | str] | None = Field(
+        None, min_length=1, description="values of that column that are events, such as [Dead, 2], where it holds anything else; all others are censored"
+    )
     unit: Literal["days", "weeks", "months", "years"] = Field("days", description="unit of the time column")
     factor: float = Field(1.0, gt=0, description="times are multiplied by this before the unit is converted")
     competing: str | None = Field(
         None, description="another endpoint whose event, without one here, ends the time at risk: dss competes with os (death of another cause)"
     )
     horizons: list[int] = Field([1095, 1825], min_length=1, description="days at which survival is predicted and scored")
+
+    @field_validator("event_is")
+    @classmethod
+    def _says_something(cls, values: list | None) -> list | None:
+        return values and _no_blanks(values, "event_is")
 
     @property
     def time_column(self) -> str:
@@ -37,11 +53,16 @@ class Label(Block):
     name: str = Field(description="word used in every result, e.g. pam50", pattern=r"[a-z][a-z0-9_]*")
     column: str | None = Field(None, description="column with the class; default <name>")
     classes: list[str] = Field(min_length=2, description="classes that are predicted; any other value counts as missing and is reported")
-    aliases: dict[str, str] = Field({}, description="other spellings of a class")
+    aliases: dict[str, str | None] = Field({}, description="other spellings of a class; null: patients with this value are left out on purpose")
     from_rna: bool = Field(
         False,
         description="the class is defined on RNA (PAM50): the report then calls arms that see RNA a ceiling, never evidence; the control without-pam50 is run for a label named pam50",
     )
+
+    @field_validator("classes")
+    @classmethod
+    def _says_something(cls, values: list[str]) -> list[str]:
+        return _no_blanks(values, "classes")
 
     @property
     def label_column(self) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from confuselt.acquire.sheet import row_number
+from confuselt.sheets.read import row_number
 from confuselt.unusable import Unusable
 
 SUFFIXES = frozenset({".h5", ".hdf5"})
@@ -49,14 +49,18 @@ def check_coords(coords: np.ndarray, rows: int, where: str) -> np.ndarray:
     bad = ~(np.abs(coords[:, :2].astype(np.float64)) <= np.iinfo(np.int32).max).all(1)
     if bad.any():
         raise Unusable(f"{where}: row {row_number(int(bad.argmax()))} is NaN or does not fit int32")
-    return coords[:, :2].astype(np.int32)
+    whole = np.rint(coords[:, :2]).astype(np.int32)
+    if not np.array_equal(whole, coords[:, :2]) and len(np.unique(whole, axis=0)) < len(np.unique(coords[:, :2], axis=0)):
+        raise Unusable(f"{where}: places lie less than 1 apart; give them in pixels or µm, not as shares or mm")
+    return whole
 
 
 def read_bag(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Features and coordinates of one bag file.
 
     Reads this project's files and those of CLAM, TRIDENT and STAMP: ``features`` or ``feats``,
-    of shape (n, d) or (1, n, d), and ``coords`` (n, 2).
+    of shape (n, d) or (1, n, d), and ``coords`` (n, 2). Rows that STAMP marks ``augmented`` are copies of others with changed
+    colours, and are left out.
 
     Returns
     -------
@@ -77,6 +81,7 @@ def read_bag(path: Path) -> tuple[np.ndarray, np.ndarray]:
                 raise Unusable(f"{path}: no dataset 'features' (found {sorted(file)})")
             raw = _dataset(file, name, path)
             coords = _dataset(file, "coords", path) if "coords" in file else None
+            copies = _dataset(file, "augmented", path) if "augmented" in file else None
     except (OSError, KeyError) as error:  # KeyError: a link that leads nowhere
         raise Unusable(f"{path}: cannot be read as HDF5 ({error})") from error
     if raw.ndim != 2:
@@ -87,9 +92,13 @@ def read_bag(path: Path) -> tuple[np.ndarray, np.ndarray]:
         features = raw.astype(np.float32)
     if (np.isfinite(raw) & ~np.isfinite(features)).any():
         raise Unusable(f"{path}: a finite value does not fit float32")
-    if coords is None:
-        return features, np.zeros((len(features), 2), np.int32)
-    return features, check_coords(coords, len(features), f"{path}: dataset 'coords'")
+    places = np.zeros((len(features), 2), np.int32) if coords is None else check_coords(coords, len(features), f"{path}: dataset 'coords'")
+    if copies is None:
+        return features, places
+    if copies.shape != (len(features),):
+        raise Unusable(f"{path}: dataset 'augmented' of shape {copies.shape} for {len(features)} rows of features")
+    own = ~copies.astype(bool)
+    return features[own], places[own]
 
 
 def _dataset(file: h5py.File, name: str, path: Path) -> np.ndarray:

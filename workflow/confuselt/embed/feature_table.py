@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from confuselt.acquire.sheet import read_sheet, row_number
 from confuselt.embed.bag_file import check_coords, check_features
+from confuselt.sheets.read import check_counters, read_matrix, repeated, row_number
 from confuselt.unusable import Unusable
 
 PLACE = ["x", "y"]
@@ -31,23 +31,24 @@ class FeatureTable:
     Raises
     ------
     ValueError
-        A column is no number, or there is no feature column.
+        A column is no number, numbers the rows, or stands twice, or there is no feature column.
     """
 
     def __init__(self, path: Path, key: str) -> None:
-        frame = read_sheet(path, ids=(key, "slide_id"))
-        self.names = [c for c in frame.columns if c not in (key, "slide_id", *PLACE)]
+        table = read_matrix(path, (key, "slide_id"))
+        check_counters(table, path)
+        place = [table.names.index(c) for c in PLACE] if {*PLACE} <= {*table.names} else []
+        features = [i for i, name in enumerate(table.names) if name not in PLACE]
+        self.names = [table.names[i] for i in features]
         if not self.names:
             raise ValueError(f"{path}: no feature column beside the ids")
-        features = frame[self.names].apply(pd.to_numeric, errors="coerce")
-        text = [c for c in self.names if features[c].isna().gt(frame[c].isna()).any()]
-        if text:
-            raise ValueError(f"{path}: columns {text[:5]} are not numeric; a feature table holds ids ({key}, slide_id, x, y) and numbers only")
+        if twice := repeated(table.names):
+            raise ValueError(f"{path}: features {twice[:5]} stand in several columns; keep one of each, or rename the others")
         self._path = path
         with np.errstate(over="ignore"):
-            self._features = features.to_numpy(np.float32, na_value=np.nan)
-        self._coords = frame[PLACE].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64, na_value=np.nan) if {*PLACE} <= {*frame} else None
-        self._rows = _positions(frame["slide_id"] if "slide_id" in frame else frame[key])
+            self._features = table.values[:, features].astype(np.float32)
+        self._coords = table.values[:, place] if place else None
+        self._rows = _positions(table.ids["slide_id"] if "slide_id" in table.ids else table.ids[key])
 
     @property
     def columns(self) -> str:

@@ -266,7 +266,7 @@ def fold_table(tables: dict[str, pd.DataFrame], cfg: dict) -> list[dict]:
 def exclusions(sources: Sources) -> Iterator[dict]:
     """Everything that was left out or mended, with its reason: files, slides, samples, patients, single values."""
     downloads = pd.read_parquet(sources.downloads)
-    for row in downloads[downloads["status"] != "ok"].to_dict("records"):
+    for row in downloads[(downloads["status"] != "ok") | downloads["reason"].notna()].to_dict("records"):
         yield {"stage": "acquire", "what": "file", "id": row["file"], "reason": row["reason"]}
     for stage, path, key in (
         ("acquire", sources.slides, "slide_id"),

@@ -11,7 +11,7 @@ from confuselt.finetune.inputs import Inputs
 from confuselt.finetune.targets import Targets
 from confuselt.finetune.train import train_fold
 from confuselt.model.checkpoint import load_checkpoint
-from confuselt.pack.bags import Bags
+from confuselt.pack.bags import Bags, contents
 from confuselt.rna.profiles import read_profiles
 from confuselt.split.roles import read_roles
 
@@ -55,7 +55,7 @@ def train_arm_fold(
     Returns
     -------
     fold : dict
-        With gene list and feature recipe, as checkpoints must have them.
+        With gene list and feature recipe, as checkpoints must have them, and ``seen``: content hashes of the bags of training and inner patients.
     predictions : DataFrame
     """
     profiles = read_profiles(files.rna[fold])
@@ -66,7 +66,9 @@ def train_arm_fold(
         bags.deal(roles, draw)
     towers = first_available([load_checkpoint(path) for path in files.towers(fold)])
     facts, rows = train_fold(arm, inputs, len(profiles.genes), targets, roles, towers, cfg, (cfg["seed"], arm.name, repeat, fold), device)
-    return {**facts, "genes": profiles.genes, "recipe": bags.recipe if bags else {}}, rows
+    bags_of = contents(files.store)
+    seen = sorted({sha for role in ("train", "inner") for patient in roles[role] for sha in bags_of.get(patient, ())})
+    return {**facts, "genes": profiles.genes, "recipe": bags.recipe if bags else {}, "seen": seen}, rows
 
 
 def first_available(contents: list[dict]) -> dict | None:

@@ -36,6 +36,11 @@ class StreamScaler:
         """Scaled rows, float32."""
         return np.concatenate([self.scalers[s](part) for s, part in _parts(rows, self.widths)], axis=1)
 
+    def beyond(self, rows: np.ndarray) -> np.ndarray:
+        """Share of each row's values that no training row reached, (n,) float64; over all streams."""
+        parts = [self.scalers[s].beyond(part) * part.shape[1] for s, part in _parts(rows, self.widths)]
+        return np.sum(parts, axis=0) / max(rows.shape[1], 1)
+
     def state(self) -> dict:
         """Plain values for a checkpoint."""
         return {"widths": dict(self.widths), "scalers": {s: scaler.state() for s, scaler in self.scalers.items()}}

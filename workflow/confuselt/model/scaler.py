@@ -7,6 +7,7 @@ from scipy.special import ndtri
 
 QUANTILES = 201
 KINDS = ("standard", "robust", "rank")
+ARRAYS = ("centre", "scale", "quantiles", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Scaler:
         Of standard and robust; empty for rank.
     quantiles : (QUANTILES, width) float64
         Of rank; empty otherwise.
+    low, high : (width,) float64
+        Range of the training rows.
     """
 
     kind: str
@@ -31,6 +34,8 @@ class Scaler:
     centre: np.ndarray
     scale: np.ndarray
     quantiles: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
     @classmethod
     def fit(cls, kind: str, rows: np.ndarray, clip: float = 5.0) -> "Scaler":
@@ -38,15 +43,16 @@ class Scaler:
         rows, none = np.asarray(rows, np.float64), np.zeros(0)
         if kind not in KINDS:
             raise ValueError(f"unknown scaling '{kind}', known: {KINDS}")
+        bounds = rows.min(0), rows.max(0)
         if kind == "rank":
-            return cls(kind, clip, none, none, np.quantile(rows, np.linspace(0, 1, QUANTILES), axis=0))
+            return cls(kind, clip, none, none, np.quantile(rows, np.linspace(0, 1, QUANTILES), axis=0), *bounds)
         if kind == "standard":
             centre, scale = rows.mean(0), rows.std(0)
         else:
             low, centre, high = np.quantile(rows, [0.25, 0.5, 0.75], axis=0)
             # More than half of the rows may share a value; the SD is then the only width there is.
             scale = np.where(high > low, (high - low) / 1.349, rows.std(0))
-        return cls(kind, clip, centre, np.where(scale > 0, scale, 1.0), np.zeros((0, 0)))
+        return cls(kind, clip, centre, np.where(scale > 0, scale, 1.0), np.zeros((0, 0)), *bounds)
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Scaled rows, (n, width) float32."""
@@ -59,14 +65,18 @@ class Scaler:
             levels[:, k] = _level(rows[:, k], self.quantiles[:, k])
         return np.clip(ndtri(np.clip(levels, edge, 1 - edge)), -self.clip, self.clip).astype(np.float32)
 
+    def beyond(self, rows: np.ndarray) -> np.ndarray:
+        """Share of each row's values that no training row reached on either side, (n,) float64."""
+        return ((rows < self.low) | (rows > self.high)).mean(1)
+
     def state(self) -> dict:
         """Plain values: what a JSON file or a checkpoint keeps."""
-        return {"kind": self.kind, "clip": self.clip, "centre": self.centre.tolist(), "scale": self.scale.tolist(), "quantiles": self.quantiles.tolist()}
+        return {"kind": self.kind, "clip": self.clip, **{name: getattr(self, name).tolist() for name in ARRAYS}}
 
     @classmethod
     def from_state(cls, state: dict) -> "Scaler":
         """What `state` gave."""
-        arrays = {name: np.asarray(state[name], np.float64) for name in ("centre", "scale", "quantiles")}
+        arrays = {name: np.asarray(state[name], np.float64) for name in ARRAYS}
         return cls(state["kind"], state["clip"], **arrays)
 
 

@@ -174,6 +174,18 @@ class Bags:
         return self._dealt[at] if stream == "cells" and self._dealt is not None else at
 
 
+def contents(store: Path) -> dict[str, set[str]]:
+    """Patient to the content hashes of its bags, of every stream."""
+    found: dict[str, set[str]] = {}
+    with h5py.File(store) as file:
+        patients = file["patient_id"].asstr()[()]
+        for stream in (s for s in ("tile", "cells") if s in file):
+            for patient, sha in zip(patients, file[stream]["sha"].asstr()[()], strict=True):
+                if sha:
+                    found.setdefault(str(patient), set()).add(str(sha))
+    return found
+
+
 def widest(store: Path) -> Bags:
     """Bags of tile and cells side by side; of tile alone where no slide has both."""
     bags = Bags(store, "tile-cells")

@@ -8,16 +8,77 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from confuselt.pack.align import Alignment, align
 from confuselt.progress import progress
 from confuselt.stamp import get_stamp
+from confuselt.unusable import Unusable
 
 log = logging.getLogger(__name__)
 STREAMS = ("tile", "cells")
 MAKERS = {"tile": "embed_tiles", "cells": "find_cells"}  # of a file per slide
 
 
+class Source:
+    """Checked features of one stream: one file of the whole cohort, or one per slide beside the index.
+
+    Parameters
+    ----------
+    stream : {"tile", "cells"}
+    index : Path
+        ``index.parquet`` of the stage.
+    features : Path or None
+        ``features.h5``; None: ``<slide>.h5`` beside the index.
+
+    Attributes
+    ----------
+    usable : DataFrame
+        By slide: ``patient_id, n, sha``.
+    """
+
+    def __init__(self, stream: str, index: Path, features: Path | None) -> None:
+        table = pd.read_parquet(index)
+        self.usable = table[table["status"] == "ok"].set_index("slide_id")
+        self._stream, self._folder, self._whole = stream, index.parent, h5py.File(features) if features else None
+        self._at = {s: i for i, s in enumerate(self._whole["slide_id"].asstr()[()])} if features else {}
+        self._offsets = self._whole["offsets"][()] if features else None
+        self._recipe: dict | None = None
+
+    def read(self, slide: str, dataset: str) -> np.ndarray:
+        """``features`` (n, d) or ``coords`` (n, 2) of a slide; slides of a stream must have been made alike."""
+        if self._whole is not None:
+            return self._whole[dataset][slice(*self._offsets[self._at[slide] : self._at[slide] + 2])]
+        path, again = self._folder / f"{slide}.h5", f"delete it and run again with --forcerun {MAKERS[self._stream]}"
+        if not path.is_file():
+            raise ValueError(f"{path}: the index has this slide, but the file is absent; run again with --forcerun {MAKERS[self._stream]}")
+        with h5py.File(path) as file:
+            own = {k: v for k, v in file.attrs.items() if k != "stamp"}
+            self._recipe = self._recipe or own
+            if own != self._recipe:
+                raise ValueError(f"{path}: made by {own}, other slides by {self._recipe}; {again}")
+            if len(file["features"]) != self.usable.at[slide, "n"]:
+                raise ValueError(f"{path}: {len(file['features'])} rows, its index says {self.usable.at[slide, 'n']}; {again}")
+            return file[dataset][()]
+
+    def layout(self, slides: list[str]) -> tuple[int, np.dtype]:
+        """Width and type of the features."""
+        if self._whole is not None:
+            return self._whole["features"].shape[1], self._whole["features"].dtype
+        first = self.read(slides[0], "features") if slides else np.zeros((0, 0), np.float32)
+        return first.shape[1], first.dtype
+
+    def describe(self, group: h5py.Group) -> None:
+        """Write the recipe, and the names of features where they came from a table."""
+        if self._whole is not None:
+            if "columns" in self._whole:
+                self._whole.copy("columns", group)
+            self._recipe = {k: v for k, v in self._whole.attrs.items() if k != "stamp"}
+        group.attrs.update(self._recipe or {})
+
+
 def pack(sources: dict[str, tuple[Path, Path | None]], trained_on: dict[str, list[str]], store: Path) -> None:
-    """Join the streams of a cohort, row by row, into one store.
+    """Join the streams of a cohort into one store, instance by instance.
+
+    Cells are brought into the order of the tiles by their places; where these are not the same, the slide keeps its tiles alone.
 
     Parameters
     ----------
@@ -27,34 +88,37 @@ def pack(sources: dict[str, tuple[Path, Path | None]], trained_on: dict[str, lis
         Stream to the cohorts that its model saw.
     store : Path
         ``slide_id``, ``patient_id`` (slides,), sorted by patient; per stream ``<stream>/features`` (N, d) and
-        ``<stream>/offsets`` (slides + 1,) and ``<stream>/coords`` (N, 2) int32. A slide without a stream has a span of
+        ``<stream>/offsets`` (slides + 1,), ``<stream>/coords`` (N, 2) int32 and ``<stream>/sha`` (slides,), the content hash of
+        each bag ('': none). A slide without a stream has a span of
         no rows. The attributes of a stream are its recipe, as ``features.h5`` has it (and ``<stream>/columns``, where it came
-        from a table: names of the features). Attribute ``excluded``: JSON list of slides whose streams do not align.
+        from a table: names of the features). Attributes, JSON: ``excluded``, slides whose streams do not align; ``by_number``, slides
+        whose streams only their row numbers join; ``factors``, slide to the factor between its streams' coordinates, where it is not 1.
     """
-    indexes = {s: pd.read_parquet(index) for s, (index, _) in sources.items()}
-    usable = {s: i[i["status"] == "ok"].set_index("slide_id") for s, i in indexes.items()}
-    owner = pd.concat([u["patient_id"] for u in usable.values()]) if usable else pd.Series(dtype=object)
+    found = {s: Source(s, *paths) for s, paths in sources.items()}
+    owner = pd.concat([s.usable["patient_id"] for s in found.values()]) if found else pd.Series(dtype=object)
     owner = owner[~owner.index.duplicated()]
     slides = sorted(owner.index, key=lambda s: (owner[s], s))
-    rows = {s: {slide: int(n) for slide, n in usable[s]["n"].items()} for s in usable}
+    rows = {s: {slide: int(n) for slide, n in source.usable["n"].items()} for s, source in found.items()}
+    aligned: dict[str, Alignment] = {}
     excluded = []
-    for slide in slides:
-        counts = {s: rows[s][slide] for s in STREAMS if slide in rows.get(s, {})}
-        if len(set(counts.values())) > 1:
-            excluded.append(
-                {"slide_id": slide, "reason": f"cells stream left out: {counts['cells']} rows of cells for {counts['tile']} tiles; they must align row by row"}
-            )
+    for slide in progress([s for s in slides if all(s in rows.get(stream, {}) for stream in STREAMS)], "aligning cells with tiles"):
+        try:
+            aligned[slide] = align(*(found[stream].read(slide, "coords") for stream in STREAMS))
+        except Unusable as reason:
+            excluded.append({"slide_id": slide, "reason": f"cells stream left out: {reason}"})
             del rows["cells"][slide]
+    by_number = [slide for slide, how in aligned.items() if how.by_number]
+    factors = {slide: how.factor for slide, how in aligned.items() if how.factor != 1}
     with h5py.File(store, "w") as out:
         out["slide_id"] = np.array(slides, dtype=h5py.string_dtype())
         out["patient_id"] = np.array([owner[s] for s in slides], dtype=h5py.string_dtype())
-        out.attrs.update(excluded=json.dumps(excluded), stamp=str(get_stamp()))
-        for stream, (index, features) in sources.items():
-            if features is None:
-                _copy_slides(out, stream, index.parent, slides, rows[stream])
-            else:
-                _copy_stream(out, stream, features, slides, rows[stream])
+        out.attrs.update(excluded=json.dumps(excluded), by_number=json.dumps(by_number), factors=json.dumps(factors), stamp=str(get_stamp()))
+        for stream, source in found.items():
+            orders = {slide: how.order for slide, how in aligned.items()} if stream == "cells" else {}
+            _copy(out.create_group(stream), stream, source, slides, rows[stream], orders)
             out[stream].attrs["trained_on"] = json.dumps(trained_on.get(stream, []))
+    if by_number:
+        log.warning("cells of %d slides are joined to tiles by row number only: a bag of theirs has no coordinates; first %s", len(by_number), by_number[:5])
     log.info(
         "%d slides of %d patients; rows %s; %d slides without aligned cells",
         len(slides),
@@ -64,50 +128,19 @@ def pack(sources: dict[str, tuple[Path, Path | None]], trained_on: dict[str, lis
     )
 
 
-def _copy_stream(out: h5py.File, stream: str, source: Path, slides: list[str], rows: dict[str, int]) -> None:
-    with h5py.File(source) as file:
-        at = {s: i for i, s in enumerate(file["slide_id"].asstr()[()])}
-        offsets, width = file["offsets"][()], file["features"].shape[1]
-        lengths = [rows.get(s, 0) for s in slides]
-        group = out.create_group(stream)
-        features = group.create_dataset("features", (sum(lengths), width), file["features"].dtype)
-        coords = group.create_dataset("coords", (sum(lengths), 2), "int32")
-        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        group["offsets"] = starts
-        for i, slide in enumerate(progress(slides, f"packing {stream}")):
-            if lengths[i]:
-                span = slice(*offsets[at[slide] : at[slide] + 2])
-                features[starts[i] : starts[i + 1]] = file["features"][span]
-                coords[starts[i] : starts[i + 1]] = file["coords"][span]
-        if "columns" in file:
-            file.copy("columns", group)
-        group.attrs.update({k: v for k, v in file.attrs.items() if k != "stamp"})
-
-
-def _copy_slides(out: h5py.File, stream: str, folder: Path, slides: list[str], rows: dict[str, int]) -> None:
-    """Bags of their own, one per slide; their recipes must agree."""
-    group, lengths = out.create_group(stream), [rows.get(s, 0) for s in slides]
+def _copy(group: h5py.Group, stream: str, source: Source, slides: list[str], rows: dict[str, int], orders: dict[str, np.ndarray | None]) -> None:
+    """One stream, slide by slide, each in the order that is wanted of it."""
+    lengths = [rows.get(s, 0) for s in slides]
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     group["offsets"] = starts
-    recipe: dict | None = None
+    width, dtype = source.layout([s for s in slides if s in rows])
+    features = group.create_dataset("features", (sum(lengths), width), dtype)
+    coords = group.create_dataset("coords", (sum(lengths), 2), "int32")
     for i, slide in enumerate(progress(slides, f"packing {stream}")):
-        if not lengths[i]:
-            continue
-        path, again = folder / f"{slide}.h5", f"delete it and run again with --forcerun {MAKERS[stream]}"
-        if not path.is_file():
-            raise ValueError(f"{path}: the index has this slide, but the file is absent; run again with --forcerun {MAKERS[stream]}")
-        with h5py.File(path) as file:
-            own = {k: v for k, v in file.attrs.items() if k != "stamp"}
-            if recipe is None:
-                recipe = own
-                group.create_dataset("features", (sum(lengths), file["features"].shape[1]), file["features"].dtype)
-                group.create_dataset("coords", (sum(lengths), 2), "int32")
-            elif own != recipe:
-                raise ValueError(f"{path}: made by {own}, other slides by {recipe}; {again}")
-            if len(file["features"]) != lengths[i]:
-                raise ValueError(f"{path}: {len(file['features'])} rows, its index says {lengths[i]}; {again}")
-            group["features"][starts[i] : starts[i + 1]] = file["features"][()]
-            group["coords"][starts[i] : starts[i + 1]] = file["coords"][()]
-    if recipe is None:
-        group["features"], group["coords"] = np.zeros((0, 0), np.float32), np.zeros((0, 2), np.int32)
-    group.attrs.update(recipe or {})
+        if lengths[i]:
+            order = slice(None) if orders.get(slide) is None else orders[slide]
+            features[starts[i] : starts[i + 1]] = source.read(slide, "features")[order]
+            coords[starts[i] : starts[i + 1]] = source.read(slide, "coords")[order]
+    shas = source.usable["sha"]
+    group["sha"] = np.array([str(shas[s]) if s in rows else "" for s in slides], dtype=h5py.string_dtype())
+    source.describe(group)

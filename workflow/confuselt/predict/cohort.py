@@ -11,9 +11,9 @@ import pandas as pd
 from confuselt.finetune.arms import Arm
 from confuselt.finetune.inputs import Inputs
 from confuselt.finetune.member import average_members, load_member
-from confuselt.model.checkpoint import hashed_ids
 from confuselt.model.encoders import StreamScaler
 from confuselt.pack.bags import Bags
+from confuselt.predict.recognise import check_scale, slides_beyond, trained_patients
 from confuselt.pretrain.retrieval import embed_patients, embed_profiles
 from confuselt.pretrain.train import load_encoders
 from confuselt.progress import progress
@@ -49,7 +49,7 @@ def check_recipe(facts: dict, bags: Bags) -> None:
                 raise ValueError(f"stream '{stream}': the model was trained on {key} {trained.get(key)!r}, this cohort has {here.get(key)!r}")
 
 
-def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, rna: ad.AnnData, patients: list[str]) -> pd.DataFrame:
+def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, rna: ad.AnnData, patients: list[str], most_excluded: float) -> pd.DataFrame:
     """Serve every patient under every input pattern that it allows.
 
     Parameters
@@ -65,36 +65,41 @@ def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, r
         Its counts or ready-made matrix.
     patients : list of str
         Usable patients of the new cohort; nobody else is served.
+    most_excluded : float
+        Share of them whose values may lie on another scale than those of training; more is a ValueError.
 
     Returns
     -------
     DataFrame
         Columns of ``predict/predictions``. Risk is 1 − mean survival at the longest stated horizon (Cox scores of
-        folds share no scale, survival curves do); a patient that some folds were trained on is served by the others
-        only (``out_of_fold``), and refused where none is left.
+        folds share no scale, survival curves do); a patient that some folds were trained on, under whatever id, is served by
+        the others only (``out_of_fold``), and refused where none is left. ``beyond_training`` is the share of the values of a patient's
+        inputs that no training patient reached (of two inputs the larger one).
     """
     outputs: dict[tuple[str, str], dict[tuple[str, str], list[float]]] = {}
     vectors: dict[tuple[str, str], list[np.ndarray]] = {}
     distance: dict[tuple[str, str], list[float]] = {}
+    outside: dict[tuple[str, str], list[float]] = {}
     served: dict[tuple[str, str], int] = {}
     held: dict[tuple[str, str], int] = {}  # folds that were trained on a patient
     refused: dict[str, str] = {}  # why a fold cannot use the RNA of a patient
     everyone: dict[str, set[str]] = {}
     usable = set(patients)
     for fold in progress(folds, "predicting"):
-        bags, inputs, lost = _inputs(arm, fold, store, rna)
-        refused |= lost
-        trained = set(fold.facts["trained_on"])
+        found = _inputs(arm, fold, store, rna, most_excluded)
+        bags, inputs, lost = found.bags, found.inputs, found.lost
+        refused |= {p: reason for reasons in lost.values() for p, reason in reasons.items()}
+        trained = trained_patients(fold.facts, fold.normaliser, store, rna)
         members = [(load_member(arm, model, fold.facts, m), m["baseline"]) for m in fold.facts["members"]]
         everyone_here = sorted({*inputs.slides, *inputs.profiles} & usable)
         classes, horizons = ({t: v for t, v in model[k].items() if t not in fold.facts["not_learnable"]} for k in ("classes", "horizons"))
         shared = _embedding(fold, bags, inputs)
         for pattern in arm.inputs:
             able = inputs.has(everyone_here, pattern)
-            # A fold's normaliser may refuse an RNA that another takes: whoever has the input is told of.
-            unread = set(lost) & usable if pattern != "wsi" else set()
-            everyone.setdefault(pattern, set()).update(able, unread & set(inputs.slides) if pattern == "both" else unread)
-            fresh = [p for p in able if hashed_ids([p])[0] not in trained]
+            # A fold may refuse an input that another takes: whoever has the input is told of.
+            have = {"wsi": {*inputs.slides, *lost["wsi"]}, "rna": {*inputs.profiles, *lost["rna"]}}
+            everyone.setdefault(pattern, set()).update(usable.intersection(*(have[m] for m in modalities(pattern))))
+            fresh = [p for p in able if p not in trained]
             for patient in set(able) - set(fresh):
                 held[patient, pattern] = held.get((patient, pattern), 0) + 1
             if not fresh:
@@ -106,8 +111,9 @@ def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, r
                 for name, values in averaged.items():
                     outputs.setdefault(key, {}).setdefault(name, []).append(values[i])
                 distance.setdefault(key, []).append(_far(inputs, patient, pattern))
+                outside.setdefault(key, []).append(max(found.beyond[m][patient] for m in modalities(pattern)))
                 vectors.setdefault(key, []).append(_pattern_vector(shared, patient, pattern))
-    return _table(outputs, vectors, distance, served, held, refused, everyone, model, len(folds))
+    return _table(outputs, vectors, distance, outside, served, held, refused, everyone, model, len(folds))
 
 
 def lost_inputs(indexes: list[pd.DataFrame]) -> dict[str, str]:
@@ -134,23 +140,52 @@ def not_served(people: pd.DataFrame, served: set[str], lost: dict[str, str], arm
     return pd.DataFrame({"patient_id": absent["patient_id"], "inputs": "none", "status": "excluded", "reason": reason, "out_of_fold": False})
 
 
-def _inputs(arm: Arm, fold: FoldModel, store: Path, rna: ad.AnnData) -> tuple[Bags | None, Inputs, dict[str, str]]:
-    """What a fold's model can use, and why it cannot use the RNA of some patients."""
+@dataclass(frozen=True)
+class Usable:
+    """What a fold's model can use of a cohort.
+
+    Attributes
+    ----------
+    bags : Bags or None
+        Scaled.
+    inputs : Inputs
+    lost : dict of str to dict
+        Modality (``wsi``, ``rna``) to patient to why it cannot be used.
+    beyond : dict of str to dict
+        Modality to patient to the share of its values that no training patient reached.
+    """
+
+    bags: Bags | None
+    inputs: Inputs
+    lost: dict[str, dict[str, str]]
+    beyond: dict[str, dict[str, float]]
+
+
+def _inputs(arm: Arm, fold: FoldModel, store: Path, rna: ad.AnnData, most_excluded: float) -> Usable:
+    """What a fold's model can use, and why it cannot use the slides or the RNA of some patients."""
+    lost: dict[str, dict[str, str]] = {"wsi": {}, "rna": {}}
+    beyond: dict[str, dict[str, float]] = {"wsi": {}, "rna": {}}
     bags = Bags(store, arm.streams) if arm.modality != "rna" else None
     if bags is not None and not bags.missing:
         check_recipe(fold.facts, bags)
-        bags.scale(StreamScaler.from_state(fold.facts["scaler"]))
-    slides = bags.of_patients(bags.patient_ids) if bags is not None else {}
-    profiles, lost = {}, {}
+        scaler = StreamScaler.from_state(fold.facts["scaler"])
+        beyond["wsi"] = slides_beyond(bags, scaler)
+        lost["wsi"] = check_scale(beyond["wsi"], "slides", most_excluded)
+        bags.scale(scaler)
+    slides = {p: own for p, own in bags.of_patients(bags.patient_ids).items() if p not in lost["wsi"]} if bags is not None else {}
+    profiles = {}
     if arm.modality != "wsi" and rna.n_obs and fold.normaliser is None:
-        lost = dict.fromkeys(rna.obs_names, "its training patients had no RNA")
+        lost["rna"] = dict.fromkeys(rna.obs_names, "its training patients had no RNA")
     elif arm.modality != "wsi" and rna.n_obs:
-        lost = fold.normaliser.unusable(rna)
-        for patient, reason in lost.items():
-            log.warning("RNA of %s is not used by a fold's model: %s", patient, reason)
-        usable = rna[~rna.obs_names.isin(list(lost))]
+        lost["rna"] = fold.normaliser.unusable(rna)
+        usable = rna[~rna.obs_names.isin(list(lost["rna"]))]
+        beyond["rna"] = fold.normaliser.beyond(usable) if usable.n_obs else {}
+        lost["rna"] |= check_scale(beyond["rna"], "RNA", most_excluded)
+        usable = rna[~rna.obs_names.isin(list(lost["rna"]))]
         profiles = dict(zip(usable.obs_names, fold.normaliser.transform(usable), strict=True)) if usable.n_obs else {}
-    return bags, Inputs(bags if slides else None, slides, profiles), lost
+    for patient, reason in (pair for reasons in lost.values() for pair in reasons.items()):
+        log.warning("%s is not used by a fold's model: %s", patient, reason)
+    return Usable(bags, Inputs(bags if slides else None, slides, profiles), lost, beyond)
 
 
 def _embedding(fold: FoldModel, bags: Bags | None, inputs: Inputs) -> dict[str, dict[str, np.ndarray]]:
@@ -166,9 +201,14 @@ def _embedding(fold: FoldModel, bags: Bags | None, inputs: Inputs) -> dict[str, 
     return found
 
 
+def modalities(pattern: str) -> tuple[str, ...]:
+    """What an input pattern needs."""
+    return ("wsi", "rna") if pattern == "both" else (pattern,)
+
+
 def _pattern_vector(shared: dict, patient: str, pattern: str) -> np.ndarray | None:
     """Vector of one modality, or the unit mean of both."""
-    parts = [shared[m][patient] for m in (("wsi", "rna") if pattern == "both" else (pattern,)) if patient in shared.get(m, {})]
+    parts = [shared[m][patient] for m in modalities(pattern) if patient in shared.get(m, {})]
     if not parts:
         return None
     mean = np.mean(parts, axis=0, dtype=np.float64)
@@ -189,6 +229,7 @@ def _table(
     outputs: dict,
     vectors: dict,
     distance: dict,
+    outside: dict,
     served: dict,
     held: dict,
     refused: dict[str, str],
@@ -202,7 +243,7 @@ def _table(
             key = (patient, pattern)
             if key not in served:
                 others = "that was not trained on this patient " if key in held else ""
-                reason = "every model was trained on this patient" if held.get(key) == models else f"no model {others}can use its RNA: {refused[patient]}"
+                reason = "every model was trained on this patient" if held.get(key) == models else f"no model {others}can use it: {refused[patient]}"
                 rows.append({"patient_id": patient, "inputs": pattern, "status": "excluded", "reason": reason, "out_of_fold": False})
                 continue
             values = {name: float(np.mean(v)) for name, v in outputs[key].items()}
@@ -213,6 +254,7 @@ def _table(
                 "reason": None,
                 "out_of_fold": held.get(key, 0) > 0,
                 "out_of_distribution": float(np.mean(distance[key])),
+                "beyond_training": float(np.mean(outside[key])),
             }
             # A task that no fold could learn stays NaN.
             for task, horizons in model["horizons"].items():

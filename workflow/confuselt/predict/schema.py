@@ -4,7 +4,15 @@ from confuselt.tables import Table
 
 PREDICTIONS = Table(
     "predict/predictions",
-    {"patient_id": "string", "inputs": "string", "status": "string", "reason": "string", "out_of_fold": "bool", "out_of_distribution": "float64"},
+    {
+        "patient_id": "string",
+        "inputs": "string",
+        "status": "string",
+        "reason": "string",
+        "out_of_fold": "bool",
+        "out_of_distribution": "float64",
+        "beyond_training": "float64",
+    },
     key=("patient_id", "inputs"),
     patterns={r"risk_.+": "float64", r"surv_.+_\d+": "float64", r"p_.+": "float64", r"z_\d+": "float64"},
     required=("status",),

@@ -8,13 +8,14 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from confuselt.acquire.sheet import read_sheet, row_number
 from confuselt.content import array_hash
 from confuselt.progress import progress
 from confuselt.rna.star import read_star
+from confuselt.sheets.read import check_counters, columns_of, read_matrix, read_sheet, repeated, row_number
 from confuselt.unusable import Unusable
 
 log = logging.getLogger(__name__)
+LARGEST = 1e12  # reads of one gene: a hundred times what the deepest sequencing runs give in all; float64 counts exactly far beyond
 
 
 def check_sample(values: np.ndarray, counts: bool, genes: list[str], where: str) -> None:
@@ -38,10 +39,34 @@ def check_sample(values: np.ndarray, counts: bool, genes: list[str], where: str)
         raise Unusable(f"{where}: gene {genes[int(np.argmin(values))]} has the negative count {values.min():g}")
     if counts and (values != np.round(values)).any():
         raise Unusable(f"{where}: counts are not whole numbers; set rna.matrix: normalised for a scaled matrix")
+    if counts and (values > LARGEST).any():
+        raise Unusable(f"{where}: gene {genes[int(np.argmax(values))]} has the count {values.max():g}; no sample has so many reads")
 
 
-def read_count_files(files: pd.Series, data: Path) -> tuple[pd.DataFrame, dict[int, str]]:
-    """Counts of every listed STAR file, samples x genes in the order of the sheet, and why some could not be read.
+def read_genes(matrix: Path, key: str, counts: bool) -> tuple[list[str], np.ndarray]:
+    """Genes and values (samples, genes) float64 of a table; counts of a gene that stands in several columns are summed.
+
+    Raises
+    ------
+    ValueError
+        A column is no gene (text, or the number of the row), or a scaled matrix names a gene twice: its values cannot be summed.
+    """
+    table = read_matrix(matrix, (key, "sample_id"))
+    check_counters(table, matrix)
+    twice = repeated(table.names)
+    if not twice:
+        return table.names, table.values
+    if not counts:
+        raise ValueError(f"{matrix}: genes {twice[:5]} stand in several columns; scaled values cannot be summed: keep one column of each")
+    log.warning("%s: %d genes stand in several columns, their counts are summed: %s", matrix.name, len(twice), twice[:20])
+    codes, genes = pd.factorize(np.array(table.names, object))
+    order = np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], np.arange(len(genes)))
+    return list(genes), np.add.reduceat(table.values[:, order], starts, axis=1)
+
+
+def read_count_files(files: pd.Series, data: Path) -> tuple[list[str], np.ndarray, dict[int, str]]:
+    """Genes and counts (samples, genes) float64 of every listed STAR file in the order of the sheet, and why some could not be read.
 
     Files of one cohort must list the same genes: one that does not is unreadable, named with how it differs.
     """
@@ -60,7 +85,10 @@ def read_count_files(files: pd.Series, data: Path) -> tuple[pd.DataFrame, dict[i
         unreadable[row] = (
             f"{files.iloc[row]}: {len(own)} genes, most files have {len(genes)} ({len(own ^ set(genes))} differ); they must come from one gene model"
         )
-    return pd.DataFrame(columns).T.reindex(index=range(len(files)), columns=genes), unreadable
+    numbers = np.full((len(files), len(genes)), np.nan)
+    for row, column in columns.items():
+        numbers[row] = column.to_numpy(float)
+    return genes, numbers, unreadable
 
 
 def gather(matrix: Path | None, samples: pd.DataFrame, key: str, counts: bool, data: Path) -> tuple[ad.AnnData, pd.DataFrame]:
@@ -82,7 +110,7 @@ def gather(matrix: Path | None, samples: pd.DataFrame, key: str, counts: bool, d
     Returns
     -------
     adata : AnnData
-        One row per usable patient (`obs_names` = patient ids, sorted), float32, or int32 for counts.
+        One row per usable patient (`obs_names` = patient ids, sorted), float32, or int64 for counts.
     index : DataFrame
         Columns of ``rna/index``.
     """
@@ -91,18 +119,14 @@ def gather(matrix: Path | None, samples: pd.DataFrame, key: str, counts: bool, d
     index.loc[lost, "reason"] = "excluded at acquire: " + index.loc[lost, "reason"].astype(str)
     if matrix is None:
         return ad.AnnData(np.zeros((0, 0), np.float32)), index
-    frame = read_sheet(matrix, ids=(key, "sample_id", "file"))
-    if "file" in frame:
-        frame, unreadable = read_count_files(frame["file"], data)
+    if "file" in columns_of(matrix):
+        genes, numbers, unreadable = read_count_files(read_sheet(matrix, ["file"])["file"], data)
         for i in index.index[~lost]:
             if reason := unreadable.get(int(samples.at[i, "row"])):
                 index.loc[i, ["status", "reason"]] = ["excluded", reason]
         lost = index["status"] != "ok"
-    genes = [c for c in frame.columns if c not in (key, "sample_id")]
-    if len(set(genes)) < len(genes):
-        twice = sorted({g for g in genes if genes.count(g) > 1})
-        raise ValueError(f"{matrix}: genes {twice[:5]} stand in several columns")
-    numbers = frame[genes].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    else:
+        genes, numbers = read_genes(matrix, key, counts)
     keep = []
     for i in index.index[~lost]:
         row = int(samples.at[i, "row"])
@@ -114,7 +138,7 @@ def gather(matrix: Path | None, samples: pd.DataFrame, key: str, counts: bool, d
         index.loc[i, ["n", "sha"]] = [len(genes), array_hash(numbers[row])]
         keep.append(i)
     rows = samples.loc[keep, "row"].to_numpy(int)
-    values = numbers[rows].astype(np.int32 if counts else np.float32)
+    values = numbers[rows].astype(np.int64 if counts else np.float32)
     adata = ad.AnnData(values, obs=pd.DataFrame(index=pd.Index(index.loc[keep, "patient_id"], name="patient_id")), var=pd.DataFrame(index=genes))
     log.info("%d of %d samples usable, %d genes", len(keep), len(index), len(genes))
     return adata[np.argsort(adata.obs_names)].copy(), index

@@ -40,6 +40,9 @@ class Normaliser:
         State of a `Scaler`.
     trained_on : str
         Hash of the sorted training ids.
+    seen : list of str
+        Hash of the values of `genes` of each patient that models of this fold are trained or chosen by: whoever comes
+        again under another id is known by them.
     """
 
     kind: str
@@ -47,6 +50,7 @@ class Normaliser:
     reference: dict = field(default_factory=dict)
     scaling: dict = field(default_factory=dict)
     trained_on: str = ""
+    seen: list[str] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
         """Write as JSON (floats in full precision)."""
@@ -76,9 +80,7 @@ class Normaliser:
         ValueError
             A gene of the model is missing in `adata`, or a patient is among the `unusable`.
         """
-        self._check_genes(adata)
-        values = self.stabilised(adata) if self.kind == "counts" else np.asarray(adata[:, self.genes].X, np.float64)
-        return Scaler.from_state(self.scaling)(values)
+        return Scaler.from_state(self.scaling)(self._values(adata))
 
     def unusable(self, adata: ad.AnnData) -> dict[str, str]:
         """Patients that `transform` cannot serve, with the reason; leave them out before it.
@@ -94,6 +96,20 @@ class Normaliser:
         empty = ~(np.asarray(adata[:, genes].X) > 0).any(1)
         reason = f"no count in any of the {len(genes)} reference genes of the size factors (counted in every training patient)"
         return dict.fromkeys(adata.obs_names[empty], reason)
+
+    def beyond(self, adata: ad.AnnData) -> dict[str, float]:
+        """Share of each patient's values that no training patient reached on either side; near 1 for values on another scale."""
+        return dict(zip(adata.obs_names, Scaler.from_state(self.scaling).beyond(self._values(adata)), strict=True))
+
+    def profiles(self, adata: ad.AnnData) -> dict[str, str]:
+        """Hash of the values of `genes` of each patient, as they came in."""
+        values = np.asarray(adata[:, self.genes].X, np.float32)
+        return {patient: array_hash(row) for patient, row in zip(adata.obs_names, values, strict=True)}
+
+    def _values(self, adata: ad.AnnData) -> np.ndarray:
+        """Values of `genes` before scaling, (patients, genes) float64."""
+        self._check_genes(adata)
+        return self.stabilised(adata) if self.kind == "counts" else np.asarray(adata[:, self.genes].X, np.float64)
 
     def _check_genes(self, adata: ad.AnnData) -> None:
         needed = sorted({*self.genes, *self.reference.get("genes", [])})

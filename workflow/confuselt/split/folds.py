@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from confuselt.acquire.sheet import read_sheet
+from confuselt.sheets.read import read_sheet, row_number
+from confuselt.sheets.words import number
 from confuselt.split.sites import Wanted, distinct_maps, random_map
 
 log = logging.getLogger(__name__)
@@ -78,16 +79,23 @@ def folds_from_file(path: Path, clinical: pd.DataFrame, cfg: dict) -> pd.DataFra
     Patients that the file does not name are in no fold (logged); ids that the cohort does not have are ignored (logged).
     """
     key = cfg["acquire.id_column"]
-    table = read_sheet(path, ids=(key,))
+    table = read_sheet(path)
     for column in (key, "test_fold"):
         if column not in table:
             raise ValueError(f"{path}: no column '{column}' (split.from: file)")
     table = table.rename(columns={key: "patient_id"})
-    table["repeat"] = table.get("repeat", 0)
+    if table["patient_id"].isna().any():
+        raise ValueError(f"{path}: row {row_number(int(table['patient_id'].isna().argmax()))} has no {key}")
+    table["repeat"] = table.get("repeat", "0")
+    for column in ("test_fold", "repeat"):
+        table[column] = [number(cell) for cell in table[column]]
     for column, count in (("test_fold", cfg["split.folds"]), ("repeat", cfg["split.repeats"])):
         found = sorted(set(table[column]))
         if found != list(range(count)):
-            raise ValueError(f"{path}: {column} holds {found[:10]}, the config wants 0 to {count - 1} (split.folds, split.repeats)")
+            raise ValueError(
+                f"{path}: {column} holds {', '.join(f'{v:g}' for v in found[:10])}, the config wants 0 to {count - 1} (split.folds, split.repeats)"
+            )
+    table = table.astype({"test_fold": int, "repeat": int})
     if table.duplicated(["repeat", "patient_id"]).any():
         raise ValueError(f"{path}: patients stand twice: {table.loc[table.duplicated(['repeat', 'patient_id']), 'patient_id'].head().tolist()}")
     every = table.groupby("patient_id")["repeat"].nunique()

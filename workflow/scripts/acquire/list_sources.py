@@ -1,5 +1,6 @@
 """Every file that the cohort lists, with size and content, or why it is not used."""
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,8 @@ READS = ("data", "acquire.slides", "acquire.tile", "acquire.cells", "acquire.rna
 
 def main(downloads: Output, cfg: dict, fetched: list[Path]) -> None:
     """Hash the files for the report; of fetched ones the md5 was checked."""
-    listed = {k: Path(cfg["data"]) / cfg[f"acquire.{k}"] for k in FILES if cfg[f"acquire.{k}"] and not is_pattern(cfg[f"acquire.{k}"])}
+    names = {k: cfg[f"acquire.{k}"] for k in FILES}
+    listed = {k: Path(os.path.normpath(Path(cfg["data"], name))) for k, name in names.items() if name and not is_pattern(name)}
     others = pd.DataFrame(cfg.get("rows", []), columns=["what", "file", "reason"]).assign(status="not chosen", bytes=0)
     write_table(pd.concat([source_table(listed), *map(fetched_table, fetched), others], ignore_index=True), downloads, DOWNLOADS)
 

@@ -1,0 +1,137 @@
+"""What the columns of an outcome say is decided once per column, or the run stops before any job."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_sources import check
+
+from confuselt.acquire.outcomes import check_readable, decide_events, odd_events, read_covariate, read_endpoint, read_label
+from confuselt.acquire.sources import table_notes
+from confuselt.config.validate import ConfigFault, validate
+
+OS = {"name": "os", "time": "months", "event": "dead", "event_is": None, "unit": "months", "factor": 1.0}
+
+
+def events(*values, **task):
+    return decide_events(pd.Series(values, dtype=object), {**OS, **task}, "clinical.csv").of(pd.Series(values, dtype=object)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "means"),
+    [
+        (("1", "0", "1.0", None), {}, [1, 0, 1, np.nan]),
+        (("True", "FALSE", None), {}, [1, 0, np.nan]),
+        (("Dead", "Alive", None), {"event_is": ["Dead"]}, [1, 0, np.nan]),
+        (("DEAD", "alive"), {"event_is": ["dead"]}, [1, 0]),
+        (("1:DECEASED", "0:LIVING"), {"event_is": ["1:DECEASED"]}, [1, 0]),
+        (("2", "1", "2.0"), {"event_is": [2]}, [1, 0, 1]),
+        (("2", "1"), {"event_is": ["2"]}, [1, 0]),
+        (("Dead", "Alive"), {"event_is": ["Dead", 2]}, [1, 0]),
+        (("0", "1"), {"event_is": [0], "event": "censorship"}, [1, 0]),
+        (("yes", "no"), {"event_is": [True]}, [1, 0]),
+        (("dead of disease", "dead of other cause", "alive"), {"event_is": ["dead of disease", "dead of other cause"]}, [1, 1, 0]),
+    ],
+)
+def test_codings_that_are_understood(values, task, means):
+    np.testing.assert_array_equal(events(*values, **task), means)
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "said"),
+    [
+        (("1", "2"), {}, "event column 'dead' of 'os' holds '1', '2': '2' is neither 0, 1, true nor false.*tasks.survival 'os': event_is"),
+        (("0", "1", "9"), {}, "'9' is neither"),
+        (("Dead", "Alive"), {}, "'Dead' is neither"),
+        (("0:LIVING", "1:DECEASED"), {}, "holds '0:LIVING', '1:DECEASED'"),
+        (("yes", "no"), {}, "'yes' is neither"),
+        (("0", "1"), {"event": "censorship"}, "its name speaks of censoring.*event_is: \\[0\\], or \\[1\\]"),
+        (("0", "1"), {"event": "OS_Censored"}, "its name speaks of censoring"),
+        (("Deceased", "Alive"), {"event_is": ["Dead"]}, "never says 'Dead'.*it holds 'Deceased', 'Alive'"),
+        (("Deceased", "Dead", "Alive"), {"event_is": ["Dead", "Deceasd"]}, "never says 'Deceasd'.*closest: 'Deceased'"),
+        (("0.5", "1"), {}, "'0.5' is neither"),
+        (("-1", "1"), {}, "'-1' is neither"),
+    ],
+)
+def test_anything_else_stops_and_names_values_and_key(values, task, said):
+    with pytest.raises(ValueError, match=said):
+        events(*values, **task)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from([None, "0", "1", "0.0", "1.0", "true", "False", "2", "Dead", "LIVING", "x"]), max_size=12))
+def test_no_coding_is_guessed(values):
+    """Whatever stands there: a value is read as what it says, or nothing is read."""
+    says = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "true": 1, "False": 0}
+    try:
+        found = events(*values)
+    except ValueError:
+        assert set(values) - {None} - set(says)
+        return
+    assert not set(values) - {None} - set(says)
+    np.testing.assert_array_equal(found, [says.get(v, np.nan) for v in values])
+
+
+def test_the_run_stops_before_any_job(tmp_path):
+    columns = {"patient_id": "P1", "site": "S", "age": 50, "stage": "I", "months": 3, "subtype": "A"}
+    with pytest.raises(ValueError, match="clinical.csv: event column 'dead' of 'os' holds 'Dead'"):
+        check(tmp_path, columns={**columns, "dead": "Dead"})
+    tasks = {"survival": [{"name": "os", "time": "months", "event": "dead", "event_is": ["Dead"]}], "labels": []}
+    check(tmp_path, columns={**columns, "dead": "Dead"}, tasks=tasks)
+
+
+@pytest.mark.parametrize(("share", "said"), [(0, "nobody of 40"), (0.3, None), (0.9, "36 of 40 patients have an event; if 1 means censored"), (1, "40 of 40")])
+def test_nobody_or_nearly_everybody_with_an_event_is_said_on_the_terminal(tmp_path, share, said):
+    event = (np.arange(40) < share * 40).astype(int)
+    facts = pd.DataFrame({"patient_id": [f"P{i}" for i in range(40)], "site": "S", "months": 5, "dead": event})
+    facts.to_csv(tmp_path / "clinical.csv", index=False)
+    pd.DataFrame({"patient_id": ["P1"], "f": [1.0]}).to_csv(tmp_path / "tile.csv", index=False)
+    acquire = {"source": "local", "tile": "tile.csv", "cells": None, "rna": None, "clinical": "clinical.csv"}
+    tasks = {"survival": [{"name": "os", "time": "months", "event": "dead"}], "labels": []}
+    notes = table_notes(validate({"data": str(tmp_path), "tasks": tasks, "acquire": acquire, "evaluate": {"primary": "os"}}))
+    assert [said in n for n in notes] == [True] if said else notes == []
+    assert (odd_events("os", np.ones(40), event.astype(float)) is None) == (said is None)
+
+
+def test_too_many_values_that_cannot_be_read_end_the_run_per_endpoint_and_label(tmp_path):
+    raw = pd.DataFrame({"months": ["1", "x", "-2", None, "4"], "dead": ["1", "0", "0", None, None], "kind": ["A", "B", "Q", None, "A"]})
+    found = read_endpoint(raw, OS, "clinical.csv")
+    assert sorted(found.faults) == [1, 2] and sorted(found.halves) == [4] and found.given == 4 and np.isfinite(found.days).tolist() == [True] + 4 * [False]
+    labels, faults = read_label(raw, {"name": "kind", "column": None, "classes": ["A", "B"], "aliases": {}}, "clinical.csv")
+    assert labels == ["A", "B", None, None, "A"] and list(faults) == [2]
+    read = {"os": (found.given, list(found.faults.values())), "kind": (4, list(faults.values()))}
+    check_readable(read, 0.5, tmp_path / "clinical.csv")
+    with pytest.raises(
+        ValueError, match="(?s)clinical.csv: os: 2 of 4 values .*more than max_excluded \\(30%\\):.*row 2: os dropped, months 'x' is no number"
+    ) as error:
+        check_readable(read, 0.3, tmp_path / "clinical.csv")
+    assert "kind" not in str(error.value)
+    with pytest.raises(ValueError, match="(?s)os: 2 of 4.*kind: 1 of 4"):
+        check_readable(read, 0.2, tmp_path / "clinical.csv")
+
+
+def test_an_alias_to_nothing_leaves_a_class_out_on_purpose():
+    raw = pd.DataFrame({"kind": ["A", "Normal"]})
+    assert read_label(raw, {"name": "kind", "column": None, "classes": ["A", "B"], "aliases": {"Normal": None}}, "c.csv") == (["A", None], {})
+
+
+def test_words_that_are_missing_everywhere_can_be_no_class_and_no_event():
+    for tasks in ({"labels": [{"name": "k", "classes": ["A", "Unknown"]}]}, {"survival": [{"name": "os", "event_is": ["n/a"]}]}):
+        with pytest.raises(ConfigFault, match="is read as missing in every table"):
+            validate({"tasks": tasks})
+
+
+@pytest.mark.parametrize(
+    ("values", "read", "faults"),
+    [
+        (["50", "61.5", None], ["50", "61.5", None], {}),
+        (["50", ">=90", "90+", "< 18"], ["50", "90", "90", "18"], {1: "'>=90' read as 90", 2: "'90+' read as 90", 3: "'< 18' read as 18"}),
+        (["50", "60", "about 70"], ["50", "60", None], {2: "'about 70' is no number, most of the column are: missing"}),
+        (["I", "II", "3"], ["I", "II", "3"], {}),
+        ([None, None], [None, None], {}),
+    ],
+)
+def test_a_covariate_has_one_type_in_the_whole_cohort(values, read, faults):
+    found, said = read_covariate(pd.Series(values, dtype=object), "age", "c.csv")
+    assert found.tolist() == read and list(said) == list(faults) and all(faults[i] in said[i] for i in faults)

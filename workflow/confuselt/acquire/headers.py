@@ -1,0 +1,108 @@
+"""What the headers of a cohort's tables say, read while the workflow is parsed: columns without a name, twice, or of another table."""
+
+import re
+from pathlib import Path
+
+from confuselt.sheets.read import columns_of, header_of, repeated
+
+IDS = ("slide_id", "sample_id", "x", "y")  # beside the id of the patient
+MATRICES = {"tile": "a feature", "cells": "a feature", "rna": "a gene"}
+ENDPOINT = r"(os|dss|dfi|dfs|pfi|pfs|rfs|rfi|efs|mfs|dmfs|drfs|bcss|css|ttp|ttr|idfs|ldfs|lrfs)"
+# Whole names, without case, punctuation and blanks, that are a time, an event, an age or an index; none is the symbol of a gene.
+OUTCOME = re.compile(
+    rf"({ENDPOINT}(in)?(time|days?|weeks?|months?|years?|event|status|cens(or(ed|ing|ship)?)?|censorship)"
+    r"|(overall|diseasefree|diseasespecific|progressionfree|recurrencefree|relapsefree|eventfree|metastasisfree)(survival|interval)?"
+    r"(in)?(time|days?|months?|years?|status|event)?"
+    r"|(survival|followup|observation)(in)?(time|days?|weeks?|months?|years?|status|event)?"
+    r"|time|times|timeto\w+|daysto\w+|monthsto\w+|yearsto\w+|event|events|eventtime|eventstatus|status|vitalstatus|vital|lastfollowup"
+    r"|dead|death|died|deceased|alive|outcome|cens|censor|censored|censoring|censorship|recurrence|recurred|relapse|relapsed|progression|progressed"
+    r"|days|weeks|months|years"
+    r"|age|ageat\w+|patientage|ageyears|ageinyears|yearofbirth|birthyear"
+    r"|os|dss|dfi|dfs|pfi|pfs|rfs"  # TCGA-CDR calls its events so; EFS, TTR and others are genes
+    r"|index|idx|row|rows|rowid|rowname|rownames|rownumber|rownum|level0|id|no|nr)"
+)
+DEAD_CELLS = "dead"  # a type of nucleus, too
+
+
+def plain_name(name: str) -> str:
+    """A column's name without case, punctuation and blanks."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def foreign_columns(stream: str, path: Path, key: str, clinical: list[str]) -> dict[str, str]:
+    """Columns of a table of features or genes that are something else.
+
+    Parameters
+    ----------
+    stream : {"tile", "cells", "rna"}
+    path : Path
+    key : str
+        ``acquire.id_column``.
+    clinical : list of str
+        Columns of the clinical table.
+
+    Returns
+    -------
+    dict of str to str
+        Column to what it is.
+    """
+    known = {plain_name(name): name for name in clinical}
+    found = {}
+    for name in columns_of(path):
+        plain = plain_name(name)
+        if name in (key, *IDS, "file", "reason"):
+            continue
+        if plain and plain in known:
+            found[name] = "a column of the clinical table" + (f" ('{known[plain]}')" if known[plain] != name else "")
+        elif OUTCOME.fullmatch(plain) and not (stream == "cells" and plain == DEAD_CELLS):
+            found[name] = "the name of a time, an event, an age or an index"
+    return found
+
+
+def check_matrices(files: dict[str, Path], key: str, counts: bool) -> None:
+    """Raise ValueError for what would be learnt from and is no feature, and for names that stand twice where they cannot be summed.
+
+    Parameters
+    ----------
+    files : dict of str to Path
+        Existing files by key of `acquire`.
+    key : str
+        ``acquire.id_column``.
+    counts : bool
+        Whether RNA is counts: those of a gene that stands twice are summed.
+    """
+    clinical = columns_of(files["clinical"]) if "clinical" in files else []
+    for stream, what in MATRICES.items():
+        if stream not in files or "file" in columns_of(files[stream]):
+            continue
+        path = files[stream]
+        if found := foreign_columns(stream, path, key, clinical):
+            lines = "\n".join(f"  - '{name}' is {why}" for name, why in list(found.items())[:20])
+            more = f"\n  and {len(found) - 20} more" if len(found) > 20 else ""
+            raise ValueError(
+                f"acquire.{stream}: {path} has columns that would be learnt from as {what}; take them out of it (or, where one really is {what}, rename it):\n{lines}{more}"
+            )
+        twice = repeated(columns_of(path))
+        if twice and not (stream == "rna" and counts):
+            raise ValueError(f"acquire.{stream}: {path}: {', '.join(map(repr, twice[:5]))} stand in several columns; keep one of each, or rename the others")
+
+
+def header_notes(key: str, path: Path) -> list[str]:
+    """A line for every oddity of a table that is read all the same: columns without a name, genes that stand twice.
+
+    Parameters
+    ----------
+    key : str
+        Of `acquire`.
+    path : Path
+    """
+    header = header_of(path)
+    nameless = [str(i + 1) for i, name in enumerate(header) if not name]
+    notes = []
+    if nameless:
+        shown = ", ".join(nameless[:5]) + (f" and {len(nameless) - 5} more" if len(nameless) > 5 else "")
+        notes.append(f"{path.name}: column{'s' * (len(nameless) > 1)} {shown} without a name {'are' if len(nameless) > 1 else 'is'} left out")
+    twice = repeated([name for name in header if name])
+    if twice and key == "rna":
+        notes.append(f"{path.name}: counts of {len(twice)} genes that stand in several columns are summed ({', '.join(twice[:5])})")
+    return notes

@@ -1,0 +1,86 @@
+"""Bring the rows of one stream of a slide into the order of another, by the places that both state."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from confuselt.unusable import Unusable
+
+FEWEST = 3  # places that a change of unit is believed from
+NEAR = 0.25  # of the least distance of two tiles, and no more than rounding explains: how far a place may lie off after a change of unit
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How the rows of a stream are handed out.
+
+    Attributes
+    ----------
+    order : (n,) int64 or None
+        Row of the other stream for each row of this one; None: row by row, as they stand.
+    factor : float
+        Coordinates of the other stream are this many times those of this one (µm against pixels).
+    by_number : bool
+        A bag states no places, so that nothing but the row number joins the two.
+    """
+
+    order: np.ndarray | None
+    factor: float = 1.0
+    by_number: bool = False
+
+
+def align(tile: np.ndarray, cells: np.ndarray) -> Alignment:
+    """Find the row of `cells` at the place of each row of `tile`.
+
+    Real bags come column by column, row by row, or in the order in which a tool finished: the same number of rows says nothing about their order.
+
+    Parameters
+    ----------
+    tile, cells : (n, 2), (m, 2) int32
+        Top left of each instance.
+
+    Raises
+    ------
+    Unusable
+        The two are not the same places, whatever the unit, or places stand twice in another order.
+    """
+    if len(tile) != len(cells):
+        raise Unusable(f"{len(cells)} rows of cells for {len(tile)} tiles; both must hold the same places")
+    if np.array_equal(tile, cells):
+        # Of one row there is no order to mistake.
+        return Alignment(None, by_number=len(tile) > 1 and not _states_places(tile))
+    if not (_states_places(tile) and _states_places(cells)):
+        return Alignment(None, by_number=len(tile) > 1)
+    twice = len(np.unique(tile, axis=0)) < len(tile)
+    if twice:
+        raise Unusable("tiles stand twice at the same place, and cells in another order: which row is which cannot be told")
+    order, there = np.lexsort(tile.T), np.lexsort(cells.T)
+    if np.array_equal(tile[order], cells[there]):
+        found = np.empty(len(tile), np.int64)
+        found[order] = there
+        return Alignment(found)
+    factor = _unit(tile, cells)
+    if len(tile) >= FEWEST and factor > 0:
+        distance, found = cKDTree(cells / factor).query(tile)
+        rounding = 1 + 1.5 / factor  # of whole coordinates on both sides, cut or rounded
+        if distance.max() <= min(rounding, NEAR * _gap(cKDTree(tile))) and len(np.unique(found)) == len(tile):
+            return Alignment(found.astype(np.int64), factor)
+    shared = len({*map(tuple, tile.tolist())} & {*map(tuple, cells.tolist())})
+    raise Unusable(f"{shared} of {len(tile)} tiles have a row of cells at their place (x, y), and no change of unit makes the others fit")
+
+
+def _states_places(coords: np.ndarray) -> bool:
+    """Whether rows have places of their own; bags without coordinates hold zeros."""
+    return bool(len(coords)) and (bool(coords[0].any()) if len(coords) == 1 else bool((coords != coords[0]).any()))
+
+
+def _unit(tile: np.ndarray, cells: np.ndarray) -> float:
+    """The factor by which two equal sets of places differ: least squares over their sorted coordinates."""
+    a, b = (np.sort(c.astype(np.float64), axis=0).ravel() for c in (tile, cells))
+    return float(a @ b / (a @ a)) if (a @ a) > 0 else 0.0
+
+
+def _gap(tree: cKDTree) -> float:
+    """Distance of the two places that lie closest together."""
+    return float(tree.query(tree.data, k=2)[0][:, 1].min())

@@ -1,0 +1,79 @@
+"""Is a patient of a new cohort one that a model was trained on, and does it lie on the scale of training?"""
+
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+
+from confuselt.model.checkpoint import hashed_ids
+from confuselt.model.encoders import StreamScaler
+from confuselt.pack.bags import Bags, contents
+from confuselt.rna.normalise import Normaliser
+
+MOST_BEYOND = 0.3  # share of a patient's values beyond the range of training from which on they are on another scale
+ROWS, SLIDES = 64, 100  # rows of a slide that are looked at, slides at once
+
+
+def trained_patients(facts: dict, normaliser: Normaliser | None, store: Path, rna: ad.AnnData) -> set[str]:
+    """Patients that a fold's model was trained or chosen by: by their id, or, whatever they are called, by the content of a slide's bag or of their RNA.
+
+    Parameters
+    ----------
+    facts : dict
+        Of the fold: ``trained_on`` (hashed ids), ``seen`` (hashes of bags).
+    normaliser : Normaliser or None
+        Of the fold: its ``seen`` holds hashes of RNA.
+    store : Path
+        Of the new cohort.
+    rna : AnnData
+        Of the new cohort.
+    """
+    bags = contents(store)
+    ids, seen = set(facts["trained_on"]), set(facts["seen"])
+    found = {p for p in {*bags, *rna.obs_names} if hashed_ids([p])[0] in ids} | {p for p, shas in bags.items() if shas & seen}
+    if normaliser is not None and rna.n_obs and {*normaliser.genes} <= {*rna.var_names}:
+        known = set(normaliser.seen)
+        found |= {p for p, sha in normaliser.profiles(rna).items() if sha in known}
+    return found
+
+
+def slides_beyond(bags: Bags, scaler: StreamScaler) -> dict[str, float]:
+    """Share of the values of each patient's slides that no training row reached; the bags must not be scaled yet."""
+    found: dict[str, list[float]] = {}
+    for start in range(0, len(bags), SLIDES):
+        some = range(start, min(start + SLIDES, len(bags)))
+        packed = bags.pack([[i] for i in some], ROWS)
+        share = np.bincount(packed.bag, scaler.beyond(packed.rows), packed.bags) / np.bincount(packed.bag, minlength=packed.bags)
+        for i, value in zip(some, share, strict=True):
+            found.setdefault(bags.patient_ids[i], []).append(float(value))
+    return {patient: float(np.mean(shares)) for patient, shares in found.items()}
+
+
+def check_scale(beyond: dict[str, float], what: str, share: float) -> dict[str, str]:
+    """Why patients whose values lie on another scale are not served.
+
+    Parameters
+    ----------
+    beyond : dict of str to float
+        Patient to the share of its values that no training patient reached.
+    what : {"RNA", "slides"}
+    share : float
+        ``max_excluded``.
+
+    Raises
+    ------
+    ValueError
+        More than that share of the patients.
+    """
+    far = {patient: value for patient, value in beyond.items() if value > MOST_BEYOND}
+    if len(far) > share * len(beyond):
+        advice = {
+            "RNA": "Give the kind of values that the models were trained on (counts, logs, ratios and z-scores are no substitutes for each other), "
+            "or predict from slides alone (predict.acquire: {rna: null})",
+            "slides": "Give features of the same encoder with the same normalisation, or predict from RNA alone",
+        }[what]
+        raise ValueError(
+            f"{what} of {len(far)} of {len(beyond)} patients lie beyond what the models were trained on: "
+            f"{np.mean(list(far.values())):.0%} of their values were reached by no training patient. They are on another scale, and a prediction would mean nothing. {advice}"
+        )
+    return {patient: f"{what} on another scale: {value:.0%} of its values were reached by no training patient" for patient, value in far.items()}
