@@ -74,16 +74,15 @@ def models(workflow: Path, config, folder: Path) -> dict[str, str]:
     from confuselt.content import array_hash, content_hash
     from confuselt.rna.profiles import read_profiles
 
-    fold = {"repeat": 0, "fold": FOLD}
     run(
         workflow,
         "rna/normalise_rna",
         config,
         counts=folder / "counts.h5ad",
         folds=folder / "folds.parquet",
-        normalised=folder / "rna.h5ad",
-        normaliser=folder / "rna.json",
-        **fold,
+        normalised=[folder / "rna.h5ad"],
+        normalisers=[folder / "rna.json"],
+        repeat=0,
     )
     # The main run, and a draw of the shuffled-cells control.
     for prefix, control, arms in (("", {}, ARMS), ("shuffled-", {"shuffled_cells": 1}, ARMS[:1])):
@@ -93,12 +92,12 @@ def models(workflow: Path, config, folder: Path) -> dict[str, str]:
             config,
             control,
             store=folder / "store.h5",
-            rna=folder / "rna.h5ad",
+            rna=[folder / "rna.h5ad"],
             folds=folder / "folds.parquet",
-            checkpoint=folder / f"{prefix}pre.pt",
-            history=folder / f"{prefix}pre.parquet",
+            checkpoints=[folder / f"{prefix}pre.pt"],
+            histories=[folder / f"{prefix}pre.parquet"],
             streams="tile-cells",
-            **fold,
+            repeat=0,
         )
         for arm in arms:
             checkpoints = [folder / f"{prefix}pre.pt"] if "pretrained" in arm else []

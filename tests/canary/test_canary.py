@@ -23,7 +23,7 @@ MUTANTS = {
     "genes on all": (
         "scripts/rna/normalise_rna.py",
         FIT,
-        'chosen = fit_normaliser(adata.copy(), cfg).genes\n    fitted = fit_normaliser(adata[train][:, chosen].copy(), {**cfg, "rna.genes": None})',
+        'chosen = fit_normaliser(adata.copy(), cfg).genes\n        fitted = fit_normaliser(adata[train][:, chosen].copy(), {**cfg, "rna.genes": None})',
         {"rna.json"},
     ),
     "epoch by test fold": (
@@ -47,7 +47,7 @@ MUTANTS = {
     "pretraining on all": (
         "scripts/pretrain/pretrain_towers.py",
         'roles = {r: patients for r, patients in read_roles(table, repeat, fold).items() if r in ("train", "inner")}',
-        'roles = read_roles(table, repeat, fold)\n    roles = {"train": roles["train"] + roles["test"], "inner": roles["inner"]}',
+        'roles = read_roles(table, repeat, fold)\n        roles = {"train": roles["train"] + roles["test"], "inner": roles["inner"]}',
         {"pre.pt", "wsi-pretrained-cells.pt"},
     ),
 }

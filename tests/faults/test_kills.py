@@ -29,7 +29,7 @@ RULES = [
     "score_arms",
     "write_report",
 ]
-RULES_OF_FOLDS = ["finetune_arm", "fit_baseline"]  # that keep each fold when it is done
+RULES_OF_FOLDS = ["normalise_rna", "pretrain_towers", "finetune_arm", "fit_baseline"]  # that keep each fold when it is done
 # The jobs of slides write files per slide as they go: they die in the first of each kind, and again in the part of the index.
 RULES_OF_SLIDES = {
     "simulate_patients": [],

@@ -189,6 +189,7 @@ def test_modality_dropout_takes_one_of_two_never_the_last():
 def test_finished_folds_are_kept_and_reused_only_while_nothing_changed(tmp_path):
     source = tmp_path / "in.json"
     source.write_text('{"a": 1}')
+    (tmp_path / "parts").mkdir()
     calls = []
 
     def fold(k):

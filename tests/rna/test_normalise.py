@@ -124,7 +124,7 @@ def test_the_fold_goes_on_without_such_a_patient(tmp_path):
     roles = ["train"] * 30 + ["inner"] * 3 + ["test"] * 7
     folds = pd.DataFrame({"repeat": 0, "fold": 0, "patient_id": data.obs_names, "site": "S", "role": roles})
     folds.to_parquet(tmp_path / "folds.parquet")
-    script("rna/normalise_rna").main(tmp_path / "counts.h5ad", tmp_path / "folds.parquet", tmp_path / "out.h5ad", tmp_path / "out.json", 0, 0, CFG)
+    script("rna/normalise_rna").main(tmp_path / "counts.h5ad", tmp_path / "folds.parquet", [tmp_path / "out.h5ad"], [tmp_path / "out.json"], tmp_path, 0, CFG)
     out = ad.read_h5ad(tmp_path / "out.h5ad")
     assert set(data.obs_names) - set(out.obs_names) == {"P35"} == set(json.loads(out.uns["excluded"]))
     assert set(read_profiles(tmp_path / "out.h5ad").of) == set(out.obs_names)

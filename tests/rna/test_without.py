@@ -68,9 +68,9 @@ def run(tmp_path):
         if uns:
             full = ad.AnnData(obs=pd.DataFrame(index=ids[:0]), uns=uns)
         full.write_h5ad(tmp_path / "full.h5ad")
-        roles = {"repeat": 0, "fold": 1, "patient_id": ids, "site": None, "role": np.where(train, "train", "test")}
+        roles = {"repeat": 0, "fold": 0, "patient_id": ids, "site": None, "role": np.where(train, "train", "test")}
         write_table(pd.DataFrame(roles), tmp_path / "folds.parquet", FOLDS)
-        script("rna/drop_pam50").main(tmp_path / "full.h5ad", tmp_path / "folds.parquet", tmp_path / "reduced.h5ad", 0, 1)
+        script("rna/drop_pam50").main([tmp_path / "full.h5ad"], tmp_path / "folds.parquet", [tmp_path / "reduced.h5ad"], 0)
         return tmp_path / "reduced.h5ad"
 
     return made

@@ -182,7 +182,7 @@ class TestRealDryRuns:
     def test_pretraining_epochs_rerun_pretraining_and_what_hangs_on_it(self, tiny):
         plan = planned(tiny, changed("pretrain.epochs", 5))
         assert set(plan) == {"pretrain_towers", "finetune_arm", "fit_clinical_plus", "score_arms", "write_report"}
-        assert plan["pretrain_towers"] == 8, "two folds: main, permuted, mispaired, without-pam50"
+        assert plan["pretrain_towers"] == 4, "both folds in one job: main, permuted, mispaired, without-pam50"
 
     def test_another_plan_is_scored_anew_and_trains_nothing(self, tiny):
         assert set(planned(tiny, changed("evaluate.plan.delta_c", 0.03))) == {"register_plan", "score_arms", "write_report"}
@@ -207,7 +207,7 @@ class TestRealDryRuns:
         config = json.loads(json.dumps(TINY))
         config["evaluate"]["controls"] = {"draws": 2}
         plan = planned(tiny, config)
-        assert plan["finetune_arm"] == 2 and plan["permute_outcomes"] == 1 and "import_tiles" not in plan and plan["pretrain_towers"] == 4
+        assert plan["finetune_arm"] == 2 and plan["permute_outcomes"] == 1 and "import_tiles" not in plan and plan["pretrain_towers"] == 2
 
     def test_code_edit_reruns_only_what_reaches_it(self, tiny, tmp_path):
         done = subprocess.run(["git", "diff", "--quiet"], cwd=ROOT)  # the checkout itself is never edited

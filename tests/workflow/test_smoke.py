@@ -1,5 +1,6 @@
 """The tiny cohort through every stage: each table keeps its schema, the report is whole, predict serves others."""
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -163,12 +164,12 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
         "embed/import_tiles": dict(slides=acquired["slides"], index="o", features="o"),
         "cells/import_cells": dict(slides=acquired["slides"], index="o", features="o"),
         "rna/gather_rna": dict(samples=acquired["rna"], counts="o", index="o", pam50="o", rna_matrix=sim / "rna_counts.parquet"),
-        "rna/normalise_rna": dict(counts=cohort / "rna/counts.h5ad", folds=folds, normalised="o", normaliser="o", repeat=0, fold=0),
+        "rna/normalise_rna": dict(counts=cohort / "rna/counts.h5ad", folds=folds, normalised=["o", "o"], normalisers=["o", "o"], repeat=0),
         "split/make_folds": dict(clinical=acquired["clinical"], patients=acquired["patients"], folds="o"),
         "pack/pack_bags": dict(
             tile_index=streams["tile"][0], tile_features=streams["tile"][1], cells_index=streams["cells"][0], cells_features=streams["cells"][1], store="o"
         ),
-        "pretrain/pretrain_towers": dict(store=store, rna=rna[0], folds=folds, checkpoint="o", history="o", streams="tile-cells", repeat=0, fold=0),
+        "pretrain/pretrain_towers": dict(store=store, rna=rna, folds=folds, checkpoints=["o", "o"], histories=["o", "o"], streams="tile-cells", repeat=0),
         "evaluate/register_plan": dict(plan="o"),
         "finetune/finetune_arm": dict(
             store=store,
@@ -234,6 +235,10 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
         path, module = ROOT / f"workflow/scripts/{name}.py", script(name)
         cfg = Recorded(settings(path, config))
         filled = {k: tmp_path / f"{path.stem}.{k}.out" if v == "o" else v for k, v in arguments.items()}
+        filled |= {k: [tmp_path / f"{path.stem}.{k}.{i}.out" for i in range(len(v))] for k, v in arguments.items() if v == ["o", "o"]}
+        if "parts" in inspect.signature(module.main).parameters:
+            filled["parts"] = tmp_path / f"{path.stem}.parts"
+            filled["parts"].mkdir()
         module.main(**filled, cfg=cfg)
         if path.stem == "finetune_arm":  # an arm from scratch fits its own scaling
             module.main(**{**filled, "arm": "both-scratch-cells", "checkpoints": []}, cfg=cfg)

@@ -5,7 +5,8 @@ outputs, wildcards, resources, ``cfg`` and ``threads``. By hand they come from t
 command line, and ``cfg`` from ``--configfile`` through the script's own ``READS``.
 Outputs (arguments annotated `Output`) are written under a temporary name in the
 same folder and renamed only after ``main`` returned: a killed job leaves nothing
-half-written under a final name.
+half-written under a final name. An argument annotated `Parts` is a hidden folder beside
+the first output, where a job keeps what it need not do again; it is removed last of all.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import inspect
 import logging
 import os
 import random
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +26,9 @@ from confuselt.settings import load_config, settings
 from confuselt.stamp import config_hash, get_stamp, set_stamp, versions
 
 Output = NewType("Output", Path)
+Parts = NewType("Parts", Path)
+OUTPUTS = (Output, Output | None, list[Output])
+LISTS = (list[Path], list[Output])
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 log = logging.getLogger("confuselt")
 
@@ -34,7 +39,7 @@ def run_step(main: Callable[..., None], scope: dict[str, Any]) -> None:
     Parameters
     ----------
     main : callable
-        Its annotations say how an argument is filled: `Output`, ``Path``, ``list[Path]``, ``str``, ``int``, ``dict`` (cfg).
+        Its annotations say how an argument is filled: `Output`, ``list[Output]``, `Parts`, ``Path``, ``list[Path]``, ``str``, ``int``, ``dict`` (cfg).
     scope : dict
         The script's ``globals()``; holds ``snakemake`` in a job, and ``READS``.
     """
@@ -57,18 +62,27 @@ def execute(main: Callable[..., None], values: dict[str, Any], script: Path) -> 
     cfg = values.get("cfg", {})
     set_stamp({**_maker(script), "config": config_hash(dict(cfg)), **versions(tuple(DECISIVE.values()))})
     random.seed(cfg.get("seed", 0))
-    outputs = [name for name, kind in _kinds(main).items() if kind in (Output, Output | None) and values.get(name) is not None]
-    final = {name: Path(values[name]) for name in outputs}
-    partial = {name: path.with_name(f".partial.{path.name}") for name, path in final.items()}
-    for path in final.values():
+    outputs = {name: values[name] for name, kind in _kinds(main).items() if kind in OUTPUTS and values.get(name) is not None}
+    final = [Path(path) for given in outputs.values() for path in (given if isinstance(given, list) else [given])]
+    for path in final:
         path.parent.mkdir(parents=True, exist_ok=True)
-    main(**{**values, **partial})
-    for name in outputs:
-        _flush(partial[name])
-    for name in outputs:
-        partial[name].replace(final[name])
-    for folder in {path.parent for path in final.values()}:
+    partial = {name: [_partial(p) for p in given] if isinstance(given, list) else _partial(given) for name, given in outputs.items()}
+    parts = {name: final[0].with_name(f".{final[0].stem}.parts") for name, kind in _kinds(main).items() if kind is Parts}
+    for folder in parts.values():
+        folder.mkdir(exist_ok=True)
+    main(**{**values, **partial, **parts})
+    for path in final:
+        _flush(_partial(path))
+    for path in final:
+        _partial(path).replace(path)
+    for folder in {path.parent for path in final}:
         _flush(folder)
+    for folder in parts.values():
+        shutil.rmtree(folder)
+
+
+def _partial(path: Path) -> Path:
+    return Path(path).with_name(f".partial.{Path(path).name}")
 
 
 def _maker(script: Path) -> dict[str, str]:
@@ -111,7 +125,7 @@ def _kinds(main: Callable[..., None]) -> dict[str, Any]:
 def _convert(kind: Any, value: Any) -> Any:
     if value is None or kind is dict:
         return value
-    if kind == list[Path]:
+    if kind in LISTS:
         return [Path(v) for v in ([value] if isinstance(value, str) else value)]
     if kind in (Output, Path) or kind in (Path | None, Output | None):
         if not isinstance(value, str | Path):  # an input function that may find nothing hands over a list
@@ -130,6 +144,8 @@ def _from_snakemake(main: Callable[..., None], job: Any) -> dict[str, Any]:
             values[name] = _convert(kinds[name], pool[name])
         elif parameter.default is not inspect.Parameter.empty:
             values[name] = parameter.default
+        elif kinds[name] is Parts:  # made by `execute`
+            continue
         elif kinds[name] == list[Path]:
             values[name] = []
         else:
@@ -145,16 +161,18 @@ def _from_command_line(main: Callable[..., None], scope: dict[str, Any]) -> dict
             parser.add_argument("--configfile", required=True, type=Path)
             parser.add_argument("--cohort", default=None, help="cohort whose config is used (default: the main one)")
             continue
+        if kinds[name] is Parts:
+            continue
         optional = parameter.default is not inspect.Parameter.empty
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             required=not optional and kinds[name] != list[Path],
             default=parameter.default if optional else None,
-            nargs="*" if kinds[name] == list[Path] else None,
+            nargs="*" if kinds[name] in LISTS else None,
         )
     given = vars(parser.parse_args())
     _log_to(None)
-    values = {name: _convert(kinds[name], given[name]) for name in kinds if name != "cfg"}
+    values = {name: _convert(kinds[name], given[name]) for name in kinds if name in given}
     for name, kind in kinds.items():
         if kind == list[Path] and values.get(name) is None:
             values[name] = []

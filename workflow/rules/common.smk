@@ -265,12 +265,6 @@ def features_of(stream):
 # --- pretrain, finetune
 
 
-def rna_of_fold(wildcards):
-    return (
-        f"{RESULTS}/{rna_run(wildcards)}/rna/r{wildcards.repeat}f{wildcards.fold}.h5ad"
-    )
-
-
 def rna_of_folds(wildcards):
     return [
         f"{RESULTS}/{rna_run(wildcards)}/rna/r{wildcards.repeat}f{fold}.h5ad"

@@ -4,20 +4,24 @@
 rule pretrain_towers:
     input:
         store=STORE,
-        rna=rna_of_fold,
+        rna=rna_of_folds,
         folds=folds_of,
     output:
-        checkpoint=f"{RUN}/pretrain/{{streams}}/r{{repeat}}f{{fold}}.pt",
-        history=f"{RUN}/pretrain/{{streams}}/r{{repeat}}f{{fold}}.parquet",
+        checkpoints=[
+            f"{RUN}/pretrain/{{streams}}/r{{repeat}}f{fold}.pt" for fold in FOLDS
+        ],
+        histories=[
+            f"{RUN}/pretrain/{{streams}}/r{{repeat}}f{fold}.parquet" for fold in FOLDS
+        ],
     log:
-        f"{RESULTS}/logs/pretrain/pretrain_towers/{{run}}/{{streams}}/r{{repeat}}f{{fold}}.log",
+        f"{RESULTS}/logs/pretrain/pretrain_towers/{{run}}/{{streams}}/r{{repeat}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/pretrain/pretrain_towers/{{run}}/{{streams}}/r{{repeat}}f{{fold}}.jsonl"
+        f"{RESULTS}/benchmarks/pretrain/pretrain_towers/{{run}}/{{streams}}/r{{repeat}}.jsonl"
     conda:
         "../../environment.yml"
     resources:
         mem_mb=8000,
-        runtime=240,
+        runtime=480,
         gpu=gpus(),
         device=CONFIG.device,
     params:
@@ -30,6 +34,6 @@ rule pretrain_towers:
         ),
         code=code("pretrain", "pretrain_towers"),
     message:
-        "pretrain: {wildcards.streams}, repeat {wildcards.repeat}, fold {wildcards.fold} ({wildcards.run})"
+        "pretrain: {wildcards.streams}, repeat {wildcards.repeat} ({wildcards.run})"
     script:
         "../scripts/pretrain/pretrain_towers.py"

@@ -1,4 +1,4 @@
-"""RNA: one h5ad per cohort, one normaliser per fold."""
+"""RNA: one h5ad per cohort, one normaliser per fold; a job makes those of a repeat."""
 
 
 rule gather_rna:
@@ -34,12 +34,12 @@ rule normalise_rna:
         counts=f"{OURS}/rna/counts.h5ad",
         folds=f"{RUN}/split/folds.parquet",
     output:
-        normalised=f"{RUN}/rna/r{{repeat}}f{{fold}}.h5ad",
-        normaliser=f"{RUN}/rna/r{{repeat}}f{{fold}}.json",
+        normalised=[f"{RUN}/rna/r{{repeat}}f{fold}.h5ad" for fold in FOLDS],
+        normalisers=[f"{RUN}/rna/r{{repeat}}f{fold}.json" for fold in FOLDS],
     log:
-        f"{RESULTS}/logs/rna/normalise_rna/{{run}}/r{{repeat}}f{{fold}}.log",
+        f"{RESULTS}/logs/rna/normalise_rna/{{run}}/r{{repeat}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/rna/normalise_rna/{{run}}/r{{repeat}}f{{fold}}.jsonl"
+        f"{RESULTS}/benchmarks/rna/normalise_rna/{{run}}/r{{repeat}}.jsonl"
     conda:
         "../../environment.yml"
     resources:
@@ -49,7 +49,7 @@ rule normalise_rna:
         cfg=cfg("rna", "normalise_rna"),
         code=code("rna", "normalise_rna"),
     message:
-        "rna: normaliser of repeat {wildcards.repeat}, fold {wildcards.fold} ({wildcards.run})"
+        "rna: normalisers of repeat {wildcards.repeat} ({wildcards.run})"
     script:
         "../scripts/rna/normalise_rna.py"
 
@@ -60,14 +60,17 @@ ruleorder: drop_pam50 > normalise_rna
 
 rule drop_pam50:
     input:
-        normalised=f"{EXPERIMENT}/rna/r{{repeat}}f{{fold}}.h5ad",
+        normalised=[f"{EXPERIMENT}/rna/r{{repeat}}f{fold}.h5ad" for fold in FOLDS],
         folds=f"{EXPERIMENT}/split/folds.parquet",
     output:
-        reduced=f"{EXPERIMENT}/controls/{WITHOUT}-1/rna/r{{repeat}}f{{fold}}.h5ad",
+        reduced=[
+            f"{EXPERIMENT}/controls/{WITHOUT}-1/rna/r{{repeat}}f{fold}.h5ad"
+            for fold in FOLDS
+        ],
     log:
-        f"{RESULTS}/logs/rna/drop_pam50/{MAIN}/r{{repeat}}f{{fold}}.log",
+        f"{RESULTS}/logs/rna/drop_pam50/{MAIN}/r{{repeat}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/rna/drop_pam50/{MAIN}/r{{repeat}}f{{fold}}.jsonl"
+        f"{RESULTS}/benchmarks/rna/drop_pam50/{MAIN}/r{{repeat}}.jsonl"
     conda:
         "../../environment.yml"
     resources:
@@ -77,6 +80,6 @@ rule drop_pam50:
         cfg=cfg("rna", "drop_pam50"),
         code=code("rna", "drop_pam50"),
     message:
-        "rna: without PAM50's genes, repeat {wildcards.repeat}, fold {wildcards.fold}"
+        "rna: without PAM50's genes, repeat {wildcards.repeat}"
     script:
         "../scripts/rna/drop_pam50.py"

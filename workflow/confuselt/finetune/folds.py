@@ -1,17 +1,14 @@
 """Every fold of one arm or baseline: trained, saved, and resumed after a killed job."""
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
-from confuselt.content import content_hash
 from confuselt.finetune.schema import PREDICTIONS
 from confuselt.model.checkpoint import load_checkpoint, save_checkpoint
-from confuselt.stamp import config_hash, get_stamp
+from confuselt.resume import fold_key, resumed
 from confuselt.tables import empty_table
 from confuselt.unusable import NotAvailable
 from confuselt.written import written
@@ -34,7 +31,7 @@ def run_folds(
         Fold to the files that it reads: a part is reused only while their content, the config and the code are the same.
     cfg : dict
     parts : Path
-        Folder of the parts; removed by the caller once the outputs are in place.
+        Folder of the parts; `run_step` removes it once the outputs are in place.
 
     Returns
     -------
@@ -42,10 +39,9 @@ def run_folds(
     reason : str or None
         Why the arm is not available (no fold then).
     """
-    parts.mkdir(parents=True, exist_ok=True)
     folds, predictions = [], []
     for fold in range(count):
-        key = _key(inputs_of(fold), cfg)
+        key = fold_key(inputs_of(fold), cfg)
         part = parts / f"f{fold}.pt"
         kept = load_checkpoint(part) if part.exists() else {}
         if kept.get("key") != key:
@@ -58,15 +54,10 @@ def run_folds(
             with written(part) as partial:
                 save_checkpoint(kept, partial)
         else:
-            log.info("fold %d was finished by an earlier, interrupted job", fold)
+            resumed(fold)
         folds.append(kept["facts"])
         predictions.append(pd.DataFrame(kept["predictions"]).assign(fold=fold))
     return folds, predictions, None
-
-
-def _key(files: list[Path], cfg: dict) -> str:
-    facts = [content_hash(f) for f in files] + [config_hash(dict(cfg)), get_stamp().get("code", "")]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 def prediction_table(predictions: list[pd.DataFrame], arm: str, repeat: int) -> pd.DataFrame:

@@ -1,6 +1,5 @@
 """Train one arm on every fold of one repeat and predict the test patients."""
 
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +11,7 @@ from confuselt.finetune.schema import PREDICTIONS
 from confuselt.finetune.targets import read_targets
 from confuselt.model.checkpoint import save_checkpoint
 from confuselt.model.device import pick_device
-from confuselt.run_step import Output, run_step
+from confuselt.run_step import Output, Parts, run_step
 from confuselt.split.schema import FOLDS
 from confuselt.tables import read_table, write_table
 
@@ -28,6 +27,7 @@ def main(
     other_checkpoints: list[Path],
     predictions: Output,
     models: Output,
+    parts: Parts,
     arm: str,
     repeat: int,
     cfg: dict,
@@ -38,7 +38,6 @@ def main(
     what, targets, place = parse_arm(arm), read_targets(pd.read_parquet(clinical), cfg), pick_device(device)
     files = ArmFiles(store, folds, clinical, rna, checkpoints, other_checkpoints)
     table = read_table(folds, FOLDS)
-    parts = predictions.parent / f".{arm}.r{repeat}.parts"
     facts, rows, reason = run_folds(lambda fold: train_arm_fold(what, files, table, targets, repeat, fold, cfg, place), len(rna), files.of_fold, cfg, parts)
     content = {
         "status": "not available" if reason else "ok",
@@ -51,7 +50,6 @@ def main(
     content |= {"classes": targets.classes, "horizons": targets.horizons, "folds": facts}
     save_checkpoint(content, models)
     write_table(prediction_table(rows, arm, repeat), predictions, PREDICTIONS)
-    shutil.rmtree(parts)
 
 
 if __name__ == "__main__":

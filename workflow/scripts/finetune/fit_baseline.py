@@ -1,6 +1,5 @@
 """Fit one baseline on every fold of one repeat."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from confuselt.model.checkpoint import save_checkpoint
 from confuselt.model.encoders import fit_scaler
 from confuselt.pack.bags import widest
 from confuselt.rna.profiles import read_profiles
-from confuselt.run_step import Output, run_step
+from confuselt.run_step import Output, Parts, run_step
 from confuselt.split.roles import read_roles
 from confuselt.split.schema import FOLDS
 from confuselt.tables import empty_table, read_table, write_table
@@ -23,11 +22,12 @@ from confuselt.tables import empty_table, read_table, write_table
 READS = ("pack.scaling_tile", "pack.scaling_cells", "tasks.survival", "tasks.labels", "seed")
 
 
-def main(store: Path, rna: list[Path], folds: Path, clinical: Path, predictions: Output, models: Output, baseline: str, repeat: int, cfg: dict) -> None:
+def main(
+    store: Path, rna: list[Path], folds: Path, clinical: Path, predictions: Output, models: Output, parts: Parts, baseline: str, repeat: int, cfg: dict
+) -> None:
     """Clinical covariates, principal components, or canonical correlation."""
     table, facts = read_table(folds, FOLDS), pd.read_parquet(clinical)
     targets = read_targets(facts, cfg)
-    parts = predictions.parent / f".{baseline}.r{repeat}.parts"
 
     def train(fold: int) -> tuple[dict, pd.DataFrame]:
         roles = read_roles(table, repeat, fold)
@@ -45,7 +45,6 @@ def main(store: Path, rna: list[Path], folds: Path, clinical: Path, predictions:
     found, rows, reason = run_folds(train, len(rna), lambda fold: [store, rna[fold], folds, clinical], cfg, parts)
     save_checkpoint({"status": "not available" if reason else "ok", "reason": reason or "", "arm": baseline, "folds": found}, models)
     write_table(prediction_table(rows, baseline, repeat), predictions, PREDICTIONS)
-    shutil.rmtree(parts)
 
 
 def joined_inputs(store: Path, rna: Path, train: list[str], cfg: dict) -> Inputs:

@@ -1,4 +1,4 @@
-"""RNA of one fold without the genes of PAM50 and those that follow them: what pretraining knows without the label's source."""
+"""RNA of the folds of a repeat without the genes of PAM50 and those that follow them: what pretraining knows without the label's source."""
 
 import json
 import logging
@@ -19,29 +19,31 @@ READS = ()
 log = logging.getLogger("confuselt.rna")
 
 
-def main(normalised: Path, folds: Path, reduced: Output, repeat: int, fold: int) -> None:
-    """Drop columns of the fold's normalised matrix; genes that follow are looked for in its training patients.
+def main(normalised: list[Path], folds: Path, reduced: list[Output], repeat: int) -> None:
+    """Drop columns of each fold's normalised matrix; genes that follow are looked for in its training patients.
 
     ``uns["dropped"]`` (JSON) counts genes: ``named``, ``followers``, ``left``. Where nothing can be dropped, or nothing
     is left, the matrix is empty and ``uns["reason"]`` says why.
     """
-    adata = ad.read_h5ad(normalised)
-    train = adata.obs_names.isin(read_roles(read_table(folds, FOLDS), repeat, fold)["train"])
-    genes = list(adata.var_names)
-    hit, followers = without(adata.X, genes, PAM50_GENES, train) if adata.n_obs else ([], [])
-    left = [g for g in genes if g not in {*hit, *followers}]
-    counted = {"named": len(hit), "followers": len(followers), "left": len(left)}
-    log.info("of %d genes %d are PAM50's and %d follow one of them; %d are left", len(genes), len(hit), len(followers), len(left))
-    reason = (
-        adata.uns.get("reason") or (not hit and "the matrix has none of PAM50's genes") or (len(left) < 2 and f"{len(left)} genes are left without PAM50's")
-    )
-    if reason:
-        log.warning("not available: %s", reason)
-        out = no_patients(adata, reason)
-    else:
-        out = adata[:, left].copy()
-    out.uns.update(stamp=get_stamp(), dropped=json.dumps(counted))
-    out.write_h5ad(reduced)
+    table = read_table(folds, FOLDS)
+    for fold, (matrix, path) in enumerate(zip(normalised, reduced, strict=True)):
+        adata = ad.read_h5ad(matrix)
+        train = adata.obs_names.isin(read_roles(table, repeat, fold)["train"])
+        genes = list(adata.var_names)
+        hit, followers = without(adata.X, genes, PAM50_GENES, train) if adata.n_obs else ([], [])
+        left = [g for g in genes if g not in {*hit, *followers}]
+        counted = {"named": len(hit), "followers": len(followers), "left": len(left)}
+        log.info("fold %d: of %d genes %d are PAM50's and %d follow one of them; %d are left", fold, len(genes), len(hit), len(followers), len(left))
+        reason = (
+            adata.uns.get("reason") or (not hit and "the matrix has none of PAM50's genes") or (len(left) < 2 and f"{len(left)} genes are left without PAM50's")
+        )
+        if reason:
+            log.warning("not available: %s", reason)
+            out = no_patients(adata, reason)
+        else:
+            out = adata[:, left].copy()
+        out.uns.update(stamp=get_stamp(), dropped=json.dumps(counted))
+        out.write_h5ad(path)
 
 
 if __name__ == "__main__":
