@@ -90,7 +90,7 @@ def _arms(tile: dict, cells: dict, rna: dict) -> tuple[dict[str, dict], dict[str
         vectors[model] = (_unit(rows["test"] @ a), _unit(rna["test"] @ b))
         if model != "cca":
             arm = "wsi-pretrained-cells" if model == "tile-cells" else "wsi-pretrained-nocells"
-            arms[arm] = standardise({r: v @ a for r, v in rows.items()})
+            arms[arm] = standardise({r: v @ a for r, v in rows.items()})[0]
     return arms, vectors
 
 
@@ -110,7 +110,7 @@ def run_cohort(cfg: dict) -> tuple[Scorer, dict, list[Gallery]]:
         for fold in range(cfg["split.folds"]):
             roles = read_roles(folds, repeat, fold)
             streams["rna"] = np.log1p(composition * totals.loc[roles["train"]].median())
-            rows = {name: standardise({r: frame.loc[p].to_numpy(float) for r, p in roles.items()}) for name, frame in streams.items()}
+            rows = {name: standardise({r: frame.loc[p].to_numpy(float) for r, p in roles.items()})[0] for name, frame in streams.items()}
             arms, vectors = _arms(rows["tile"], rows["cells"], rows["rna"])
             galleries += [Gallery(m, 0, repeat, fold, roles["test"], *v) for m, v in vectors.items()]
             known = {r: targets.take(p) for r, p in roles.items()}

@@ -3,8 +3,12 @@
 ``python steps.py WORKFLOW FOLDER`` writes ``FOLDER/{clean,noise-x,noise-y}`` and prints, as JSON, which artefacts
 of fold 0 differ by content from the clean run after the outer-test patients' features, or their outcomes,
 were replaced by noise. Folds and labels are frozen first.
+
+A step is left out where the folder holds its outputs from the same code, config and inputs: in a copy of a finished
+folder only what a mutant can reach is run again.
 """
 
+import hashlib
 import importlib.util
 import json
 import shutil
@@ -14,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-BASELINES = ("clinical", "pca-cox")
+BASELINES = ("clinical", "pca-cox", "cca")
 ARMS = ("wsi-pretrained-cells", "both-scratch-nocells")
 # Two scores in one model; late fusion fits nothing beyond what its arms' files hold.
 PLUS = "wsi-pretrained-cells"
@@ -31,11 +35,26 @@ def load(workflow: Path, name: str):
 
 def run(workflow: Path, name: str, config, control: dict | None = None, **arguments) -> None:
     """Run a step as a job would: outputs are written under a temporary name and moved. `control` is what a rule adds to ``cfg``."""
-    from confuselt.run_step import execute
+    from confuselt.code_hash import code_hash
+    from confuselt.content import content_hash
+    from confuselt.run_step import Output, execute
     from confuselt.settings import settings
 
-    script = workflow / f"scripts/{name}.py"
-    execute(load(workflow, name).main, {**arguments, "cfg": {**settings(script, config), **(control or {})}}, script)
+    script, main = workflow / f"scripts/{name}.py", load(workflow, name).main
+    cfg = {**settings(script, config), **(control or {})}
+    outputs = [Path(path) for argument, path in arguments.items() if main.__annotations__[argument] is Output]
+
+    def fact(value: object) -> object:
+        if isinstance(value, list):
+            return [fact(v) for v in value]
+        return content_hash(value) if isinstance(value, Path) and value not in outputs else value.name if isinstance(value, Path) else value
+
+    facts = [code_hash(script), {k: v for k, v in cfg.items() if k != "data"}, {k: fact(v) for k, v in arguments.items()}]
+    key, kept = hashlib.sha256(repr(facts).encode()).hexdigest(), outputs[0].with_name(f".{outputs[0].name}.key")
+    if kept.is_file() and kept.read_text() == key:
+        return
+    execute(main, {**arguments, "cfg": cfg}, script)
+    kept.write_text(key)
 
 
 def cohort(workflow: Path, config, raw: Path, folder: Path) -> None:
@@ -71,8 +90,12 @@ def cohort(workflow: Path, config, raw: Path, folder: Path) -> None:
 
 def models(workflow: Path, config, folder: Path) -> dict[str, str]:
     """Everything that pretrain and finetune of the fold reach, by content."""
+    import torch
+
     from confuselt.content import array_hash, content_hash
+    from confuselt.model.checkpoint import load_checkpoint
     from confuselt.rna.profiles import read_profiles
+    from confuselt.split.roles import read_roles
 
     run(
         workflow,
@@ -110,19 +133,41 @@ def models(workflow: Path, config, folder: Path) -> dict[str, str]:
             workflow, "finetune/fit_baseline", config, store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet",
             clinical=folder / "clinical.parquet", predictions=folder / f"baseline-{baseline}.parquet", models=folder / f"baseline-{baseline}.pt", baseline=baseline, repeat=0,
         )  # fmt: skip
-    scores = [folder / "baseline-clinical", folder / PLUS]
+    scores = ("baseline-clinical", PLUS)
     run(
-        workflow, "finetune/fit_clinical_plus", config, clinical=folder / "clinical.parquet", score_predictions=[f"{s}.parquet" for s in scores],
-        score_models=[f"{s}.pt" for s in scores], predictions=folder / "plus.parquet", models=folder / "plus.pt", arm=PLUS, repeat=0,
+        workflow, "finetune/fit_clinical_plus", config, clinical=folder / "clinical.parquet", score_predictions=[folder / f"{s}.parquet" for s in scores],
+        score_models=[folder / f"{s}.pt" for s in scores], predictions=folder / "plus.parquet", models=folder / "plus.pt", arm=PLUS, repeat=0,
     )  # fmt: skip
-    roles = pd.read_parquet(folder / "folds.parquet").query(f"fold == {FOLD} and role == 'train'")["patient_id"]
+    roles = read_roles(pd.read_parquet(folder / "folds.parquet"), 0, FOLD)
     rna = read_profiles(folder / "rna.h5ad")
-    learned = ("pre.pt", "pre.parquet", *(f"{a}.pt" for a in ARMS), "shuffled-pre.pt", f"shuffled-{ARMS[0]}.pt", "baseline-clinical.pt", "plus.pt")
+    learned = ("pre.pt", "pre.parquet", *(f"{a}.pt" for a in ARMS), "shuffled-pre.pt", f"shuffled-{ARMS[0]}.pt", "plus.pt")
     found = {name: content_hash(folder / name) for name in ("rna.json", *learned)}
-    # Baselines keep no weights: what they say of test patients must not move with these patients' outcomes.
-    found |= {f"{b} (outcomes)": content_hash(folder / f"baseline-{b}.parquet") for b in BASELINES}
+    for baseline in BASELINES:
+        # The rest of CCA's file are the vectors of the test pairs.
+        kept = [
+            {k: v for k, v in facts.items() if k not in ("patients", "wsi", "rna")} for facts in load_checkpoint(folder / f"baseline-{baseline}.pt")["folds"]
+        ]
+        assert kept[0]["fitted"]
+        torch.save({"folds": kept}, folder / f"{baseline}.state.pt")
+        found[baseline] = content_hash(folder / f"{baseline}.state.pt")
+        # What is said of test patients must not move with these patients' outcomes.
+        found[f"{baseline} (outcomes)"] = content_hash(folder / f"baseline-{baseline}.parquet")
     found["clinical+ (outcomes)"] = content_hash(folder / "plus.parquet")
-    return found | {"rna of training patients": array_hash(rna.rows([p for p in roles if p in rna.of]))}
+    found["leaky-chance"] = array_hash(*chance_rows(folder, roles))
+    return found | {"rna of training patients": array_hash(rna.rows([p for p in roles["train"] if p in rna.of]))}
+
+
+def chance_rows(folder: Path, roles: dict[str, list[str]]) -> list[np.ndarray]:
+    """What the network of leaky chance is trained and watched on in the fold: all of its curve that test patients may not move."""
+    from confuselt.finetune.baselines import mean_rows, standardise
+    from confuselt.finetune.inputs import Inputs
+    from confuselt.finetune.leaky import components
+    from confuselt.pack.bags import widest
+
+    bags = widest(folder / "store.h5")
+    inputs = Inputs(bags, bags.of_patients(bags.patient_ids), {})
+    rows = components(standardise({role: mean_rows(inputs, inputs.has(ids, "wsi")) for role, ids in roles.items()})[0])
+    return [rows["train"], rows["inner"]]
 
 
 def noisy_features(raw: Path, out: Path, test: set[str]) -> None:
@@ -137,6 +182,12 @@ def noisy_features(raw: Path, out: Path, test: set[str]) -> None:
             values[hit] = rng.integers(1, 20_000, hit.sum()) if name == "rna" else rng.normal(40, 25, hit.sum())
             table[column] = values
         table.to_parquet(out / f"{name}.parquet")
+    # Covariates are features, too; among the noise a stage that no training patient has.
+    table = pd.read_csv(raw / "clinical.csv")
+    hit = table["patient_id"].isin(test)
+    table.loc[hit, "age"] = rng.integers(90, 120, hit.sum())
+    table.loc[hit, "stage"] = rng.choice(["Stage I", "Stage IV"], hit.sum())
+    table.to_csv(out / "clinical.csv", index=False)
 
 
 def noisy_outcomes(clinical: Path, test: set[str]) -> None:
@@ -156,9 +207,21 @@ def noisy_outcomes(clinical: Path, test: set[str]) -> None:
     write_table(table, clinical, CLINICAL)
 
 
+def draw_raw(config, raw: Path) -> None:
+    """Simulated tables; some ages are not known, so that what fills them is seen."""
+    from confuselt.acquire.simulate import simulate_features
+
+    drawn = simulate_features({f"simulate.{k}": v for k, v in {**config.simulate.model_dump(), "patients": 90, "sites": 10, "tiles": 5, "genes": 80}.items()})
+    raw.mkdir(parents=True)
+    for name in ("tile", "cells", "rna"):
+        getattr(drawn, name).to_parquet(raw / f"{name}.parquet")
+    clinical = drawn.clinical.copy()
+    clinical["age"] = clinical["age"].where(np.arange(len(clinical)) % 7 > 0)
+    clinical.to_csv(raw / "clinical.csv", index=False)
+
+
 def main(workflow: Path, folder: Path) -> dict[str, list[str]]:
     """Artefacts that differ, per kind of noise."""
-    from confuselt.acquire.simulate import simulate_features
     from confuselt.config.validate import validate
 
     config = validate(
@@ -171,13 +234,10 @@ def main(workflow: Path, folder: Path) -> dict[str, list[str]]:
             "finetune": {"epochs": 6, "learning_rate": 0.01},
         }
     )
-    drawn = simulate_features({f"simulate.{k}": v for k, v in {**config.simulate.model_dump(), "patients": 90, "sites": 10, "tiles": 5, "genes": 80}.items()})
     raw, clean = folder / "raw", folder / "clean"
-    raw.mkdir(parents=True)
-    for name in ("tile", "cells", "rna"):
-        getattr(drawn, name).to_parquet(raw / f"{name}.parquet")
-    drawn.clinical.to_csv(raw / "clinical.csv", index=False)
-    clean.mkdir()
+    if not raw.exists():
+        draw_raw(config, raw)
+    clean.mkdir(exist_ok=True)
     cohort(workflow, config, raw, clean)
     run(workflow, "split/make_folds", config, clinical=clean / "clinical.parquet", patients=clean / "patients.parquet", folds=clean / "folds.parquet")
     folds = pd.read_parquet(clean / "folds.parquet")
@@ -187,11 +247,14 @@ def main(workflow: Path, folder: Path) -> dict[str, list[str]]:
     for kind in ("noise-x", "noise-y"):
         noisy = folder / kind
         if kind == "noise-x":
-            noisy_features(raw, folder / "raw-x", test)
-            noisy.mkdir()
+            if not (folder / "raw-x").exists():
+                noisy_features(raw, folder / "raw-x", test)
+            noisy.mkdir(exist_ok=True)
             cohort(workflow, config, folder / "raw-x", noisy)
         else:
-            shutil.copytree(clean, noisy)
+            noisy.mkdir(exist_ok=True)
+            for name in ("store.h5", "counts.h5ad", "clinical.parquet"):
+                shutil.copy(clean / name, noisy / name)
             noisy_outcomes(noisy / "clinical.parquet", test)
         shutil.copy(clean / "folds.parquet", noisy / "folds.parquet")
         changed = models(workflow, config, noisy)

@@ -1,8 +1,8 @@
-"""The leakage canary over the chain, the four mutants of DESIGN section 4.1 that it must catch, and two more.
+"""The leakage canary over the chain, the four mutants of DESIGN section 4.1 that it must catch, and more.
 
 Outer-test patients' features, then their outcomes, are replaced by noise after the folds are frozen:
 nothing that pretrain and finetune of that fold reach may change. Each mutant is a patch on a temporary
-copy of workflow/, and has to make the canary sing.
+copy of workflow/, and has to make the canary sing; it starts from a finished run and repeats what it can reach.
 """
 
 import json
@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+BASELINES = "confuselt/finetune/baselines.py"
 STEPS = Path(__file__).with_name("steps.py")
 TRAIN_ONLY = 'train = [p for p in roles["train"] if p in set(adata.obs_names)]'
 FIT = "fitted = fit_normaliser(adata[train].copy(), cfg)"
 MUTANTS = {
-    "normaliser on all": ("scripts/rna/normalise_rna.py", TRAIN_ONLY, "train = list(adata.obs_names)", {"rna.json", "pre.pt"}),
+    "normaliser on all": ("scripts/rna/normalise_rna.py", TRAIN_ONLY, "train = list(adata.obs_names)", {"rna.json", "pre.pt", "pca-cox", "cca"}),
     "genes on all": (
         "scripts/rna/normalise_rna.py",
         FIT,
@@ -50,6 +51,43 @@ MUTANTS = {
         'roles = read_roles(table, repeat, fold)\n        roles = {"train": roles["train"] + roles["test"], "inner": roles["inner"]}',
         {"pre.pt", "wsi-pretrained-cells.pt"},
     ),
+    "principal components of all": (
+        BASELINES,
+        'PCA(components, whiten=True, random_state=0).fit(rows["train"])',
+        "PCA(components, whiten=True, random_state=0).fit(np.concatenate(list(rows.values())))",
+        {"pca-cox"},
+    ),
+    "standardised over all": (
+        BASELINES,
+        'centre, scale = rows["train"].mean(0), rows["train"].std(0)',
+        "centre, scale = (f(np.concatenate(list(rows.values())), 0) for f in (np.mean, np.std))",
+        {"clinical", "pca-cox", "cca", "leaky-chance"},
+    ),
+    "CCA standardised over all": (
+        BASELINES,
+        "standardise({r: mean_rows(inputs, p) for r, p in pairs.items()})",
+        "standardise({r: mean_rows(inputs, p) for r, p in {**pairs, 'train': sum(pairs.values(), [])}.items()})\n"
+        '    wsi["train"] = wsi["train"][: len(pairs["train"])]',
+        {"cca"},
+    ),
+    "covariates filled, and their levels named, by all": (
+        BASELINES,
+        "clinical_rows(clinical, roles)",
+        '{r: clinical_rows(clinical, {"train": sum(roles.values(), []), "of": ids})["of"] for r, ids in roles.items()}',
+        {"clinical"},
+    ),
+    "bags of the baselines scaled over all": (
+        "confuselt/finetune/inputs.py",
+        "fit_scaler(bags, train, kinds",
+        "fit_scaler(bags, bags.patient_ids, kinds",
+        {"pca-cox", "cca"},
+    ),
+    "components of leaky chance by all": (
+        "confuselt/finetune/leaky.py",
+        'random_state=0).fit(rows["train"])',
+        "random_state=0).fit(np.concatenate(list(rows.values())))",
+        {"leaky-chance"},
+    ),
 }
 
 
@@ -62,18 +100,26 @@ def sing(workflow: Path, folder: Path) -> dict[str, list[str]]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_nothing_learned_sees_a_test_patient(tmp_path):
-    assert sing(ROOT / "workflow", tmp_path / "run") == {"noise-x": [], "noise-y": []}
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Folder of the chain as it is, and what the canary says of it."""
+    folder = tmp_path_factory.mktemp("canary") / "run"
+    return folder, sing(ROOT / "workflow", folder)
+
+
+def test_nothing_learned_sees_a_test_patient(finished):
+    assert finished[1] == {"noise-x": [], "noise-y": []}
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
-def test_the_canary_catches(mutant, tmp_path):
+def test_the_canary_catches(mutant, finished, tmp_path):
     file, old, new, expected = MUTANTS[mutant]
     copy = tmp_path / "workflow"
     shutil.copytree(ROOT / "workflow", copy, ignore=shutil.ignore_patterns("__pycache__"))
     text = (copy / file).read_text()
     assert text.count(old) == 1, "the mutant no longer applies: write it anew"
     (copy / file).write_text(text.replace(old, new))
+    shutil.copytree(finished[0], tmp_path / "run")
     caught = sing(copy, tmp_path / "run")
     assert expected <= set(caught["noise-x"]), caught
     if mutant == "epoch by test fold":

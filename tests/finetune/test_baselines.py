@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from lifelines.exceptions import ConvergenceError
+from scipy.special import expit
 
 from confuselt.finetune import baselines
 from confuselt.finetune.inputs import Inputs
 from confuselt.finetune.targets import Targets
+from confuselt.model.checkpoint import load_checkpoint, save_checkpoint
 from confuselt.unusable import NotAvailable
 
 IDS = [f"P{i:02d}" for i in range(60)]
@@ -25,8 +27,8 @@ def world():
 
 def test_a_fold_with_nobody_to_test_has_no_predictions_and_is_no_reason_to_lose_the_others(world):
     inputs, targets = world
-    table, lost = baselines.fit_pca_cox(inputs, targets, {"train": IDS[:40], "inner": IDS[40:], "test": ["elsewhere"]})
-    assert table.empty and list(table.columns) == ["patient_id", "inputs", "task", "output", "value"] and lost == {}
+    facts, table = baselines.fit_pca_cox(inputs, targets, {"train": IDS[:40], "inner": IDS[40:], "test": ["elsewhere"]})
+    assert table.empty and list(table.columns) == ["patient_id", "inputs", "task", "output", "value"] and facts["not_learnable"] == {}
     with pytest.raises(NotAvailable, match="fewer than 10 training patients"):
         baselines.fit_pca_cox(inputs, targets, {"train": IDS[:9], "inner": IDS[40:], "test": IDS[50:]})
 
@@ -36,19 +38,19 @@ def test_what_does_not_converge_is_said_of_its_task_alone(world, monkeypatch):
         raise ConvergenceError("no")
 
     monkeypatch.setattr(baselines, "fit_cox", never)
-    table, lost = baselines.fit_pca_cox(*world, {"train": IDS[:40], "inner": IDS[40:50], "test": IDS[50:]})
-    assert lost == {"os": "rna: no Cox model converged on the training patients"} and set(table["task"]) == {"kind"}
+    facts, table = baselines.fit_pca_cox(*world, {"train": IDS[:40], "inner": IDS[40:50], "test": IDS[50:]})
+    assert facts["not_learnable"] == {"os": "rna: no Cox model converged on the training patients"} and set(table["task"]) == {"kind"}
     clinical = pd.DataFrame({"patient_id": IDS, "covariate_age": np.arange(60.0)})
     roles = {"train": IDS[:40], "inner": IDS[40:50], "test": IDS[50:]}
-    _, table, lost = baselines.fit_clinical(clinical, world[1], roles)
-    assert list(lost) == ["os"] and set(table["task"]) == {"kind"}
+    facts, table = baselines.fit_clinical(clinical, world[1], roles)
+    assert list(facts["not_learnable"]) == ["os"] == sorted({"os", "kind"} - set(facts["fitted"]["tasks"])) and set(table["task"]) == {"kind"}
     with pytest.raises(NotAvailable, match="no Cox model converged"):
         baselines.fit_clinical(clinical, world[1].only({"os"}), roles)
 
 
 def test_no_component_beyond_the_rank_of_the_training_patients(world, monkeypatch):
     tried = []
-    monkeypatch.setattr(baselines, "_project", lambda rows, c: tried.append(c) or {r: v[:, :c] for r, v in rows.items()})
+    monkeypatch.setattr(baselines, "_project", lambda rows, c: tried.append(c) or ({r: v[:, :c] for r, v in rows.items()}, {}))
     inputs, targets = world
     baselines.fit_pca_cox(inputs, targets, {"train": IDS[:48], "inner": IDS[48:54], "test": IDS[54:]})
     assert tried == [4, 16], "48 centred rows span 47 dimensions"
@@ -61,3 +63,33 @@ def test_cca_without_test_pairs_is_an_empty_gallery():
     inputs = Inputs(bags, {p: [i] for i, p in enumerate(IDS)}, rows)
     found = baselines.fit_cca(inputs, {"train": IDS[:40], "inner": IDS[40:], "test": ["elsewhere"]})
     assert found["patients"] == [] and len(found["wsi"]) == len(found["rna"]) == 0
+    tested = baselines.fit_cca(inputs, {"train": IDS[:40], "inner": IDS[40:50], "test": IDS[50:]})
+    side = {k: v.numpy() for k, v in tested["fitted"]["wsi"].items()}
+    vectors = np.clip((np.stack([rows[p] for p in IDS[50:]]) - side["centre"]) / side["scale"], -5, 5) @ side["projection"]
+    np.testing.assert_allclose(tested["wsi"], vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def test_what_was_fitted_is_kept_and_predicts_the_same(world, tmp_path):
+    """From the file alone the predictions of the test patients can be made again."""
+    inputs, targets = world
+    roles = {"train": IDS[:40], "inner": IDS[40:50], "test": IDS[50:]}
+    facts, table = baselines.fit_pca_cox(inputs, targets, roles)
+    save_checkpoint({"folds": [facts]}, tmp_path / "m.pt")
+    state = load_checkpoint(tmp_path / "m.pt")["folds"][0]["fitted"]["rna"]
+    rows = (np.stack([inputs.profiles[p] for p in roles["test"]]) - state["centre"].numpy()) / state["scale"].numpy()
+    rows = np.clip(rows, -5, 5)
+
+    def shown(model):
+        pca = {k: v.numpy() for k, v in state["components"][model["components"]].items()}
+        return (rows - pca["mean"]) @ pca["components"].T / np.sqrt(pca["variance"])
+
+    def told(task, output):
+        return table[(table["task"] == task) & (table["output"] == output)].set_index("patient_id")["value"].loc[roles["test"]]
+
+    cox, logistic = state["tasks"]["os"], state["tasks"]["kind"]
+    risk = (shown(cox) - cox["centre"].numpy()) @ cox["coefficients"].numpy()
+    np.testing.assert_allclose(told("os", "risk"), risk)
+    hazard = np.interp(400, cox["times"].numpy(), cox["hazard"].numpy())  # as lifelines does between two times
+    np.testing.assert_allclose(told("os", "surv_400"), np.exp(-hazard * np.exp(risk)))
+    np.testing.assert_allclose(told("kind", "p_b"), expit(shown(logistic) @ logistic["coefficients"].numpy()[0] + logistic["intercept"].numpy()[0]), rtol=1e-6)
+    assert cox["ridge"] in baselines.RIDGES and logistic["inverse"] in baselines.INVERSE and cox["components"] in baselines.COMPONENTS

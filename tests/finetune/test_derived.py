@@ -148,7 +148,8 @@ def test_the_clinical_baseline_keeps_what_it_says_of_inner_patients(world):
     clinical, *_ = world
     roles = {"train": INNER[:40], "inner": INNER[40:], "test": INNER[40:]}  # tested on the inner patients: both must agree
     targets = read_targets(clinical, CFG)
-    inner, table, _ = fit_clinical(clinical, targets.only({"os", "kind"}), roles)
+    facts, table = fit_clinical(clinical, targets.only({"os", "kind"}), roles)
+    inner = facts["inner_predictions"]
     assert inner["patients"] == [hashed_ids([p])[0] for p in roles["inner"]]
     np.testing.assert_allclose(inner["values"]["os"][:, 0], told(table, "os", "risk").loc[roles["inner"]])
     np.testing.assert_allclose(inner["values"]["kind"], np.column_stack([told(table, "kind", f"p_{c}").loc[roles["inner"]] for c in CLASSES]))

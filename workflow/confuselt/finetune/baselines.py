@@ -1,7 +1,8 @@
 """Baselines: clinical covariates, principal components, canonical correlation; tuned on the inner part.
 
 Each sees exactly the patients of a fold that the arms see, and a small grid is searched
-on the inner patients by partial likelihood or cross-entropy, as for the arms.
+on the inner patients by partial likelihood or cross-entropy, as for the arms. What was fitted is kept (``fitted``), so
+that it can be compared when only the test patients are other ones.
 """
 
 import logging
@@ -39,7 +40,7 @@ def fit_cox(rows: np.ndarray, days: np.ndarray, event: np.ndarray, ridge: float)
 
 def linear_predictions(
     rows: dict[str, np.ndarray], targets: dict[str, Targets], components: tuple[int | None, ...]
-) -> tuple[list[tuple[str, str, dict[str, np.ndarray]]], dict[str, str]]:
+) -> tuple[list[tuple[str, str, dict[str, np.ndarray]]], dict[str, str], dict]:
     """Ridge Cox and logistic regression on (components of) rows, tuned on the inner part.
 
     Parameters
@@ -57,11 +58,15 @@ def linear_predictions(
         Values of the inner and of the test patients.
     lost : dict of str to str
         Task that could not be fitted to the reason.
+    fitted : dict
+        ``tasks``: task to the chosen grid point and its model; ``components``: number to the principal components that some task chose.
     """
-    found, lost = [], {}
+    found, lost, fitted, pcas = [], {}, {}, {}
     # Centred rows have one dimension less than patients: a whitened component beyond would be noise blown up.
     most = min(len(rows["train"]) - 1, rows["train"].shape[1])
-    shown = {c: _project(rows, c) for c in components if c is None or c <= most} or {None: rows}
+    shown = {}
+    for c in [c for c in components if c is None or c <= most] or [None]:
+        shown[c], pcas[c] = _project(rows, c)
     for task, (days, event) in targets["train"].survival.items():
         known = np.isfinite(days)
         if event[known].sum() == 0:
@@ -75,10 +80,11 @@ def linear_predictions(
                 continue
             loss = _inner_cox(model, shown[c]["inner"], *targets["inner"].survival[task])
             if best is None or loss < best[0]:
-                best = (loss, model, c)
+                best = (loss, model, c, {"ridge": ridge})
         if best is None:
             lost[task] = "no Cox model converged on the training patients"
             continue
+        fitted[task] = {"components": best[2], **best[3], **_cox_state(best[1])}
         told = {role: cox_outputs(best[1], shown[best[2]][role], targets["train"].horizons[task]) for role in ("inner", "test")}
         found += [(task, output, {role: values[output] for role, values in told.items()}) for output in told["test"]]
     for task, label in targets["train"].labels.items():
@@ -90,11 +96,23 @@ def linear_predictions(
             model = LogisticRegression(C=inverse, max_iter=5000).fit(shown[c]["train"][known], label[known])
             loss = _inner_label(model, shown[c]["inner"], targets["inner"].labels[task])
             if best is None or loss < best[0]:
-                best = (loss, model, c)
+                best = (loss, model, c, {"inverse": inverse})
+        fitted[task] = {"components": best[2], **best[3], **_logistic_state(best[1])}
         names = targets["train"].classes[task]
         shares = {role: class_shares(best[1], shown[best[2]][role], len(names)) for role in ("inner", "test")}
         found += [(task, f"p_{name}", {role: p[:, k] for role, p in shares.items()}) for k, name in enumerate(names)]
-    return found, lost
+    return found, lost, {"tasks": fitted, "components": {c: pcas[c] for c in sorted({f["components"] for f in fitted.values()} - {None})}}
+
+
+def _cox_state(model: CoxPHFitter) -> dict[str, torch.Tensor]:
+    """Coefficients, the means that they are taken against, and the cumulative baseline hazard."""
+    hazard = model.baseline_cumulative_hazard_
+    values = {"coefficients": model.params_, "centre": model._norm_mean, "times": hazard.index, "hazard": hazard.iloc[:, 0]}
+    return {name: torch.tensor(np.asarray(value, np.float64)) for name, value in values.items()}
+
+
+def _logistic_state(model: LogisticRegression) -> dict[str, torch.Tensor]:
+    return {"classes": torch.tensor(model.classes_), "coefficients": torch.tensor(model.coef_), "intercept": torch.tensor(model.intercept_)}
 
 
 def cox_outputs(model: CoxPHFitter, rows: np.ndarray, horizons: list[int]) -> dict[str, np.ndarray]:
@@ -106,11 +124,14 @@ def cox_outputs(model: CoxPHFitter, rows: np.ndarray, horizons: list[int]) -> di
     return {"risk": model.predict_log_partial_hazard(pd.DataFrame(rows)).to_numpy(), **{f"surv_{d}": curves.loc[d].to_numpy() for d in days}}
 
 
-def _project(rows: dict[str, np.ndarray], components: int | None) -> dict[str, np.ndarray]:
+def _project(rows: dict[str, np.ndarray], components: int | None) -> tuple[dict[str, np.ndarray], dict[str, torch.Tensor]]:
+    """Whitened principal components of every role, and what they are."""
     if components is None:
-        return rows
+        return rows, {}
     pca = PCA(components, whiten=True, random_state=0).fit(rows["train"])
-    return {role: pca.transform(r) if len(r) else np.zeros((0, components)) for role, r in rows.items()}
+    state = {"mean": pca.mean_, "components": pca.components_, "variance": pca.explained_variance_}
+    shown = {role: pca.transform(r) if len(r) else np.zeros((0, components)) for role, r in rows.items()}
+    return shown, {name: torch.tensor(value) for name, value in state.items()}
 
 
 def _inner_cox(model: CoxPHFitter, rows: np.ndarray, days: np.ndarray, event: np.ndarray) -> float:
@@ -144,24 +165,25 @@ def _stacked(rows: list[np.ndarray]) -> np.ndarray:
     return np.stack(rows).astype(np.float64) if rows else np.zeros((0, 0))
 
 
-def standardise(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Centre and scale every role by the training patients."""
+def standardise(rows: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, torch.Tensor]]:
+    """Centre and scale every role by the training patients; the ``centre`` and ``scale`` (d,) themselves come second."""
     centre, scale = rows["train"].mean(0), rows["train"].std(0)
     scale = np.where(scale > 0, scale, 1.0)
-    return {role: np.clip((r - centre) / scale, -5, 5) if len(r) else np.zeros((0, len(centre))) for role, r in rows.items()}
+    shown = {role: np.clip((r - centre) / scale, -5, 5) if len(r) else np.zeros((0, len(centre))) for role, r in rows.items()}
+    return shown, {"centre": torch.from_numpy(centre), "scale": torch.from_numpy(scale)}
 
 
-def fit_pca_cox(inputs: Inputs, targets: Targets, roles: dict[str, list[str]]) -> tuple[pd.DataFrame, dict[str, str]]:
+def fit_pca_cox(inputs: Inputs, targets: Targets, roles: dict[str, list[str]]) -> tuple[dict, pd.DataFrame]:
     """Principal components of mean features, RNA, or both; ridge Cox and logistic regression on them.
 
     Returns
     -------
+    facts : dict
+        ``not_learnable``: task to why an input pattern of it could not be fitted; ``fitted``: per input pattern.
     predictions : DataFrame
         Of the test patients; empty where the fold has none with features.
-    lost : dict of str to str
-        Task to why an input pattern of it could not be fitted.
     """
-    parts, able = [pd.DataFrame(columns=["patient_id", "inputs", "task", "output", "value"])], False
+    parts, fitted = [pd.DataFrame(columns=["patient_id", "inputs", "task", "output", "value"])], {}
     lost: dict[str, list[str]] = {}
     for pattern in ("wsi", "rna", "both"):
         patients = {role: inputs.has(ids, pattern) for role, ids in roles.items()}
@@ -169,7 +191,7 @@ def fit_pca_cox(inputs: Inputs, targets: Targets, roles: dict[str, list[str]]) -
             for task in (*targets.survival, *targets.labels) if n else ():
                 lost.setdefault(task, []).append(f"{pattern}: {n} training patients have features")
             continue
-        able, rows = True, {}
+        rows = {}
         for role, ids in patients.items():
             blocks = []
             if pattern != "rna":
@@ -177,59 +199,69 @@ def fit_pca_cox(inputs: Inputs, targets: Targets, roles: dict[str, list[str]]) -
             if pattern != "wsi":
                 blocks.append(_stacked([inputs.profiles[p] for p in ids]))
             rows[role] = np.concatenate(blocks, 1)
-        found, missed = linear_predictions(standardise(rows), {r: targets.take(p) for r, p in patients.items()}, COMPONENTS)
+        rows, standard = standardise(rows)
+        found, missed, models = linear_predictions(rows, {r: targets.take(p) for r, p in patients.items()}, COMPONENTS)
+        fitted[pattern] = standard | models
         for task, reason in missed.items():
             lost.setdefault(task, []).append(f"{pattern}: {reason}")
         parts += [pd.DataFrame({"patient_id": patients["test"], "inputs": pattern, "task": t, "output": o, "value": v["test"]}) for t, o, v in found]
-    if not able:
+    if not fitted:
         raise NotAvailable("fewer than 10 training patients have features")
-    return pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True), {task: "; ".join(reasons) for task, reasons in lost.items()}
+    facts = {"not_learnable": {task: "; ".join(reasons) for task, reasons in lost.items()}, "fitted": fitted}
+    return facts, pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
 
 
 def clinical_rows(clinical: pd.DataFrame, roles: dict[str, list[str]]) -> dict[str, np.ndarray]:
-    """Covariates as numbers: numeric columns with a missing flag, others one-hot; all fitted on training patients.
+    """Covariates as numbers: numeric columns as they are, others one-hot, each with a flag for what is missing.
+
+    Which of the two a column is, is a matter of the whole cohort (`acquire` has left numbers only in a column of numbers). What a missing value is
+    replaced by, and which levels there are, the training patients say: the median, or the share of each level, so that a patient
+    of whom nothing is known is an average one. A level that no training patient has is missing, not the first level.
 
     Raises
     ------
     NotAvailable
         The cohort has no covariate.
     """
-    names = [c for c in clinical.columns if c.startswith("covariate_")]
     table = clinical.set_index("patient_id")
     blocks: dict[str, list[np.ndarray]] = {role: [] for role in roles}
-    for name in names:
-        train = table.loc[roles["train"], name]
-        if train.notna().sum() == 0:
+    for name in (c for c in clinical.columns if c.startswith("covariate_")):
+        column = table[name]
+        train = column.loc[roles["train"]].dropna()
+        if train.empty:
             continue
-        numeric = pd.to_numeric(train, errors="coerce").notna().eq(train.notna()).all()
-        fill = pd.to_numeric(train, errors="coerce").median() if numeric else None
-        levels = [] if numeric else sorted(train.dropna().unique())[1:]
+        numbers = pd.to_numeric(column, errors="coerce")
+        if numbers.notna().eq(column.notna()).all():
+            coded = numbers.to_frame().astype(float)
+            fill = [coded.loc[train.index, name].median()]
+        else:
+            levels = sorted(train.unique())
+            if unseen := sorted(set(column.dropna()) - set(levels)):
+                log.warning("%s: %s of other patients stands in no training patient and counts as missing", name.removeprefix("covariate_"), unseen)
+            coded = pd.DataFrame({level: (column == level).astype(float) for level in levels}).where(column.isin(levels), np.nan)
+            coded = coded[levels[1:]]
+            fill = list(coded.loc[train.index].mean())
+            column = column.where(column.isin(levels))
         for role, ids in roles.items():
-            values = table.loc[ids, name]
-            if numeric:
-                numbers = pd.to_numeric(values, errors="coerce")
-                blocks[role] += [numbers.fillna(fill).to_numpy(float), numbers.isna().to_numpy(float)]
-            else:
-                blocks[role] += [(values == level).to_numpy(float) for level in levels] + [values.isna().to_numpy(float)]
+            known = coded.loc[ids].fillna(dict(zip(coded.columns, fill, strict=True)))
+            blocks[role] += [known.to_numpy(float), column.loc[ids].isna().to_numpy(float)[:, None]]
     if not blocks["train"]:
         raise NotAvailable("the cohort has no covariate (acquire.covariates)")
-    return {role: np.column_stack(b) if len(roles[role]) else np.zeros((0, len(b))) for role, b in blocks.items()}
+    return {role: np.hstack(b) for role, b in blocks.items()}
 
 
-def fit_clinical(clinical: pd.DataFrame, targets: Targets, roles: dict[str, list[str]]) -> tuple[dict, pd.DataFrame, dict[str, str]]:
+def fit_clinical(clinical: pd.DataFrame, targets: Targets, roles: dict[str, list[str]]) -> tuple[dict, pd.DataFrame]:
     """Ridge Cox and logistic regression on the clinical covariates.
 
     Returns
     -------
-    inner_predictions : dict
-        Of the inner patients, as arms save them.
+    facts : dict
+        ``not_learnable``, ``inner_predictions`` (of the inner patients, as arms save them), ``fitted``: see `linear_predictions`.
     predictions : DataFrame
-    lost : dict of str to str
-        See `linear_predictions`.
     """
-    rows = standardise(clinical_rows(clinical, roles))
+    rows, standard = standardise(clinical_rows(clinical, roles))
     varying = rows["train"].std(0) > 0
-    found, lost = linear_predictions({r: x[:, varying] for r, x in rows.items()}, {r: targets.take(p) for r, p in roles.items()}, (None,))
+    found, lost, models = linear_predictions({r: x[:, varying] for r, x in rows.items()}, {r: targets.take(p) for r, p in roles.items()}, (None,))
     if not found:
         raise NotAvailable("; ".join(dict.fromkeys(lost.values())) or "no task has events or classes among the training patients")
     inner: dict[str, list[np.ndarray]] = {}
@@ -237,7 +269,8 @@ def fit_clinical(clinical: pd.DataFrame, targets: Targets, roles: dict[str, list
         if not output.startswith("surv_"):
             inner.setdefault(task, []).append(values["inner"])
     table = [pd.DataFrame({"patient_id": roles["test"], "inputs": "clinical", "task": t, "output": o, "value": v["test"]}) for t, o, v in found]
-    return inner_predictions(roles["inner"], {t: np.column_stack(v) for t, v in inner.items()}), pd.concat(table, ignore_index=True), lost
+    said = inner_predictions(roles["inner"], {t: np.column_stack(v) for t, v in inner.items()})
+    return {"not_learnable": lost, "inner_predictions": said, "fitted": standard | models}, pd.concat(table, ignore_index=True)
 
 
 def canonical(x: np.ndarray, y: np.ndarray, components: int, ridge: float) -> tuple[np.ndarray, np.ndarray]:
@@ -274,13 +307,14 @@ def fit_cca(inputs: Inputs, roles: dict[str, list[str]]) -> dict:
     Returns
     -------
     dict
-        ``patients`` (test), ``wsi`` and ``rna`` unit vectors of the test pairs (there may be none), and the chosen grid point.
+        ``patients`` (test), ``wsi`` and ``rna`` unit vectors of the test pairs (there may be none), and ``fitted``: the chosen grid
+        point, centre, scale and projection of either side.
     """
     pairs = {role: inputs.has(ids, "both") for role, ids in roles.items()}
     if len(pairs["train"]) < 10:
         raise NotAvailable(f"{len(pairs['train'])} training patients have both a slide and RNA")
-    wsi = standardise({r: mean_rows(inputs, p) for r, p in pairs.items()})
-    rna = standardise({r: _stacked([inputs.profiles[i] for i in p]) for r, p in pairs.items()})
+    wsi, wsi_standard = standardise({r: mean_rows(inputs, p) for r, p in pairs.items()})
+    rna, rna_standard = standardise({r: _stacked([inputs.profiles[i] for i in p]) for r, p in pairs.items()})
     best = None
     for ridge in CCA_RIDGES:
         full = canonical(wsi["train"], rna["train"], max(CCA_COMPONENTS), ridge)
@@ -290,7 +324,9 @@ def fit_cca(inputs: Inputs, roles: dict[str, list[str]]) -> dict:
             if best is None or inner < best[0]:
                 best = (inner, a, b, {"components": components, "ridge": ridge})
     _, a, b, chosen = best
-    return {"patients": pairs["test"], "wsi": torch.from_numpy(_unit(wsi["test"] @ a)), "rna": torch.from_numpy(_unit(rna["test"] @ b)), **chosen}
+    # Copies: a tensor that is a view of the widest projection would be saved with all of it.
+    fitted = chosen | {"wsi": wsi_standard | {"projection": torch.tensor(a)}, "rna": rna_standard | {"projection": torch.tensor(b)}}
+    return {"patients": pairs["test"], "wsi": torch.from_numpy(_unit(wsi["test"] @ a)), "rna": torch.from_numpy(_unit(rna["test"] @ b)), "fitted": fitted}
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

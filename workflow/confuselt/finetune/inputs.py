@@ -1,10 +1,13 @@
 """What patients bring to an arm: slides, RNA profiles, and the masks that say which of them is used."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from confuselt.pack.bags import Bags
+from confuselt.model.encoders import fit_scaler
+from confuselt.pack.bags import Bags, widest
+from confuselt.rna.profiles import read_profiles
 
 
 @dataclass
@@ -53,3 +56,15 @@ def drop_modality(wsi: np.ndarray, rna: np.ndarray, rate: float, rng: np.random.
     hit = (rng.random(len(wsi)) < rate) & wsi & rna
     first = rng.random(len(wsi)) < 0.5
     return wsi & ~(hit & first), rna & ~(hit & ~first)
+
+
+def joined_inputs(store: Path, rna: Path, train: list[str], cfg: dict) -> tuple[Inputs, dict]:
+    """Tile and cells streams (tile alone where the cohort has no cells), scaled on training patients, and RNA; the state of the scaler."""
+    profiles = read_profiles(rna).of
+    bags = widest(store)
+    if bags.missing:
+        return Inputs(None, {}, profiles), {}
+    kinds = {s: cfg[f"pack.scaling_{s}"] for s in bags.streams}
+    scaler = fit_scaler(bags, train, kinds, np.random.default_rng([cfg["seed"], 3]))
+    bags.scale(scaler)
+    return Inputs(bags, bags.of_patients(bags.patient_ids), profiles), scaler.state()

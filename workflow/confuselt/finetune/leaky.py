@@ -53,7 +53,7 @@ def leaky_curves(rows: np.ndarray, folds: list[dict[str, np.ndarray]], days: np.
         raise NotAvailable("fewer than 10 training patients of a fold have a slide and a known outcome")
     if event.sum() == 0:
         raise NotAvailable(f"no events among {len(event)} patients")
-    shown = [components(standardise({r: rows[at] for r, at in f.items()})) for f in folds]
+    shown = [components(standardise({r: rows[at] for r, at in f.items()})[0]) for f in folds]
     tables = []
     for draw in progress(range(1, seeds + 1), "leaky chance"):
         order = np.random.default_rng([seed, draw, 31]).permutation(len(days))

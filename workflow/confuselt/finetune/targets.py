@@ -50,6 +50,11 @@ class Targets:
         survival, labels = ({t: v for t, v in of.items() if t in tasks} for of in (self.survival, self.labels))
         return Targets(self.patients, survival, labels, {t: self.classes[t] for t in labels}, {t: self.horizons[t] for t in survival})
 
+    def learnable(self, patients: list[str]) -> tuple["Targets", dict[str, str]]:
+        """The tasks that some patients can teach (outcomes of everybody), and why they cannot teach the others."""
+        lost = self.take(patients).not_learnable()
+        return self.only({*self.survival, *self.labels} - set(lost)), lost
+
     def not_learnable(self) -> dict[str, str]:
         """Tasks that these patients cannot teach (no event, fewer than two classes), with the reason.
 

@@ -37,6 +37,9 @@ def main(counts: Path, folds: Path, normalised: list[Output], normalisers: list[
             normaliser.write_text("{}")
             return
         fitted = fit_normaliser(adata[train].copy(), cfg)
+        # The inner part chooses epochs: a model has seen it too.
+        known = [p for role in ("train", "inner") for p in roles[role] if p in set(adata.obs_names)]
+        fitted.seen = sorted(fitted.profiles(adata[known]).values())
         lost = fitted.unusable(adata)
         for patient, reason in lost.items():
             log.warning("RNA of %s is not used in repeat %d, fold %d: %s", patient, repeat, fold, reason)
