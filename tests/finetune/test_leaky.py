@@ -107,12 +107,12 @@ def files(tmp_path):
     import h5py
 
     rng, ids = np.random.default_rng(0), [f"P{i:02d}" for i in range(60)]
-    pd.DataFrame({"slide_id": ids, "patient_id": ids, "status": "ok", "n": 1}).to_parquet(tmp_path / "tile.parquet")
+    pd.DataFrame({"slide_id": ids, "patient_id": ids, "status": "ok", "n": 1, "sha": ids}).to_parquet(tmp_path / "tile.parquet")
     with h5py.File(tmp_path / "tile.h5", "w") as file:
         file["features"], file["coords"], file["offsets"] = rng.normal(size=(60, 5)).astype(np.float32), np.zeros((60, 2), np.int32), np.arange(61)
         file["slide_id"] = np.array(ids, dtype=h5py.string_dtype())
         file.attrs.update(name="x", d=5, dtype="float32")
-    none = pd.DataFrame({"slide_id": pd.Series(dtype=str), "patient_id": pd.Series(dtype=str), "status": pd.Series(dtype=str), "n": pd.Series(dtype=int)})
+    none = pd.DataFrame({"slide_id": pd.Series(dtype=str), "patient_id": pd.Series(dtype=str), "status": pd.Series(dtype=str), "n": pd.Series(dtype=int), "sha": pd.Series(dtype=str)})
     none.to_parquet(tmp_path / "cells.parquet")
     with h5py.File(tmp_path / "cells.h5", "w") as file:
         file["features"], file["coords"], file["offsets"] = np.zeros((0, 0), np.float32), np.zeros((0, 2), np.int32), np.zeros(1, int)
