@@ -112,7 +112,15 @@ def files(tmp_path):
         file["features"], file["coords"], file["offsets"] = rng.normal(size=(60, 5)).astype(np.float32), np.zeros((60, 2), np.int32), np.arange(61)
         file["slide_id"] = np.array(ids, dtype=h5py.string_dtype())
         file.attrs.update(name="x", d=5, dtype="float32")
-    none = pd.DataFrame({"slide_id": pd.Series(dtype=str), "patient_id": pd.Series(dtype=str), "status": pd.Series(dtype=str), "n": pd.Series(dtype=int), "sha": pd.Series(dtype=str)})
+    none = pd.DataFrame(
+        {
+            "slide_id": pd.Series(dtype=str),
+            "patient_id": pd.Series(dtype=str),
+            "status": pd.Series(dtype=str),
+            "n": pd.Series(dtype=int),
+            "sha": pd.Series(dtype=str),
+        }
+    )
     none.to_parquet(tmp_path / "cells.parquet")
     with h5py.File(tmp_path / "cells.h5", "w") as file:
         file["features"], file["coords"], file["offsets"] = np.zeros((0, 0), np.float32), np.zeros((0, 2), np.int32), np.zeros(1, int)

@@ -288,6 +288,23 @@ def test_training_patients_are_served_out_of_fold_and_as_in_cross_validation(tin
     np.testing.assert_allclose(theirs.loc[ours.index], ours, atol=1e-6)
 
 
+def test_training_patients_under_another_name_are_served_out_of_fold(tiny, cohort, tmp_path):
+    """Known by the content of their slides and RNA: nobody is served by a model that saw it."""
+    for table in ("tile_features.parquet", "cell_features.parquet", "rna_counts.parquet"):
+        frame = pd.read_parquet(cohort / "acquire/simulated" / table)
+        frame["patient_id"] += "-01"
+        if "slide_id" in frame:
+            frame["slide_id"] += "-01"
+        frame.to_parquet(tmp_path / table)
+    files = {"tile": "tile_features.parquet", "cells": "cell_features.parquet", "rna": "rna_counts.parquet", "clinical": None}
+    config = {**TINY, "predict": {"name": "renamed", "data": str(tmp_path), "acquire": {"source": "local", **files}}}
+    snakemake(tiny, "predict", config=config)
+    table = pd.read_parquet(tiny / "results/experiments/tiny/predict/renamed/predictions.parquet")
+    folds = pd.read_parquet(tiny / "results/experiments/tiny/split/folds.parquet")
+    known = table[table["patient_id"].str.removesuffix("-01").isin(set(folds["patient_id"])) & (table["status"] == "ok")]
+    assert len(known) > 60 and known["out_of_fold"].all() and known["beyond_training"].max() < 0.3
+
+
 def test_another_recipe_or_missing_genes_is_an_error_that_names_both(tiny, predicted):
     done = snakemake(tiny, "predict", config={**TINY, "predict": {"name": "wide", "simulate": {"seed": 6, "tile_features": 14}}}, check=False)
     logs = "".join(p.read_text() for p in Path(tiny / "results/logs/predict").rglob("*wide*/**/*.log"))
