@@ -1,9 +1,22 @@
 """Who has what, why something is missing, and clocks that run in two units."""
 
+import json
+
+import h5py
 import numpy as np
 import pandas as pd
 
-from confuselt.evaluate.cohort_page import intersection_figure, left, one_clock, plain_reason, reason_counts, sites_figure
+from confuselt.evaluate.cohort_page import (
+    intersection_figure,
+    joined_by_number,
+    left,
+    odd_outcomes,
+    one_clock,
+    plain_reason,
+    reason_counts,
+    sites_figure,
+    unseen_levels,
+)
 
 PATIENTS = pd.DataFrame(
     {
@@ -58,3 +71,31 @@ def test_two_units_of_one_clock_are_noticed():
     assert "os is 30.44 times pfi" in said and "tasks.survival" in said
     assert one_clock(right.assign(pfi_days=right["pfi_days"] * rng.uniform(0.5, 2, 60)), ["os", "pfi"]) == []
     assert one_clock(right.assign(pfi_days=right["pfi_days"] / 30.44).head(5), ["os", "pfi"]) == []
+
+
+def test_a_level_that_no_training_patient_has_is_said():
+    clinical = pd.DataFrame(
+        {
+            "patient_id": list("ABCD"),
+            "covariate_stage": ["I", "II", "I", "IV"],
+            "covariate_age": ["50", "60", "70", None],
+            "covariate_sex": ["f", "m", "f", "m"],
+        }
+    )
+    roles = {0: {"A": "train", "B": "train", "C": "inner", "D": "test"}, 1: {"A": "test", "B": "inner", "C": "train", "D": "train"}}
+    folds = pd.DataFrame([{"repeat": 0, "fold": f, "patient_id": p, "role": r} for f, of in roles.items() for p, r in of.items()])
+    (said,) = unseen_levels(clinical, folds)
+    assert said.startswith("Covariate stage: 'II', 'IV' of 2 patients stands in no training patient of some fold")
+
+
+def test_endpoints_upside_down_and_streams_joined_by_number_are_said(tmp_path):
+    clinical = pd.DataFrame({"os_days": 5.0, "os_event": [1.0] * 19 + [0.0], "pfi_days": 5.0, "pfi_event": [1.0, 0.0] * 10})
+    (said,) = odd_outcomes(clinical, ["os", "pfi"])
+    assert "os: 19 of 20 patients have an event; if 1 means censored" in said
+    with h5py.File(tmp_path / "store.h5", "w") as file:
+        file.attrs.update(by_number=json.dumps(["a", "b"]), factors=json.dumps({"c": 0.25, "d": 0.5}))
+    number, unit = joined_by_number(tmp_path / "store.h5")
+    assert "Tiles and cells of 2 slides are joined by row number only" in number and "0.25 to 0.5 times those of the tiles in 2 slides" in unit
+    with h5py.File(tmp_path / "store.h5", "w") as file:
+        file.attrs.update(by_number="[]", factors="{}")
+    assert joined_by_number(tmp_path / "store.h5") == []

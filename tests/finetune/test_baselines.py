@@ -93,3 +93,28 @@ def test_what_was_fitted_is_kept_and_predicts_the_same(world, tmp_path):
     np.testing.assert_allclose(told("os", "surv_400"), np.exp(-hazard * np.exp(risk)))
     np.testing.assert_allclose(told("kind", "p_b"), expit(shown(logistic) @ logistic["coefficients"].numpy()[0] + logistic["intercept"].numpy()[0]), rtol=1e-6)
     assert cox["ridge"] in baselines.RIDGES and logistic["inverse"] in baselines.INVERSE and cox["components"] in baselines.COMPONENTS
+
+
+def covariates(**columns):
+    return pd.DataFrame({"patient_id": IDS, **{f"covariate_{k}": v for k, v in columns.items()}})
+
+
+def test_a_level_unseen_in_training_is_missing_and_a_missing_patient_is_an_average_one():
+    roles = {"train": IDS[:40], "inner": IDS[40:50], "test": IDS[50:]}
+    stage = [["I", "II", "III"][i % 3] for i in range(60)]
+    rows = baselines.clinical_rows(covariates(stage=stage[:50] + ["IV"] * 5 + [None] * 5), roles)
+    assert rows["train"].shape == (40, 3) and rows["train"][:, 2].sum() == 0
+    np.testing.assert_allclose(rows["test"], np.tile([*rows["train"][:, :2].mean(0), 1], (10, 1)))
+    standard, _ = baselines.standardise(rows)
+    np.testing.assert_allclose(standard["test"][:, :2], 0, atol=1e-12)
+
+
+def test_a_column_of_numbers_is_one_in_every_fold():
+    """One odd value that `acquire` made missing; whichever fold it trains in, age stays one column and its flag."""
+    age = [str(40 + i) for i in range(60)]
+    age[3] = None
+    for train in (IDS[:40], IDS[20:]):
+        rows = baselines.clinical_rows(covariates(age=age), {"train": train, "test": [p for p in IDS if p not in train]})
+        assert rows["train"].shape[1] == 2 and set(np.unique(rows["train"][:, 1])) <= {0, 1}
+    with pytest.raises(NotAvailable, match="no covariate"):
+        baselines.clinical_rows(covariates(age=None), {"train": IDS[:40], "test": IDS[40:]})

@@ -105,3 +105,8 @@ def read_table(path: Path, table: Table) -> pd.DataFrame:
     frame = pq.read_table(path).to_pandas()
     check_table(frame, table, f"(reading {path})")
     return frame
+
+
+def read_meta(path: Path) -> dict:
+    """What `write_table` was given as `meta`."""
+    return json.loads(pq.read_schema(path).metadata[b"meta"])

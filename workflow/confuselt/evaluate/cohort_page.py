@@ -1,13 +1,18 @@
 """The cohort at a glance: who has what, where they come from, what was left out and why."""
 
+import json
 import re
 from collections import Counter
 from itertools import combinations
+from pathlib import Path
 
+import h5py
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+
+from confuselt.acquire.outcomes import odd_events
 
 MOST = 14  # combinations that are drawn
 # Two endpoints whose times differ by one factor in this share of censored patients are one clock in two units.
@@ -127,4 +132,55 @@ def one_clock(clinical: pd.DataFrame, endpoints: list[str]) -> list[str]:
             said.append(
                 f"{a} and {b}: in {same:.0%} of the {len(both)} patients censored for both, {a} is {factor:.4g} times {b}. Check unit and factor in tasks.survival."
             )
+    return said
+
+
+def odd_outcomes(clinical: pd.DataFrame, endpoints: list[str]) -> list[str]:
+    """Warnings for endpoints in which nobody, or nearly everybody, has an event."""
+    return [said for e in endpoints if (said := odd_events(e, clinical[f"{e}_days"].to_numpy(float), clinical[f"{e}_event"].to_numpy(float)))]
+
+
+def unseen_levels(clinical: pd.DataFrame, folds: pd.DataFrame) -> list[str]:
+    """Warnings for levels of a covariate that no training patient of a fold has: they count as missing in the clinical baseline.
+
+    Parameters
+    ----------
+    clinical : DataFrame
+        ``acquire/clinical``.
+    folds : DataFrame
+        ``split/folds``.
+    """
+    said = []
+    for name in (c for c in clinical.columns if c.startswith("covariate_")):
+        column = clinical.set_index("patient_id")[name].dropna()
+        if pd.to_numeric(column, errors="coerce").notna().all():
+            continue
+        patients, levels = set(), set()
+        for _, fold in folds[folds["patient_id"].isin(column.index)].groupby(["repeat", "fold"]):
+            value = column.loc[fold["patient_id"]]
+            unseen = ~value.isin(set(value[(fold["role"] == "train").to_numpy()]))
+            patients, levels = patients | set(value.index[unseen]), levels | set(value[unseen])
+        if levels:
+            names = ", ".join(repr(level) for level in sorted(levels))
+            said.append(
+                f"Covariate {name.removeprefix('covariate_')}: {names} of {len(patients)} patients stands in no training patient of some fold; "
+                "the clinical baseline takes it as missing there."
+            )
+    return said
+
+
+def joined_by_number(store: Path) -> list[str]:
+    """A warning where tiles and cells are joined by nothing but the number of the row, and a line where their coordinates have other units."""
+    with h5py.File(store) as file:
+        slides, factors = json.loads(file.attrs["by_number"]), json.loads(file.attrs["factors"])
+    said = []
+    if slides:
+        said.append(
+            f"Tiles and cells of {len(slides)} slides are joined by row number only, because a bag of theirs states no coordinates (first {slides[0]}): "
+            "if the two were written in different orders, every result with cells is void."
+        )
+    if factors:
+        low, high = min(factors.values()), max(factors.values())
+        told = f"{low:.4g}" if high - low < 1e-3 * high else f"{low:.4g} to {high:.4g}"
+        said.append(f"Coordinates of cells are {told} times those of the tiles in {len(factors)} slides (µm against pixels); they were joined by place.")
     return said

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from confuselt.evaluate.answers import answers, cannot_answer, joint_model, without_pam50
 from confuselt.evaluate.calibration_figures import incidence_figure, net_benefit_figure, reliability_figure
-from confuselt.evaluate.cohort_page import intersection_figure, left, one_clock, reason_counts, sites_figure
+from confuselt.evaluate.cohort_page import intersection_figure, joined_by_number, left, odd_outcomes, one_clock, reason_counts, sites_figure, unseen_levels
 from confuselt.evaluate.figures import above_median, embedding, forest, kaplan_meier, pretraining_figure, retrieval_figure
 from confuselt.evaluate.plan import read_plan
 from confuselt.evaluate.site_figures import leaky_figure, site_figure
@@ -23,6 +23,7 @@ from confuselt.evaluate.sites import missing_outcomes
 from confuselt.evaluate.slides import attention, heatmaps, looked_for, tile_facts
 from confuselt.model.checkpoint import load_checkpoint
 from confuselt.pretrain.pairs import embed_pairs
+from confuselt.tables import read_meta
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 LOOKED_AT = "both-pretrained-cells"  # the arm whose calibration and cumulative incidence are drawn: the one checkpoint for every input pattern
@@ -83,7 +84,13 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         "folds": fold_table(tables, cfg),
         "exclusions": lost,
         "reasons": reason_counts(lost),
-        "clocks": one_clock(tables["clinical"], endpoints),
+        "warnings": [
+            *one_clock(tables["clinical"], endpoints),
+            *odd_outcomes(tables["clinical"], endpoints),
+            *unseen_levels(tables["clinical"], tables["folds"]),
+            *joined_by_number(sources.store),
+        ],
+        "codings": read_meta(sources.clinical).get("codings", {}),
         "main_metrics": main_metrics(tables["metrics"], _headline(cfg)),
         "unavailable": unavailable(tables["metrics"]),
         "comparisons": tables["comparisons"].to_dict("records"),

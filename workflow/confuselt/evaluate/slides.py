@@ -1,13 +1,11 @@
 """What the report shows of slides: how they were tiled, and where a model looks."""
 
-import json
 from pathlib import Path
 
 import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import torch
 from matplotlib.figure import Figure
 
@@ -15,6 +13,7 @@ from confuselt.finetune.arms import parse_arm
 from confuselt.finetune.member import load_member
 from confuselt.model.encoders import StreamScaler
 from confuselt.pack.bags import Bags
+from confuselt.tables import read_meta
 
 SHOWN = 4
 
@@ -90,7 +89,7 @@ def heatmaps(found: dict[str, tuple[np.ndarray, np.ndarray]], grids: Path) -> Fi
     for column, slide in enumerate(chosen):
         coords, weights = found[slide]
         picture = cv2.imread(str(grids / f"{slide}.png"))[..., ::-1]
-        geometry = json.loads(pq.read_schema(grids / f"{slide}.parquet").metadata[b"meta"])
+        geometry = read_meta(grids / f"{slide}.parquet")
         factor = picture.shape[1] / geometry["width"]
         heat = np.full(picture.shape[:2], np.nan)
         for (x, y), weight in zip(coords, weights, strict=True):
