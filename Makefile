@@ -19,10 +19,15 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
+# VERBOSE=1: Snakemake's own words instead of a bar per stage.
+DEMO := results/experiments/demo
+RUN_DEMO := $(RUN) snakemake all predict --cores $(CORES) --configfile config/demo.yaml
 demo: env
-	$(RUN) snakemake all predict --cores $(CORES) --configfile config/demo.yaml
-	@echo "report: results/experiments/demo/evaluate/report.html"
-	@echo "predictions for patients with slides only: results/experiments/demo/predict/demo-slides-only/predictions.parquet"
+	@if $(RUN_DEMO) -n 2>&1 | grep -q "Nothing to be done"; then echo "Nothing to be done: report $(DEMO)/evaluate/report.html"; else \
+		$(RUN_DEMO) $(if $(VERBOSE),,--logger stages) && $(BIN)/python -m confuselt.evaluate.told $(DEMO) && \
+		echo "predictions for patients with slides only: $(DEMO)/predict/demo-slides-only/predictions.parquet" && \
+		echo "next: xdg-open $(DEMO)/evaluate/report.html" && \
+		echo "      your own cohort: README.md, then snakemake -n --cores $(CORES) --configfile my.yaml"; fi
 
 test: env
 	$(RUN) python -m pytest -n $(CORES) --dist loadgroup -m "not full"

@@ -22,8 +22,8 @@ COMMON = {
 SMALL = {"patients": 200, "sites": 20}
 
 
-def run(folder: Path, config: dict, seed: int) -> dict:
-    """Run the workflow on one cohort; C and macro AUC of every arm, inner losses, planned contrasts. The folder is removed."""
+def chain(folder: Path, config: dict, seed: int) -> Path:
+    """Run the workflow on one cohort, up to its metrics; the folder with what `evaluate` wrote. A draw that was stopped goes on."""
     folder.mkdir(parents=True, exist_ok=True)
     config = json.loads(json.dumps(config)) | {"cohort": "draw", "experiment": "draw", "results": str(folder / "results")}
     config["simulate"]["seed"] = seed
@@ -31,6 +31,12 @@ def run(folder: Path, config: dict, seed: int) -> dict:
     evaluate = folder / "results/experiments/draw/evaluate"
     command = [str(Path(sys.executable).with_name("snakemake")), str(evaluate / "metrics.parquet"), "--cores", "2", "--quiet", "all", "--nolock"]
     subprocess.run([*command, "--configfile", str(folder / "config.json")], cwd=ROOT, check=True)
+    return evaluate
+
+
+def run(folder: Path, config: dict, seed: int) -> dict:
+    """C and macro AUC of every arm on one cohort, inner losses, planned contrasts. The folder is removed."""
+    evaluate = chain(folder, config, seed)
     metrics, comparisons = (pd.read_parquet(evaluate / f"{name}.parquet") for name in ("metrics", "comparisons"))
     whole = metrics[(metrics["fold"] == -1) & metrics["metric"].isin(["harrell_c", "auc_macro"]) & (metrics["status"] == "ok")]
     values = {f"{r.arm}|{r.inputs}|{r.task}": r.value for r in whole.itertuples()}

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import cheap
+import demo
 import full
 from cheap_tables import APART, coverage_table, false_table, power_table
 
@@ -69,12 +71,18 @@ class Study:
     table : callable
         Draws to (lines, whether the claim held).
     cheap : bool
+    how : module
+        Of a whole chain: its ``run`` says what of a finished run is kept.
+    chain : tuple of str
+        Scripts behind its numbers.
     """
 
     about: str
     draws: list[tuple[str, int, dict]]
     table: Callable[[list[dict]], tuple[list[str], bool]]
     cheap: bool
+    how: ModuleType = full
+    chain: tuple[str, ...] = CHAIN
 
 
 def _full(simulate: dict, folds: int) -> dict:
@@ -99,6 +107,14 @@ STUDIES = {
         [(name, s, _full({**full.SMALL, **keys}, 3)) for name, keys in NULLS.items() for s in (301, 302)],
         full.alarm_table,
         False,
+    ),
+    "demo": Study(
+        "what the demo promises to show, on cohorts of five seeds; config/demo.yaml from pixels on, 180 patients, 24 sites",
+        [("demo", s, demo.CONFIG) for s in range(1, 6)],
+        demo.table,
+        False,
+        demo,
+        (*CHAIN, *demo.CHAIN),
     ),
     "coverage": Study(
         "intervals of differences on cohorts with nothing to learn; cheap chain, 300 patients, 30 sites, 5 repeats of 5 folds",
@@ -140,7 +156,7 @@ def key_of(study: Study, config: dict, seed: int) -> str:
         return config_hash([code_hash(Path(cheap.__file__)), dotted(config, seed)])
     # With every default written out: an edited default is another config.
     whole = Config.model_validate(config).model_dump(mode="json", by_alias=True)
-    return config_hash([[code_hash(ROOT / f"workflow/scripts/{script}.py") for script in CHAIN], code_hash(Path(full.__file__)), whole])
+    return config_hash([[code_hash(ROOT / f"workflow/scripts/{script}.py") for script in study.chain], code_hash(Path(full.__file__)), whole])
 
 
 def _draw(name: str, level: str, seed: int, config: dict) -> dict:
@@ -149,7 +165,7 @@ def _draw(name: str, level: str, seed: int, config: dict) -> dict:
     kept, key = ROOT / "results/studies" / name / "draws" / f"{level.replace(' ', '-').replace(',', '')}-{seed}.json", key_of(study, config, seed)
     if kept.exists() and (found := json.loads(kept.read_text()))["key"] == key:
         return found
-    made = cheap.draw(dotted(config, seed)) if study.cheap else full.run(kept.parents[1] / f"run-{seed}", config, seed)
+    made = cheap.draw(dotted(config, seed)) if study.cheap else study.how.run(kept.parents[1] / f"run-{seed}", config, seed)
     draw = {"key": key, "level": level, "seed": seed, **made}
     kept.parent.mkdir(parents=True, exist_ok=True)
     partial = kept.with_suffix(".partial")

@@ -8,13 +8,14 @@ import pytest
 from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks/studies"))
+import demo
 import full
 import run
 from cheap_tables import APART, false_table, nulls, power_table
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("name", ["features", "null", "alarm", "coverage", "false-yes", "power"])
+@pytest.mark.parametrize("name", ["demo", "features", "null", "alarm", "coverage", "false-yes", "power"])
 def test_one_draw(name):
     done = subprocess.run([sys.executable, "benchmarks/studies/run.py", name, "--draws", "1", "--no-table"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
@@ -60,3 +61,28 @@ def test_draws_of_the_full_chain_are_made_anew_when_a_default_changes(monkeypatc
     real = run.Config
     monkeypatch.setattr(run, "Config", SimpleNamespace(model_validate=lambda given: real.model_validate({**given, "finetune": {"epochs": 1}})))
     assert run.key_of(study, config, seed) != before
+
+
+def drawn(**change):
+    """A draw of the demo in which all is as promised."""
+
+    def rows(control, *names, value=0.7):
+        found = [{"name": n, "colour": "both", "value": value, "low": 0.6, "high": 0.8, "chance": 0.5} for n in names]
+        return [*found, {"name": control, "colour": "control", "value": 0.5, "low": 0.4, "high": 0.6, "chance": 0.5}]
+
+    panels = [{"name": task, "rows": rows("outcomes permuted", "slides", "RNA", "both")} for task in ("os", "pfi", "pam50")]
+    panels.append({"name": "retrieval", "rows": rows("pairs shuffled", "slide → RNA", "RNA → slide", value=1.0)})
+    said = {"question": "modality", "task": "os", "verdict": "yes", "difference": 0.1, "p_holm": 0.01}
+    return {"seed": 1, "primary": "os", "panels": panels, "contrasts": [said], "against": []} | change
+
+
+def test_the_demo_promises_what_holds_in_four_of_five_draws():
+    assert all(demo.claims(drawn()))
+    weak = drawn()
+    weak["panels"][2]["rows"][0]["low"] = 0.49
+    weak["panels"][3]["rows"][0]["value"] = 0.9
+    weak["panels"][1]["rows"][-1]["low"] = 0.51
+    assert demo.claims(weak) == [False, False, True, True, False]
+    assert demo.claims(drawn(contrasts=[], panels=[])) == [False, False, False, False, False]
+    assert not demo.claims(drawn(against=["os: 'no' for a second modality, which must help"]))[3]
+    assert demo.table_of([drawn()] * 4 + [weak])[1] and not demo.table_of([drawn()] * 3 + [weak] * 2)[1]

@@ -1,4 +1,4 @@
-"""Progress of anything long: a bar on a terminal, log lines otherwise."""
+"""Progress of anything long: a bar on a terminal, log lines otherwise and in a job, which has a log."""
 
 import logging
 import sys
@@ -10,6 +10,13 @@ from tqdm import tqdm
 
 Item = TypeVar("Item")
 log = logging.getLogger(__name__)
+_bars = True
+
+
+def no_bars() -> None:
+    """From now on log lines only: a job shares the terminal with others."""
+    global _bars
+    _bars = False
 
 
 def progress(items: Iterable[Item], what: str, total: int | None = None, every: float = 20.0) -> Iterator[Item]:
@@ -23,9 +30,9 @@ def progress(items: Iterable[Item], what: str, total: int | None = None, every: 
     total : int, optional
         Number of items where `items` has no length.
     every : float
-        Seconds between two log lines when standard error is no terminal.
+        Seconds between two log lines.
     """
-    if sys.stderr.isatty():
+    if _bars and sys.stderr.isatty():
         yield from tqdm(items, desc=what, total=total)
         return
     total = total if total is not None else len(items)  # type: ignore[arg-type]

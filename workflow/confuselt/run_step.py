@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NewType
 
 from confuselt.code_hash import DECISIVE, code_hash
+from confuselt.progress import no_bars
 from confuselt.settings import load_config, settings
 from confuselt.stamp import config_hash, get_stamp, set_stamp, versions
 
@@ -112,6 +113,7 @@ def _log_to(path: str | None) -> None:
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if path:
         handlers = [logging.FileHandler(path, mode="w")]
+        no_bars()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=handlers, force=True)
     logging.captureWarnings(True)
     for noisy in ("fontTools", "matplotlib", "numba"):

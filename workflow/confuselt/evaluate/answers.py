@@ -1,15 +1,21 @@
 """The three answers in words, and what these data cannot answer."""
 
+import re
+
 import numpy as np
 import pandas as pd
 
+from confuselt.evaluate.intervals import useless
 from confuselt.evaluate.names import WITHOUT
+from confuselt.evaluate.planted import events
 
 QUESTIONS = {
     "modality": "Does a second modality help?",
     "pretraining": "Does contrastive pretraining help a slide-only model?",
     "cells": "Do cell-type-related features help?",
 }
+SMALL = "described, not compared: "  # how the reason of a contrast begins for which there are too few events
+ABSENT = " is not among the arms of this run"
 METRIC_WORDS = {"harrell_c": "C-index", "auc_macro": "macro AUC", "recall": "recall@k of pretraining"}
 
 
@@ -19,7 +25,8 @@ def answers(comparisons: pd.DataFrame, cfg: dict) -> list[dict]:
     Returns
     -------
     list of dict
-        ``question``, ``verdict`` (of the primary endpoint), ``lines`` (a sentence per task).
+        ``question``, ``verdict`` (of the primary endpoint), ``lines``: a sentence per task, but for those with too few events, of
+        which `too_small` tells once for all questions.
     """
     primary = comparisons[comparisons["family"] == "primary"]
     tasks = sorted(set(primary["task"]), key=lambda t: (t != cfg["evaluate.primary"], t))
@@ -29,24 +36,36 @@ def answers(comparisons: pd.DataFrame, cfg: dict) -> list[dict]:
         rows = [a.iloc[0] for a in asked if len(a)]
         told = bool(rows) and rows[0]["task"] == cfg["evaluate.primary"] and rows[0]["status"] == "ok"
         verdict = rows[0]["verdict"] if told else "not compared"
-        found.append({"question": words, "verdict": verdict, "lines": [_sentence(r) for r in rows] or ["No task was available."]})
+        lines = [_sentence(r) for r in rows if r["status"] == "ok"] + _why_not([r for r in rows if r["status"] != "ok" and not r["reason"].startswith(SMALL)])
+        found.append({"question": words, "verdict": verdict, "lines": lines or ["No task has enough events." if rows else "No task was available."]})
     return found
+
+
+def _why_not(rows: list[pd.Series]) -> list[str]:
+    """A sentence per reason for tasks that were not compared."""
+    tasks: dict[str, list[str]] = {}
+    for row in rows:
+        tasks.setdefault(f"not compared ({row['arm_a']} against {row['arm_b']}): {row['reason']}.", []).append(row["task"])
+    return [f"{', '.join(names)}: {said}" for said, names in tasks.items()]
 
 
 def _sentence(row: pd.Series) -> str:
     sides = f"{row['arm_a']} against {row['arm_b']}"
-    if row["status"] != "ok":
-        return f"{row['task']}: not compared ({sides}): {_why(row['reason'])}."
     metric = METRIC_WORDS[row["metric"]]
-    events = f", {int(row['events'])} events" if row["events"] else ""
+    counted = f", {int(row['events'])} events" if row["events"] else ""
+    interval = (
+        "no interval: it would hold every difference there can be"
+        if useless(row["low"], row["high"])
+        else f"95 % interval {row['low']:+.3f} to {row['high']:+.3f}"
+    )
     said = {
         "yes": "yes, it helps",
         "no": "no, any difference is smaller than the margin",
         "cannot tell": ("cannot tell; the interval lies below 0, so it may do harm" if row["high"] < 0 else "cannot tell")
         + f"; {_missed(row['detectable'])}"
-        + (f", and {row['events_needed']:.0f} events would be needed to see 0.03" if np.isfinite(row["events_needed"]) else ""),
+        + (f"; to see 0.03 it {events(row)}" if np.isfinite(row["events_needed"]) else ""),
     }[row["verdict"]]
-    return f"{row['task']} ({metric}): {sides} differs by {row['difference']:+.3f} (95 % interval {row['low']:+.3f} to {row['high']:+.3f}, {int(row['n'])} patients{events}): {said}."
+    return f"{row['task']} ({metric}): {sides} differs by {row['difference']:+.3f} ({interval}, {int(row['n'])} patients{counted}): {said}."
 
 
 def _missed(detectable: float) -> str:
@@ -55,22 +74,40 @@ def _missed(detectable: float) -> str:
 
 
 def joint_model(comparisons: pd.DataFrame) -> list[str]:
-    """Is the one checkpoint for every input pattern as good as arms trained for one modality: a sentence per task and modality."""
+    """Is the one checkpoint for every input pattern as good as arms trained for one modality: a sentence per task and modality that could be compared."""
     said = {"yes": "non-inferior", "no": "inferior", "cannot tell": "cannot tell"}
-    lines = []
-    for row in comparisons[comparisons["question"] == "single-input"].to_dict("records"):
-        sides = f"{row['task']}: {row['arm_a']} with {row['inputs_a']} alone against {row['arm_b']}"
-        lines.append(f"{sides}: {_numbers(row)}" + (f": {said[row['verdict']]}." if row["status"] == "ok" else "."))
-    return lines
+    rows = comparisons[(comparisons["question"] == "single-input") & (comparisons["status"] == "ok")]
+    return [f"{r['task']}: {r['arm_a']} with {r['inputs_a']} alone against {r['arm_b']}: {_numbers(r)}: {said[r['verdict']]}." for r in rows.to_dict("records")]
 
 
 def _numbers(row: dict) -> str:
-    """Difference with its interval, or why there is none."""
-    return f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})" if row["status"] == "ok" else f"not compared, {_why(row['reason'])}"
+    """Difference with its interval, where that says something."""
+    return f"{row['difference']:+.3f}" + ("" if useless(row["low"], row["high"]) else f" ({row['low']:+.3f} to {row['high']:+.3f})")
 
 
-def _why(reason: str) -> str:
-    return reason.removeprefix("described, not compared: ")
+def not_compared(comparisons: pd.DataFrame) -> list[str]:
+    """Why contrasts were not made: a sentence per reason, not one per contrast."""
+    rows = comparisons[comparisons["status"] != "ok"]
+    reasons = rows["reason"].astype(str)  # of no row at all it may be a column of numbers
+    small, absent = reasons.str.startswith(SMALL), reasons.str.contains(ABSENT, regex=False)
+    said = too_small(comparisons)
+    if absent.any():
+        arms = sorted({part.removesuffix(ABSENT) for r in reasons[absent] for part in r.split("; ") if part.endswith(ABSENT)})
+        said.append(f"{int(absent.sum())} contrasts with arms that this run does not train ({', '.join(arms)}) are left out.")
+    for reason, part in rows[~small & ~absent].groupby("reason", sort=True):
+        said.append(f"{', '.join(sorted(set(part['task'])))}: {len(part)} contrasts are not available: {reason}.")
+    return said
+
+
+def too_small(comparisons: pd.DataFrame) -> list[str]:
+    """Endpoints with too few events to compare anything, in one sentence."""
+    rows = comparisons[(comparisons["status"] != "ok") & comparisons["reason"].astype(str).str.startswith(SMALL)]
+    if rows.empty:
+        return []
+    needed = re.search(r"(\d+) needed", rows.iloc[0]["reason"]).group(1)
+    counted = {t: sorted(set(part["events"].astype(int))) for t, part in rows.groupby("task", sort=True)}
+    each = ", ".join(f"{t} ({n[0]}{f' to {n[-1]}' if len(n) > 1 else ''} events)" for t, n in counted.items())
+    return [f"Too few events to compare anything on {each}: {needed} are needed (evaluate.min_events), so they are described, not compared."]
 
 
 def without_pam50(comparisons: pd.DataFrame, dropped: list[dict[str, int]]) -> list[str]:
@@ -90,7 +127,7 @@ def without_pam50(comparisons: pd.DataFrame, dropped: list[dict[str, int]]) -> l
     ]
     rows = comparisons[(comparisons["task"] == "pam50") & (comparisons["question"] == "pretraining")]
     for a, b in ((WITHOUT, "wsi-scratch-cells"), ("wsi-pretrained-cells", WITHOUT)):
-        for row in rows[(rows["arm_a"] == a) & (rows["arm_b"] == b)].to_dict("records"):
+        for row in rows[(rows["arm_a"] == a) & (rows["arm_b"] == b) & (rows["status"] == "ok")].to_dict("records"):
             lines.append(f"{a} against {b}: {_numbers(row)}.")
     return lines
 

@@ -85,3 +85,8 @@ def widest(intervals: list[Interval | None]) -> Interval:
         return Interval("none", np.nan, np.nan, np.nan, np.nan, np.nan)
     wide = max(found, key=lambda i: i.high - i.low)
     return Interval(wide.method, wide.low, wide.high, *(max(getattr(i, name) for i in found) for name in ("error", "p", "detectable")))
+
+
+def useless(low: float, high: float) -> bool:
+    """Whether an interval says nothing: not finite, or as wide as everything that C, AUC or recall can be."""
+    return not (np.isfinite(low) and np.isfinite(high)) or high - low >= 1

@@ -13,11 +13,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from confuselt.evaluate.answers import answers, cannot_answer, joint_model, without_pam50
+from confuselt.evaluate.answers import answers, cannot_answer, joint_model, not_compared, too_small, without_pam50
 from confuselt.evaluate.calibration_figures import incidence_figure, net_benefit_figure, reliability_figure
 from confuselt.evaluate.cohort_page import intersection_figure, joined_by_number, left, odd_outcomes, one_clock, reason_counts, sites_figure, unseen_levels
 from confuselt.evaluate.figures import above_median, embedding, forest, kaplan_meier, pretraining_figure, retrieval_figure
+from confuselt.evaluate.found import found_figure, in_words, panels, shown_arms
+from confuselt.evaluate.intervals import useless
 from confuselt.evaluate.plan import read_plan
+from confuselt.evaluate.planted import against, needed, planted, sentence
 from confuselt.evaluate.site_figures import leaky_figure, site_figure
 from confuselt.evaluate.sites import missing_outcomes
 from confuselt.evaluate.slides import attention, heatmaps, looked_for, tile_facts
@@ -64,13 +67,18 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
     tables["patients"] = left(tables["patients"], slide_owners(sources.store), pd.read_parquet(sources.rna_index))
     models = {m["arm"]: m for m in (load_checkpoint(p) for p in sources.arm_models) if m["status"] == "ok"}
     widest, endpoints = bag_sizes(sources.store), [t["name"] for t in cfg["tasks.survival"]]
-    figures = _figures(sources, tables, models, cfg)
+    shown = panels(tables["metrics"], tables["retrieval"], _headline(cfg), cfg["evaluate.plan"])
+    figures = _named("found", found_figure(shown)) | _figures(sources, tables, models, cfg)
     lost = list(exclusions(sources))
     context = {
         "cfg": cfg,
         # A cohort may have labels and no endpoint.
         "primary": cfg["evaluate.primary"] if cfg["evaluate.primary"] in endpoints else None,
+        "found": [in_words(panel) for panel in shown],
+        "shown_arms": shown_arms(shown),
+        "planted": planted_facts(tables["comparisons"], sources.grids is not None, cfg) if cfg["acquire.source"] == "simulate" else None,
         "answers": answers(tables["comparisons"], cfg),
+        "too_small": too_small(tables["comparisons"]),
         "cannot": cannot_answer(tables, widest, cfg),
         "figures": {name: _data_uri(figure) for name, figure in figures.items()},
         "plan": plan_facts(sources.plan, models),
@@ -93,7 +101,8 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         "codings": read_meta(sources.clinical).get("codings", {}),
         "main_metrics": main_metrics(tables["metrics"], _headline(cfg)),
         "unavailable": unavailable(tables["metrics"]),
-        "comparisons": tables["comparisons"].to_dict("records"),
+        "comparisons": tables["comparisons"][tables["comparisons"]["status"] == "ok"].to_dict("records"),
+        "not_compared": not_compared(tables["comparisons"]),
         "retrieval": retrieval_summary(tables["retrieval"]),
         "bags": widest,
         "looked_for": looked_for(models["wsi-pretrained-cells"], 0) if "attention" in figures else None,
@@ -103,6 +112,7 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         loader=jinja2.FileSystemLoader(TEMPLATE.parent), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["num"] = _number
+    environment.globals["interval"] = _interval
     return environment.get_template(TEMPLATE.name).render(context), figures
 
 
@@ -137,6 +147,16 @@ def _figures(sources: Sources, tables: dict[str, pd.DataFrame], models: dict[str
         looked = attention("wsi-pretrained-cells", models["wsi-pretrained-cells"], 0, sources.store, _first_test(tables))
         figures |= _named("attention", heatmaps(looked, sources.grids.parent))
     return figures
+
+
+def planted_facts(comparisons: pd.DataFrame, slides: bool, cfg: dict) -> dict[str, object]:
+    """Sentences on what was planted, what open questions would need, and the answers that contradict it."""
+    truth = planted(slides, cfg)
+    return {
+        "said": sentence(truth, cfg["simulate.effect"]),
+        "needed": needed(comparisons, cfg["evaluate.primary"]),
+        "against": against(truth, comparisons),
+    }
 
 
 def plan_facts(plan: Path, models: dict[str, dict]) -> dict:
@@ -193,6 +213,13 @@ def _number(value: object, digits: int = 3) -> str:
     if value is None or (isinstance(value, float) and not np.isfinite(value)) or value is pd.NA:
         return "–"
     return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+
+
+def _interval(low: float, high: float, bounded: bool = True) -> str:
+    """An interval as the tables show it; a dash where it says nothing (of C, AUC or recall: where it holds all that they can be)."""
+    if useless(low, high) if bounded else not (np.isfinite(low) and np.isfinite(high)):
+        return "–"
+    return f"[{low:.3f}, {high:.3f}]"
 
 
 def _data_uri(figure: Figure) -> str:
