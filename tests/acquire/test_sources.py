@@ -1,9 +1,11 @@
 """What is wrong with a cohort's files is said before any job, by key, with the closest name."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
-from confuselt.acquire.sources import absent_files, cells_warning, check_sources
+from confuselt.acquire.sources import absent_files, cells_warning, check_sources, existing_files
 from confuselt.config.validate import validate
 
 COLUMNS = {"patient_id": "P1", "site": "S", "age": 50, "stage": "I", "months": 3, "dead": 1, "subtype": "A"}
@@ -100,3 +102,23 @@ def test_planned_contrasts_of_cells_without_cells_are_told_before_the_first_run(
     assert cells_warning(validate({**raw, "evaluate": {"plan": {"contrasts": plan}}})) is None
     for given in ({"cells": "cells.csv"}, {"slides": "slides.csv"}):
         assert cells_warning(validate({**raw, "acquire": {**raw["acquire"], **given}})) is None
+
+
+def test_a_table_of_ones_own_beside_slides_of_gdc_is_found_on_the_first_run(tmp_path, monkeypatch):
+    """The folder that GDC's files will go to is not there yet: the way back out of it is not walked on disk."""
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame({k: [v] for k, v in COLUMNS.items()}).to_csv(tmp_path / "mine.csv", index=False)
+    acquire = {"source": "gdc", "clinical": "mine.csv", "gdc": {"outcomes": None}}
+    raw = {"cohort": "c", "data": ".", "results": "out", "tasks": TASKS, "acquire": acquire, "embed": {"encoder": "efficientnet-lite0"}}
+    config = validate({**raw, "cells": {"method": "classical"}, "evaluate": {"primary": "os"}})
+    check_sources(config, "c")
+    assert existing_files(config.for_cohort("c"))["clinical"] == Path("mine.csv") and not (tmp_path / "out").exists()
+    with pytest.raises(ValueError, match="others.csv is absent"):
+        check_sources(validate({**raw, "cells": {"method": "classical"}, "evaluate": {"primary": "os"}, "acquire": {**acquire, "clinical": "others.csv"}}), "c")
+
+
+@pytest.mark.parametrize("key", ["rna", "tile", "cells"])
+def test_an_outcome_among_features_stops_the_run_before_any_job(tmp_path, key):
+    pd.DataFrame({"patient_id": ["P1"], "A": [1.0], "months": [3.0]}).to_csv(tmp_path / "leak.csv", index=False)
+    with pytest.raises(ValueError, match=f"acquire.{key}: .*leak.csv has columns that would be learnt from(.|\n)*'months' is a column of the clinical table"):
+        check(tmp_path, acquire={key: "leak.csv"})
