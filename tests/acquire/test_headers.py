@@ -22,7 +22,7 @@ def files(folder, **tables):
     "name",
     [
         "os_days", "OS.time", "OS_MONTHS", "PFI", "dss_event", "event", "Time", "vital_status", "days_to_death", "days_to_last_follow_up", "Overall Survival (Months)",
-        "age", "age_at_diagnosis", "index", "rownames", "censorship", "os_cens", "status", "deceased", "relapse", "followup", "Survival months",
+        "age", "age_at_diagnosis", "index", "rownames", "censorship", "os_cens", "status", "deceased", "relapse", "followup", "Survival months", "event_os", "Days to PFS", "surv_time",
     ],
 )  # fmt: skip
 def test_a_time_an_event_an_age_or_an_index_stops_the_run(tmp_path, stream, name):

@@ -55,6 +55,8 @@ def test_a_comma_in_quotes_is_part_of_a_name_and_of_a_value(tmp_path):
         ("patient_id,a\nP1,1,2\nP2,3\n", "t.csv: row 2 has 2 cells, the header has 3"),
         ("patient_id,a\nP1,1\nP2,3,4\n", "t.csv: row 2 has 3 cells, the header has 2"),
         ('patient_id,a\nP1,"1\nP2,3\n', "t.csv: line 3 cannot be read .*quote"),
+        ("patient_id;a\nP1;1\n", "separated by semicolons, wanted is commas"),
+        ("patient_id\ta\nP1\t1\n", "separated by tabs, wanted is commas"),
         ("", "the file has no row"),
         ("\n \n", "the file has no row"),
         ("patient_id,a\nP1,\0\n", "t.csv"),

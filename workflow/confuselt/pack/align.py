@@ -66,6 +66,11 @@ def align(tile: np.ndarray, cells: np.ndarray) -> Alignment:
         rounding = 1 + 1.5 / factor  # of whole coordinates on both sides, cut or rounded
         if distance.max() <= min(rounding, NEAR * _gap(cKDTree(tile))) and len(np.unique(found)) == len(tile):
             return Alignment(found.astype(np.int64), factor)
+    shift = _shift(tile[order], cells[there])
+    if shift is not None:
+        raise Unusable(
+            f"cells lie {shift[0]:+d}, {shift[1]:+d} beside the tiles everywhere; state the same corner of a tile in both bags, if it is the same tile"
+        )
     shared = len({*map(tuple, tile.tolist())} & {*map(tuple, cells.tolist())})
     raise Unusable(f"{shared} of {len(tile)} tiles have a row of cells at their place (x, y), and no change of unit makes the others fit")
 
@@ -73,6 +78,12 @@ def align(tile: np.ndarray, cells: np.ndarray) -> Alignment:
 def _states_places(coords: np.ndarray) -> bool:
     """Whether rows have places of their own; bags without coordinates hold zeros."""
     return bool(len(coords)) and (bool(coords[0].any()) if len(coords) == 1 else bool((coords != coords[0]).any()))
+
+
+def _shift(tile: np.ndarray, cells: np.ndarray) -> np.ndarray | None:
+    """The one offset between two sorted lists of places; None where there is none."""
+    offsets = np.unique(cells - tile, axis=0)
+    return offsets[0] if len(offsets) == 1 else None
 
 
 def _unit(tile: np.ndarray, cells: np.ndarray) -> float:

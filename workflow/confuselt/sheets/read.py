@@ -21,6 +21,7 @@ from confuselt.sheets.words import INVISIBLE, number, said, written
 SUFFIXES = (".parquet", ".csv", ".tsv", ".txt")
 # Names that pandas and pyarrow give to a column that has none.
 UNNAMED = ("Unnamed: ", "__index_level_")
+OTHERS = {";": "semicolons", "\t": "tabs", ",": "commas", "|": "bars"}
 FEWEST_ROWS = 10  # under which a count upwards may be chance
 
 
@@ -166,6 +167,11 @@ class _Text:
         # R's write.table gives no name to the column of row names.
         self._shift = first is not None and len(first) == len(top) + 1 and all(cell.strip() for cell in top)
         self.header = _named([""] * self._shift + top)
+        if len(top) == 1 and (other := next((mark for mark in OTHERS if mark in top[0] and mark != self._separator), None)):
+            raise ValueError(
+                f"{path}: the header '{top[0][:60]}' is one name; the cells seem to be separated by {OTHERS[other]}, wanted is {OTHERS[self._separator]} "
+                f"({'.csv' if self._separator == ',' else '.tsv, .txt'}): save it so, or give the file another ending"
+            )
 
     def rows(self) -> Iterator[list[str]]:
         """Rows under the header in file order; blank ones are passed over."""
