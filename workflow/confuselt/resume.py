@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from confuselt.content import content_hash
+from confuselt.content import content_key
 from confuselt.stamp import config_hash, get_stamp
 from confuselt.written import written
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 def fold_key(files: list[Path], cfg: dict) -> str:
     """What a kept fold depends on: files by content, config, code."""
-    facts = [content_hash(f) for f in files] + [config_hash(dict(cfg)), get_stamp().get("code", "")]
+    facts = [content_key(f) for f in files] + [config_hash(dict(cfg)), get_stamp().get("code", "")]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
