@@ -4,8 +4,6 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from lifelines import CoxPHFitter
-from lifelines.exceptions import ConvergenceError
 
 from confuselt.evaluate.calibration import followed, net_benefit
 from confuselt.evaluate.comparisons import Contrast, difference, natural_inputs
@@ -35,6 +33,10 @@ def likelihood_ratio(clinical: np.ndarray, arm: np.ndarray, days: np.ndarray, ev
     """
     if event.sum() == 0 or len(set(clinical)) < 2 or len(set(arm)) < 2:
         return np.nan, "no events, or a score that is the same for everyone"
+    # Only here: its import takes 5 s, and a run that joins no arm to the clinical score does without.
+    from lifelines import CoxPHFitter
+    from lifelines.exceptions import ConvergenceError
+
     frame = pd.DataFrame({"clinical": clinical, "arm": arm, "days": days, "event": event, "fold": strata})
     fits = []
     with warnings.catch_warnings():

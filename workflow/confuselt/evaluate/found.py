@@ -83,7 +83,7 @@ def found_figure(shown: list[dict]) -> Figure | None:
     if not shown:
         return None
     places = [[*NAMES.values(), PERMUTED_NAME] if p["name"] != "retrieval" else [r["name"] for r in p["rows"]] for p in shown]
-    figure, axes = plt.subplots(1, len(shown), figsize=(1.4 + 2.1 * len(shown), 2.1), squeeze=False)
+    figure, axes = plt.subplots(1, len(shown), figsize=(1.8 + 2.1 * len(shown), 2.1), squeeze=False, layout="constrained")
     for i, (axis, panel, names) in enumerate(zip(axes[0], shown, places, strict=True)):
         for row in panel["rows"]:
             y, colour = names.index(row["name"]), COLOURS[row["colour"]]
@@ -94,9 +94,8 @@ def found_figure(shown: list[dict]) -> Figure | None:
             axis.text(1.02, y, f"{row['value']:.2f}", va="center", fontsize=8, color="#1c2530", transform=axis.get_yaxis_transform())
         # Tasks have the same rows: named once.
         axis.set_yticks(range(len(names)), names if i == 0 or panel["name"] == "retrieval" else [])
-        axis.set(xlim=(0, 1), ylim=(max(map(len, places)) - 0.5, -0.5))
+        axis.set(xlim=(0, 1), xticks=(0, 0.5, 1), ylim=(max(map(len, places)) - 0.5, -0.5))
         axis.set_title(panel["title"], fontsize=9, loc="left")
-    figure.tight_layout(w_pad=1.5)
     return figure
 
 
