@@ -6,6 +6,7 @@ from typing import Any
 import requests
 
 from confuselt.acquire.http import Client, Exhausted, Patience, Refused, check_status
+from confuselt.acquire.manifest import record_id
 from confuselt.sheets.read import closest
 
 log = logging.getLogger(__name__)
@@ -43,8 +44,8 @@ class Gdc:
         """Data release that the server states, ``""`` where it states none."""
         return str(self._json("GET", "status", None).get("data_release", ""))
 
-    def files(self, project: str, kind: dict[str, str]) -> list[dict]:
-        """Every open file of a project of one kind (`SLIDES`, `COUNTS`), sorted by id.
+    def files(self, project: str, kind: dict[str, str]) -> list:
+        """Every open file of a project of one kind (`SLIDES`, `COUNTS`), sorted by id, as the server lists it: what a record holds is judged by `manifest`.
 
         Raises
         ------
@@ -52,22 +53,26 @@ class Gdc:
             The answer is no such answer, or changed between its pages.
         """
         query = self.query(project, kind)
-        found: dict[str, dict] = {}
+        found = self._pages(query)
+        # A file on two pages: the server lists it twice, or the list moved between them. The first it does again.
+        if len(set(map(record_id, found))) < len(found) and repr(found) != repr(self._pages(query)):
+            raise ValueError(f"{self._url}/files: a file is on two pages, and on others when asked again; the list changed meanwhile: ask again")
+        log.info("%s: %d files with %s", project, len(found), kind)
+        return sorted(found, key=record_id)
+
+    def _pages(self, query: dict) -> list:
+        found: list = []
         total = None
         while total is None or len(found) < total:
             data = self._json("POST", "files", {**query, "from": len(found)})["data"]
-            hits, stated, before = data["hits"], data["pagination"].get("total"), len(found)
+            hits, stated = data["hits"], data["pagination"].get("total")
             if not str(stated).isdecimal():
                 raise ValueError(f"{self._url}/files: pagination.total is {stated!r}, no number")
             total = int(stated) if total is None else total
-            for hit in hits:
-                if not (key := hit.get("file_id") or hit.get("id")):
-                    raise ValueError(f"{self._url}/files: a file without file_id: {str(hit)[:200]}")
-                found[str(key)] = hit
-            if int(stated) != total or len(found) != before + len(hits) or (not hits and len(found) < total):
-                raise ValueError(f"{self._url}/files: {len(found)} different files on pages that state {total}; the list changed meanwhile: ask again")
-        log.info("%s: %d files with %s", project, len(found), kind)
-        return [found[key] for key in sorted(found)]
+            found += hits
+            if int(stated) != total or len(found) > total or (not hits and len(found) < total):
+                raise ValueError(f"{self._url}/files: {len(found)} files on pages that state {total}; the list changed meanwhile: ask again")
+        return found
 
     @staticmethod
     def query(project: str, kind: dict[str, str]) -> dict[str, Any]:
@@ -89,7 +94,7 @@ class Gdc:
                     with self._client.open(method, url, {"Accept": "application/json"}, body) as response:
                         if not check_status(response, patience):
                             continue
-                        answer = response.json()
+                        answer = response.json(parse_int=_whole)
                 except requests.JSONDecodeError:
                     raise ValueError(f"{url}: the answer is no JSON; is acquire.gdc.url the API's address?") from None
                 except requests.RequestException as fault:
@@ -100,6 +105,11 @@ class Gdc:
             raise ValueError(f"{url}: {fault}") from None
         except Exhausted as fault:
             raise ValueError(f"{url}: {fault}; can this machine reach it (a login node, a proxy in HTTPS_PROXY)? Otherwise try again later") from None
+
+
+def _whole(digits: str) -> int | float:
+    """Python takes no number of more than 4,300 digits: that of one record would be the fault of all."""
+    return int(digits) if len(digits) < 100 else float(digits)
 
 
 def _checked(answer: Any, path: str, url: str) -> dict:

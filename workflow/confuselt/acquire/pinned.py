@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from confuselt.acquire.excluded import OK
+from confuselt.acquire.excluded import EXCLUDED, OK
 from confuselt.acquire.limit import first_patients
-from confuselt.acquire.manifest import SAFE
+from confuselt.acquire.manifest import fault_of
 from confuselt.config.root import Config
 from confuselt.sheets.read import read_sheet
 
@@ -80,13 +80,13 @@ def _checked(config: Config, cohort: str) -> list[dict]:
                 "or pin anew with `snakemake cohort --forcerun pin_cohort`"
             )
     rows = [row for row in rows if row["what"] not in wanted or wanted[row["what"]] is not None]
+    # Of a manifest that was pinned by other rules, or edited: what is wrong with one row is that row's.
+    rows = [{**row, "status": EXCLUDED, "reason": reason} if row["status"] == OK and (reason := fault_of(row)) else row for row in rows]
     for row in rows:
         if row["what"] in wanted and row["status"] != OK:
             raise ValueError(
                 f"{path}: {row['reason']}. Pin anew with `snakemake cohort --forcerun pin_cohort`, or set acquire.gdc.{row['what']} to null to go on without"
             )
-        if row["status"] == OK and not (SAFE.fullmatch(row["file_id"]) and SAFE.fullmatch(row["slide_id"] or "x") and SAFE.fullmatch(row["file_name"])):
-            raise ValueError(f"{path}: file {row['file_id']!r} has names that are no plain names; pin anew with `snakemake cohort --forcerun pin_cohort`")
     return rows
 
 

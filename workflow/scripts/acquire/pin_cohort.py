@@ -8,7 +8,7 @@ import pandas as pd
 
 from confuselt.acquire.gdc import COUNTS, SLIDES, Gdc
 from confuselt.acquire.http import Client, read_token
-from confuselt.acquire.manifest import rna_rows, slide_rows
+from confuselt.acquire.manifest import rna_rows, slide_rows, unique_ids
 from confuselt.acquire.pin import pin_table
 from confuselt.acquire.schema import MANIFEST
 from confuselt.run_step import Output, run_step
@@ -25,7 +25,7 @@ def main(manifest: Output, cfg: dict, url: str, token_file: str = "", attempts: 
     if all(frame.empty for frame in frames):
         raise ValueError(f"{url} has no open slides and no open counts of project '{project}'{gdc.projects_like(project)} (acquire.gdc.project)")
     pins = [pin_table(what, cfg[f"acquire.gdc.{what}"], cfg.get(f"acquire.gdc.{what}_md5"), url, client, attempts) for what in ("outcomes", "subtypes")]
-    table = pd.concat([*frames, pd.DataFrame([p for p in pins if p], columns=frames[0].columns)], ignore_index=True)
+    table = unique_ids(pd.concat([pd.DataFrame([p for p in pins if p], columns=frames[0].columns), *frames], ignore_index=True))
     queries = {"slides": gdc.query(project, SLIDES), "rna": gdc.query(project, COUNTS)}
     chosen = {key: cfg[f"acquire.gdc.{key}"] for key in ("sample_types", "outcomes", "subtypes")}
     about = {"project": project, **chosen, "url": url, "release": gdc.release(), "date": time.strftime("%Y-%m-%d", time.gmtime()), "query": queries}
