@@ -8,11 +8,12 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 
 import pytest
 from conftest import ROOT
 from snakemake_interface_logger_plugins.common import LogEvent
-from snakemake_logger_plugin_stages import LogHandler, stage_of
+from snakemake_logger_plugin_stages import LogHandler, Stages, stage_of
 
 from confuselt.evaluate.comparisons import comparisons_table
 from confuselt.evaluate.plan import write_plan
@@ -61,6 +62,16 @@ def test_on_a_terminal_a_bar_per_stage_with_time_left(tmp_path):
     shown = os.read(main, 1_000_000).decode()
     assert done.returncode == 0
     assert "embed" in shown and "2 of 2 jobs" in shown and "0 of 1 jobs" in shown and " left" in shown and "finetune_arm failed" in shown
+
+
+def test_a_stage_s_clock_runs_while_it_has_a_job(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    stages = Stages({"register_plan": 1, "write_report": 1})
+    for wait, begin in ((0, True), (2, False), (500, True), (30, False)):
+        now[0] += wait
+        stages.start("evaluate") if begin else stages.stop("evaluate", well=True)
+    assert capsys.readouterr().err == "evaluate: 2 jobs in 32 s\n"
 
 
 def test_every_rule_with_a_script_has_its_stage():
