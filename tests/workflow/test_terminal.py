@@ -15,6 +15,7 @@ from conftest import ROOT
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_logger_plugin_stages import LogHandler, Stages, stage_of
 
+from confuselt import progress
 from confuselt.evaluate.comparisons import comparisons_table
 from confuselt.evaluate.plan import write_plan
 from confuselt.evaluate.told import told
@@ -72,6 +73,17 @@ def test_a_stage_s_clock_runs_while_it_has_a_job(monkeypatch, capsys):
         now[0] += wait
         stages.start("evaluate") if begin else stages.stop("evaluate", well=True)
     assert capsys.readouterr().err == "evaluate: 2 jobs in 32 s\n"
+
+
+def test_a_job_s_own_progress_goes_to_its_log(monkeypatch, capsys):
+    """Bars of jobs would run over those of the stages."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(progress, "_bars", True)
+    list(progress.progress(range(3), "slides"))
+    assert "slides: 100%" in capsys.readouterr().err
+    progress.no_bars()
+    list(progress.progress(range(3), "slides"))
+    assert capsys.readouterr().err == ""
 
 
 def test_every_rule_with_a_script_has_its_stage():
