@@ -24,7 +24,6 @@ CHAIN = (
     "cells/find_cells",
     "cells/index_cells",
     "acquire/permute_outcomes",
-    "rna/drop_pam50",
 )
 WANTED = 4  # draws of the five in which every claim must hold
 CLAIMS = (

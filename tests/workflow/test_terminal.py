@@ -8,13 +8,14 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 
-import pandas as pd
 import pytest
 from conftest import ROOT
 from snakemake_interface_logger_plugins.common import LogEvent
-from snakemake_logger_plugin_stages import LogHandler, stage_of
+from snakemake_logger_plugin_stages import LogHandler, Stages, stage_of
 
+from confuselt import progress
 from confuselt.evaluate.comparisons import comparisons_table
 from confuselt.evaluate.plan import write_plan
 from confuselt.evaluate.told import told
@@ -64,15 +65,35 @@ def test_on_a_terminal_a_bar_per_stage_with_time_left(tmp_path):
     assert "embed" in shown and "2 of 2 jobs" in shown and "0 of 1 jobs" in shown and " left" in shown and "finetune_arm failed" in shown
 
 
+def test_a_stage_s_clock_runs_while_it_has_a_job(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    stages = Stages({"register_plan": 1, "write_report": 1})
+    for wait, begin in ((0, True), (2, False), (500, True), (30, False)):
+        now[0] += wait
+        stages.start("evaluate") if begin else stages.stop("evaluate", well=True)
+    assert capsys.readouterr().err == "evaluate: 2 jobs in 32 s\n"
+
+
+def test_a_job_s_own_progress_goes_to_its_log(monkeypatch, capsys):
+    """Bars of jobs would run over those of the stages."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(progress, "_bars", True)
+    list(progress.progress(range(3), "slides"))
+    assert "slides: 100%" in capsys.readouterr().err
+    progress.no_bars()
+    list(progress.progress(range(3), "slides"))
+    assert capsys.readouterr().err == ""
+
+
 def test_every_rule_with_a_script_has_its_stage():
     assert stage_of("embed_tiles") == "embed" and stage_of("predict_cohort") == "predict" and stage_of("all") is None
 
 
-@pytest.mark.parametrize("few", [False, True])
-def test_the_answers_are_those_of_the_report(tmp_path, few):
-    write_plan({"evaluate.primary": "os"}, tmp_path / "evaluate-plan.json")
-    (tmp_path / "evaluate").mkdir()
-    (tmp_path / "evaluate-plan.json").rename(tmp_path / "evaluate/plan.json")
+def finished(experiment, few=False):
+    """Tables of a run from which the answers are read."""
+    (experiment / "evaluate").mkdir(parents=True)
+    write_plan({"evaluate.primary": "os"}, experiment / "evaluate/plan.json")
     status = {"status": "not available", "reason": "described, not compared: 7 events, 50 needed (evaluate.min_events)"} if few else {"status": "ok"}
     row = {
         "family": "primary",
@@ -87,21 +108,46 @@ def test_the_answers_are_those_of_the_report(tmp_path, few):
         "events": 7,
     }
     rows = [{**row, "question": q, "verdict": v, **status} for q, v in (("modality", "yes"), ("pretraining", "no"), ("cells", "cannot tell"))]
-    pd.DataFrame(comparisons_table([{"detectable": 0.3, "events_needed": 700.0, **r} for r in rows])).to_parquet(tmp_path / "evaluate/comparisons.parquet")
+    (experiment / "evaluate/report.html").touch()
+    comparisons_table([{"detectable": 0.3, "events_needed": 700.0, **r} for r in rows]).to_parquet(experiment / "evaluate/comparisons.parquet")
+
+
+@pytest.mark.parametrize("few", [False, True])
+def test_the_answers_are_those_of_the_report(tmp_path, few):
+    finished(tmp_path, few)
     lines = told(tmp_path)
     wanted = ["not compared"] * 3 if few else ["yes", "no", "cannot tell"]
     assert [line.endswith(f" {w} (on os)") for line, w in zip(lines, wanted, strict=False)] == [True] * 3
     assert lines[-1] == f"report: {tmp_path / 'evaluate/report.html'}" and any("Too few events" in line for line in lines) == few
 
 
+def make_demo(folder, dry_run, *arguments):
+    """`make demo` with a Snakemake that says `dry_run` to -n and does nothing else; what was said, and the calls."""
+    tools = folder / "bin"
+    tools.mkdir()
+    scripts = {"snakemake": f'echo "$@" >> calls; case "$*" in *-n) echo "{dry_run}";; esac', "python": f'exec {sys.executable} "$@"'}
+    for name, text in scripts.items():
+        (tools / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tools / name).chmod(0o755)
+    (folder / "Makefile").write_text((ROOT / "Makefile").read_text())
+    done = subprocess.run(["make", "-o", "env", "demo", f"BIN={tools}", f"RUN=PATH={tools}:$$PATH", *arguments], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    return done.stdout.splitlines(), (folder / "calls").read_text().splitlines()
+
+
 def test_a_second_demo_is_one_line(tmp_path):
-    """`make demo` with a Snakemake that has nothing to do."""
-    bin_ = tmp_path / "bin"
-    bin_.mkdir()
-    (bin_ / "snakemake").write_text('#!/bin/sh\necho "$@" >> calls\necho "Nothing to be done (all requested files are present and up to date)."\n')
-    (bin_ / "snakemake").chmod(0o755)
-    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text())
-    done = subprocess.run(["make", "-o", "env", "demo", f"BIN={bin_}", f"RUN=PATH={bin_}:$$PATH"], cwd=tmp_path, capture_output=True, text=True)
-    assert done.stdout == "Nothing to be done: report results/experiments/demo/evaluate/report.html\n" and not done.stderr
-    (call,) = (tmp_path / "calls").read_text().splitlines()
-    assert call.endswith("config/demo.yaml -n")
+    finished(tmp_path / "results/experiments/demo")
+    said, calls = make_demo(tmp_path, "Nothing to be done (all requested files are present and up to date).")
+    assert said == ["Nothing to be done: report results/experiments/demo/evaluate/report.html"]
+    assert len(calls) == 1 and calls[0].endswith("config/demo.yaml -n")
+
+
+@pytest.mark.parametrize("arguments", [[], ["VERBOSE=1"]])
+def test_a_demo_ends_in_the_answers_the_report_and_two_next_commands(tmp_path, arguments):
+    finished(tmp_path / "results/experiments/demo")
+    said, calls = make_demo(tmp_path, "Job stats", *arguments)
+    assert [line.split()[-3] for line in said[:3]] == ["yes", "no", "tell"]
+    assert (
+        said[3] == "report: results/experiments/demo/evaluate/report.html" and said[-2].startswith("next: ") and said[-1].strip().startswith("your own cohort")
+    )
+    assert calls[1].endswith("config/demo.yaml" if arguments else "--logger stages")

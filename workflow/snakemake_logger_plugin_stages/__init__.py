@@ -12,7 +12,7 @@ from tqdm import tqdm
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 STAGES = ("acquire", "tile", "embed", "cells", "rna", "split", "pack", "pretrain", "finetune", "evaluate", "predict")
 LAST = 12  # lines of a failed job's log that are shown
-BAR = "{desc:<9}{bar:32} {n_fmt:>3} of {total_fmt} jobs  {elapsed}, {remaining} left"
+BAR = "{desc:<9}{bar:32} {n_fmt:>3} of {total_fmt} jobs{postfix}"
 
 
 def stage_of(rule: str) -> str | None:
@@ -30,28 +30,36 @@ class Stages:
     """
 
     def __init__(self, jobs: dict[str, int]) -> None:
-        self.left: dict[str, int] = {}
+        self.total: dict[str, int] = {}
         for rule, count in jobs.items():
             if stage := stage_of(rule):
-                self.left[stage] = self.left.get(stage, 0) + count
-        self.total, self.since = dict(self.left), {}
-        shown = sorted(self.left, key=STAGES.index) if sys.stderr.isatty() else []
-        self.bars = {s: tqdm(desc=s, total=self.left[s], position=i, bar_format=BAR, smoothing=0, file=sys.stderr) for i, s in enumerate(shown)}
+                self.total[stage] = self.total.get(stage, 0) + count
+        self.done, self.running, self.busy, self.since = (dict.fromkeys(self.total, 0) for _ in range(4))
+        shown = sorted(self.total, key=STAGES.index) if sys.stderr.isatty() else []
+        self.bars = {s: tqdm(desc=s, total=self.total[s], position=i, bar_format=BAR, file=sys.stderr) for i, s in enumerate(shown)}
 
     def start(self, stage: str) -> None:
-        """A job starts: the clock of a stage runs from its first one on."""
-        if stage not in self.since:
+        """A job starts. A stage's clock runs while it has a job: the plan, first of all jobs, does not start the clock of the report."""
+        if not self.running[stage]:
             self.since[stage] = time.monotonic()
-            if stage in self.bars:
-                self.bars[stage].reset()
+        self.running[stage] += 1
 
-    def finish(self, stage: str) -> None:
-        """A job is done."""
-        self.left[stage] -= 1
+    def stop(self, stage: str, well: bool) -> None:
+        """A job is done, or failed."""
+        now = time.monotonic()
+        self.busy[stage] += now - self.since[stage]
+        self.since[stage] = now
+        self.running[stage] -= 1
+        self.done[stage] += well
+        done, left = self.done[stage], self.total[stage] - self.done[stage]
         if stage in self.bars:
-            self.bars[stage].update()
-        elif not self.left[stage]:
-            print(f"{stage}: {self.total[stage]} jobs in {time.monotonic() - self.since[stage]:.0f} s", file=sys.stderr)
+            so_far = tqdm.format_interval(self.busy[stage])
+            rest = f", {tqdm.format_interval(self.busy[stage] / done * left)} left" if done and left else ""
+            self.bars[stage].set_postfix_str(so_far + rest, refresh=False)
+            self.bars[stage].update(well)
+            self.bars[stage].refresh()
+        elif not left:
+            print(f"{stage}: {done} jobs in {self.busy[stage]:.0f} s", file=sys.stderr)
 
     def close(self) -> None:
         """Leave the bars as they are."""
@@ -85,18 +93,22 @@ class LogHandler(LogHandlerBase):
             self.stages = Stages({rule: n for rule, n in record.stats.items() if rule != "total"})
         elif event == LogEvent.JOB_INFO:
             stage = self.stage_of_job[record.jobid] = stage_of(record.rule_name)
-            if stage in self.stages.left:
+            if stage in self.stages.total:
                 self.stages.start(stage)
         elif event == LogEvent.JOB_FINISHED:
-            stage = self.stage_of_job.get(record.job_id)
-            if stage in self.stages.left:
-                self.stages.finish(stage)
+            self._stop(record.job_id, well=True)
         elif event == LogEvent.JOB_ERROR:
-            if record.jobid not in self.failed:
+            if record.jobid not in self.failed:  # Snakemake says it again at the end
                 self.failed.add(record.jobid)
+                self._stop(record.jobid, well=False)
                 self._say("\n".join(told(record.rule_name, record.log)))
         elif record.levelno >= WARNING and "CalledProcessError" not in record.getMessage():  # of a job that failed: its log says more
             self._say(record.getMessage())
+
+    def _stop(self, job: int, well: bool) -> None:
+        stage = self.stage_of_job.get(job)
+        if stage in self.stages.total:
+            self.stages.stop(stage, well)
 
     def _say(self, text: str) -> None:
         tqdm.write(text, file=sys.stderr)

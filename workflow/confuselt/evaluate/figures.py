@@ -11,6 +11,7 @@ from lifelines import KaplanMeierFitter
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
+from confuselt.evaluate.intervals import useless
 from confuselt.evaluate.names import CONTROLS
 
 COLOURS = {"wsi": "#4477aa", "rna": "#cc6677", "both": "#228833", "baseline": "#888888", "control": "#bbbbbb"}
@@ -43,7 +44,7 @@ def forest(metrics: pd.DataFrame, tasks: list[tuple[str, str]]) -> Figure:
         for row in rows.to_dict("records"):
             y = len(names) - 1 - names.index((row["arm"], row["inputs"] or "", row["draw"]))
             colour = COLOURS[kind_of(row["arm"], row["inputs"])]
-            if np.isfinite(row["low"]):
+            if not useless(row["low"], row["high"]):
                 axis.plot([row["low"], row["high"]], [y, y], color=colour, lw=1.4)
             axis.plot(row["value"], y, "o", color=colour, ms=4)
         axis.set_title(f"{task}: {metric}")
