@@ -135,7 +135,8 @@ def models(workflow: Path, config, folder: Path) -> dict[str, str]:
         )  # fmt: skip
     scores = ("baseline-clinical", PLUS)
     run(
-        workflow, "finetune/fit_clinical_plus", config, clinical=folder / "clinical.parquet", score_predictions=[folder / f"{s}.parquet" for s in scores],
+        workflow, "finetune/fit_clinical_plus", config, store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet",
+        clinical=folder / "clinical.parquet", checkpoints=[folder / "pre.pt"], other_checkpoints=[], score_predictions=[folder / f"{s}.parquet" for s in scores],
         score_models=[folder / f"{s}.pt" for s in scores], predictions=folder / "plus.parquet", models=folder / "plus.pt", arm=PLUS, repeat=0,
     )  # fmt: skip
     roles = read_roles(pd.read_parquet(folder / "folds.parquet"), 0, FOLD)

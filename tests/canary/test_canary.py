@@ -82,6 +82,12 @@ MUTANTS = {
         "fit_scaler(bags, bags.patient_ids, kinds",
         {"pca-cox", "cca"},
     ),
+    "the arm's weight fitted on all": (
+        "confuselt/finetune/cross_fit.py",
+        ' & (folds["role"] != "test")]',
+        "]",
+        {"plus.pt"},
+    ),
     "components of leaky chance by all": (
         "confuselt/finetune/leaky.py",
         'random_state=0).fit(rows["train"])',
@@ -122,7 +128,7 @@ def test_the_canary_catches(mutant, finished, tmp_path):
     shutil.copytree(finished[0], tmp_path / "run")
     caught = sing(copy, tmp_path / "run")
     assert expected <= set(caught["noise-x"]), caught
-    if mutant == "epoch by test fold":
+    if mutant in ("epoch by test fold", "the arm's weight fitted on all"):
         assert expected <= set(caught["noise-y"]), caught
     if mutant == "heads by everybody's labels":
         assert {"wsi-pretrained-cells.pt", "both-scratch-nocells.pt", "pca-cox (outcomes)"} <= set(caught["noise-y"]), caught

@@ -15,7 +15,7 @@ from conftest import ROOT, TINY, Recorded, script, snakemake
 
 from confuselt.config.generate import TABLES
 from confuselt.content import content_hash
-from confuselt.model.checkpoint import load_checkpoint
+from confuselt.model.checkpoint import load_checkpoint, save_checkpoint
 from confuselt.settings import load_config, settings
 from confuselt.tables import read_table
 
@@ -188,7 +188,12 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
         ),
         "finetune/fit_late_fusion": dict(arm_predictions=[], arm_models=[], predictions="o", models="o", repeat=0),
         "finetune/fit_clinical_plus": dict(
+            store=store,
+            rna=rna,
+            folds=folds,
             clinical=acquired["clinical"],
+            checkpoints=pre,
+            other_checkpoints=[],
             score_predictions=[experiment / f"finetune/{a}/r0.parquet" for a in ("clinical", "both-pretrained-cells")],
             score_models=[experiment / f"finetune/{a}/r0.pt" for a in ("clinical", "both-pretrained-cells")],
             predictions="o",
@@ -242,6 +247,11 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
         module.main(**filled, cfg=cfg)
         if path.stem == "finetune_arm":  # an arm from scratch fits its own scaling
             module.main(**{**filled, "arm": "both-scratch-cells", "checkpoints": []}, cfg=cfg)
+        if path.stem == "fit_clinical_plus":  # so does one that is cross-fitted
+            scratch = tmp_path / "scratch.pt"
+            save_checkpoint({**load_checkpoint(arguments["score_models"][1]), "arm": "both-scratch-cells"}, scratch)
+            models_of_scratch = [arguments["score_models"][0], scratch]
+            module.main(**{**filled, "arm": "both-scratch-cells", "checkpoints": [], "score_models": models_of_scratch}, cfg=cfg)
         if path.stem == "make_folds":  # the other way to folds reads its own keys
             folds_of_user = pd.read_parquet(folds).query("role == 'test'").rename(columns={"fold": "test_fold"})
             folds_of_user[["patient_id", "test_fold"]].to_csv(tmp_path / "folds.csv", index=False)

@@ -290,6 +290,11 @@ def other_checkpoints_of(wildcards):
     )
 
 
+def trained_towers(wildcards, towers):
+    """Pretrained towers of an arm that is trained; of another nothing is asked for."""
+    return towers(wildcards) if wildcards.arm in CONFIG.finetune.arms else []
+
+
 def trained_outputs(wildcards, arms, suffix):
     """Predictions or models of those arms that are trained: what is made of the others is not available, and says so."""
     return [

@@ -87,7 +87,14 @@ rule fit_late_fusion:
 
 rule fit_clinical_plus:
     input:
+        store=STORE,
+        rna=rna_of_folds,
+        folds=folds_of,
         clinical=outcomes,
+        checkpoints=lambda wildcards: trained_towers(wildcards, checkpoints_of),
+        other_checkpoints=lambda wildcards: trained_towers(
+            wildcards, other_checkpoints_of
+        ),
         score_predictions=lambda wildcards: [
             f"{RESULTS}/{wildcards.run}/finetune/clinical/r{wildcards.repeat}.parquet",
             *trained_outputs(wildcards, [wildcards.arm], "parquet"),
@@ -106,8 +113,10 @@ rule fit_clinical_plus:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=8000,
+        runtime=960,
+        gpu=gpus(),
+        device=CONFIG.device,
     params:
         cfg=cfg("finetune", "fit_clinical_plus"),
         code=code("finetune", "fit_clinical_plus"),

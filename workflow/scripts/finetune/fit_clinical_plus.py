@@ -6,44 +6,53 @@ import pandas as pd
 
 from confuselt.evaluate.names import PLUS
 from confuselt.finetune.arms import parse_arm
-from confuselt.finetune.clinical_plus import fit_added
-from confuselt.finetune.folds import prediction_table
+from confuselt.finetune.clinical_plus import fit_added, read_told, told_in
+from confuselt.finetune.cross_fit import cross_fit
+from confuselt.finetune.folds import prediction_table, run_folds
+from confuselt.finetune.run_arm import ArmFiles
 from confuselt.finetune.schema import PREDICTIONS
 from confuselt.finetune.targets import read_targets
-from confuselt.model.checkpoint import load_checkpoint, save_checkpoint
-from confuselt.run_step import Output, run_step
+from confuselt.model.checkpoint import save_checkpoint
+from confuselt.model.device import pick_device
+from confuselt.run_step import Output, Parts, run_step
+from confuselt.split.schema import FOLDS
 from confuselt.tables import read_table, write_table
 
-READS = ("tasks.survival", "tasks.labels")
+READS = ("finetune.*", "-finetune.arms", "pretrain.model", "pack.scaling_tile", "pack.scaling_cells", "split.group", "tasks.survival", "tasks.labels", "seed")
 
 
 def main(
+    store: Path,
+    rna: list[Path],
+    folds: Path,
     clinical: Path,
+    checkpoints: list[Path],
+    other_checkpoints: list[Path],
     score_predictions: list[Path],
     score_models: list[Path],
     predictions: Output,
     models: Output,
+    parts: Parts,
     arm: str,
     repeat: int,
     cfg: dict,
+    device: str = "auto",
 ) -> None:
-    """Fitted on the inner patients; `score_*` are those of the clinical baseline and, where it was trained, of the arm."""
-    found = {content["arm"]: content for content in map(load_checkpoint, score_models)}
-    tables = {name: read_table(path, PREDICTIONS) for name, path in zip(found, score_predictions, strict=True)}
-    lost = [] if arm in found else [f"{arm} is not among finetune.arms"]
-    lost += [f"{name}: {c['reason']}" for name, c in found.items() if c["status"] != "ok"]
-    targets, pattern = read_targets(pd.read_parquet(clinical), cfg), parse_arm(arm).inputs[0]
-    facts, rows = [], []
-    for fold in range(0 if lost else len(found[arm]["folds"])):
-        sources = []
-        for name, inputs in (("clinical", "clinical"), (arm, pattern)):
-            table = tables[name]
-            sources.append((found[name]["folds"][fold], table[(table["fold"] == fold) & (table["inputs"] == inputs)]))
-        known, told = fit_added(sources, targets)
-        facts.append(known)
-        rows.append(told.assign(fold=fold, inputs=pattern))
-    save_checkpoint({"status": "not available" if lost else "ok", "reason": "; ".join(lost), "arm": f"{PLUS}{arm}", "folds": facts}, models)
-    write_table(prediction_table(rows, f"{PLUS}{arm}", repeat), predictions, PREDICTIONS)
+    """`score_*` are those of the clinical baseline and, where it was trained, of the arm: both are trained anew within the fold's training patients."""
+    found = read_told(score_predictions, score_models)
+    lost = [f"{arm} is not among finetune.arms"] * (arm not in found) + [f"{n}: {c['reason']}" for n, (c, _) in found.items() if c["status"] != "ok"]
+    people, what, place = pd.read_parquet(clinical), parse_arm(arm), pick_device(device)
+    files, targets = ArmFiles(store, folds, clinical, rna, checkpoints, other_checkpoints), read_targets(people, cfg)
+    table = read_table(folds, FOLDS)
+
+    def train(fold: int) -> tuple[dict, pd.DataFrame]:
+        main = tuple(told_in(*found[side], fold, inputs) for side, inputs in (("clinical", "clinical"), (arm, what.inputs[0])))
+        return fit_added(main, cross_fit(what, files, table, people, targets, repeat, fold, cfg, place), targets)
+
+    read = [*score_predictions, *score_models]
+    known, rows, why = ([], [], "; ".join(lost)) if lost else run_folds(train, len(rna), lambda fold: files.of_fold(fold) + read, cfg, parts)
+    save_checkpoint({"status": "not available" if why else "ok", "reason": why or "", "arm": PLUS + arm, "folds": known}, models)
+    write_table(prediction_table([r.assign(inputs=what.inputs[0]) for r in rows], PLUS + arm, repeat), predictions, PREDICTIONS)
 
 
 if __name__ == "__main__":
