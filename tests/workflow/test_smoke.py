@@ -312,7 +312,7 @@ def test_training_patients_under_another_name_are_served_out_of_fold(tiny, cohor
     table = pd.read_parquet(tiny / "results/experiments/tiny/predict/renamed/predictions.parquet")
     folds = pd.read_parquet(tiny / "results/experiments/tiny/split/folds.parquet")
     known = table[table["patient_id"].str.removesuffix("-01").isin(set(folds["patient_id"])) & (table["status"] == "ok")]
-    assert len(known) > 60 and known["out_of_fold"].all() and known["beyond_training"].max() < 0.3
+    assert len(known) > 60 and known["out_of_fold"].all() and known["beyond_training"].mean() < 0.2
 
 
 def test_another_recipe_or_missing_genes_is_an_error_that_names_both(tiny, predicted):

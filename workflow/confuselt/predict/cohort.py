@@ -98,9 +98,10 @@ def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, r
             able = inputs.has(everyone_here, pattern)
             # A fold may refuse an input that another takes: whoever has the input is told of.
             have = {"wsi": {*inputs.slides, *lost["wsi"]}, "rna": {*inputs.profiles, *lost["rna"]}}
-            everyone.setdefault(pattern, set()).update(usable.intersection(*(have[m] for m in modalities(pattern))))
+            having = usable.intersection(*(have[m] for m in modalities(pattern)))
+            everyone.setdefault(pattern, set()).update(having)
             fresh = [p for p in able if p not in trained]
-            for patient in set(able) - set(fresh):
+            for patient in having & trained:
                 held[patient, pattern] = held.get((patient, pattern), 0) + 1
             if not fresh:
                 continue

@@ -10,7 +10,9 @@ from confuselt.model.encoders import StreamScaler
 from confuselt.pack.bags import Bags, contents
 from confuselt.rna.normalise import Normaliser
 
-MOST_BEYOND = 0.3  # share of a patient's values beyond the range of training from which on they are on another scale
+# Share of values beyond the range of training from which on they are on another scale: of a whole cohort on average, and of one
+# patient, who may be an outlier by nature where training patients are few.
+COHORT_BEYOND, PATIENT_BEYOND = 0.3, 0.6
 ROWS, SLIDES = 64, 100  # rows of a slide that are looked at, slides at once
 
 
@@ -63,17 +65,18 @@ def check_scale(beyond: dict[str, float], what: str, share: float) -> dict[str, 
     Raises
     ------
     ValueError
-        More than that share of the patients.
+        The cohort as a whole, or more than that share of its patients.
     """
-    far = {patient: value for patient, value in beyond.items() if value > MOST_BEYOND}
-    if len(far) > share * len(beyond):
+    far = {patient: value for patient, value in beyond.items() if value > PATIENT_BEYOND}
+    mean = float(np.mean(list(beyond.values()))) if beyond else 0.0
+    if mean > COHORT_BEYOND or len(far) > share * len(beyond):
         advice = {
             "RNA": "Give the kind of values that the models were trained on (counts, logs, ratios and z-scores are no substitutes for each other), "
             "or predict from slides alone (predict.acquire: {rna: null})",
             "slides": "Give features of the same encoder with the same normalisation, or predict from RNA alone",
         }[what]
         raise ValueError(
-            f"{what} of {len(far)} of {len(beyond)} patients lie beyond what the models were trained on: "
-            f"{np.mean(list(far.values())):.0%} of their values were reached by no training patient. They are on another scale, and a prediction would mean nothing. {advice}"
+            f"{what} of {len(beyond)} patients: {mean:.0%} of the values lie beyond what any training patient reached (of {len(far)} patients more than {PATIENT_BEYOND:.0%}). "
+            f"They are on another scale, and a prediction would mean nothing. {advice}"
         )
     return {patient: f"{what} on another scale: {value:.0%} of its values were reached by no training patient" for patient, value in far.items()}
