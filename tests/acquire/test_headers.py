@@ -23,6 +23,8 @@ def files(folder, **tables):
     [
         "os_days", "OS.time", "OS_MONTHS", "PFI", "dss_event", "event", "Time", "vital_status", "days_to_death", "days_to_last_follow_up", "Overall Survival (Months)",
         "age", "age_at_diagnosis", "index", "rownames", "censorship", "os_cens", "status", "deceased", "relapse", "followup", "Survival months", "event_os", "Days to PFS", "surv_time",
+        "is_dead", "t.dmfs", "e_os", "event_observed", "last_followup_days", "follow_up_time_months", "diagnosis_age", "RFS_event_1", "OS_5yr", "fustat",
+        "osTimeDays", "survival_time_days", "death_event",
     ],
 )  # fmt: skip
 def test_a_time_an_event_an_age_or_an_index_stops_the_run(tmp_path, stream, name):
@@ -59,7 +61,24 @@ def test_genes_and_features_pass(tmp_path):
         "A1BG-AS1",
         "7SK",
     ]
-    cells = ["dead", "density of dead cells", "mitotic index", "nucleus_area_mean", "count", "x", "y", "f_1", "0", "1"]
+    genes += ["T", "D", "E2F1", "DX-1", "H2AX", "IS1", "CSS", "MT-ND5", "HLA-E", "TP53", "EVENTLESS", "A-1"]
+    cells = [
+        "dead",
+        "density of dead cells",
+        "t_0",
+        "e_1",
+        "cell area",
+        "row_entropy",
+        "x_gradient",
+        "mitotic index",
+        "nucleus_area_mean",
+        "count",
+        "x",
+        "y",
+        "f_1",
+        "0",
+        "1",
+    ]
     check_matrices(files(tmp_path, rna=genes, cells=cells, tile=["f1", "f2"], clinical=["age", "grade"]), "patient_id", True)
 
 
@@ -87,3 +106,9 @@ def test_what_is_left_out_or_summed_is_said_and_stands_in_downloads(tmp_path):
 def test_a_sheet_of_files_holds_no_genes(tmp_path):
     pd.DataFrame({"patient_id": ["P1"], "file": ["a.tsv"], "age": [5]}).to_csv(tmp_path / "rna.csv", index=False)
     check_matrices({"rna": tmp_path / "rna.csv"}, "patient_id", True)
+
+
+@pytest.mark.parametrize("name", ["X", "coord_y", "x_px", "tile_id", "patch_index", "barcode", "left"])
+def test_a_place_or_number_of_an_instance_is_no_feature(tmp_path, name):
+    with pytest.raises(ValueError, match=f"'{name}' is the name of a place or a number of an instance"):
+        check_matrices(files(tmp_path, tile=["f1", name]), "patient_id", True)

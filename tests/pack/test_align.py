@@ -160,3 +160,9 @@ def test_places_given_as_shares_of_the_slide_are_refused(tmp_path):
         read_bag(tmp_path / "a.h5")
     write(tmp_path / "b.h5", np.ones((2, 2)), np.array([[111.999, 0.0], [224.2, 112.0]]))
     assert read_bag(tmp_path / "b.h5")[1].tolist() == [[112, 0], [224, 112]]
+
+
+def test_places_with_x_and_y_swapped_are_named():
+    tile = grid(13)
+    with pytest.raises(Unusable, match="with x and y swapped"):
+        align(tile, tile[::-1, ::-1].copy())

@@ -16,7 +16,7 @@ from confuselt.model.encoders import StreamScaler
 from confuselt.pack.bags import Bags
 from confuselt.pack.store import pack
 from confuselt.predict import recognise
-from confuselt.predict.recognise import check_scale, slides_beyond, trained_patients
+from confuselt.predict.recognise import check_scale, check_spread, slides_beyond, trained_patients
 from confuselt.rna.normalise import fit_normaliser
 
 CFG = {"rna.matrix": "normalised", "rna.genes": None, "rna.scaling": "standard", "rna.clip": 5.0, "rna.min_count": 1, "rna.min_share": 0.1}
@@ -102,8 +102,10 @@ def test_slides_on_another_scale_are_refused(tmp_path):
     new = drawn("uvwxyz", 1)
     assert check_scale(slides_beyond(Bags(bags_of(tmp_path / "same", new, PLACES), "tile"), scaler), "slides", 0.2) == {}
     unit = {p: rows / np.linalg.norm(rows, axis=1, keepdims=True) for p, rows in new.items()}  # an encoder whose vectors were normalised
-    with pytest.raises(ValueError, match="slides of 6 patients: .*same encoder with the same normalisation"):
-        check_scale(slides_beyond(Bags(bags_of(tmp_path / "unit", unit, PLACES), "tile"), scaler), "slides", 0.2)
+    far = slides_beyond(Bags(bags_of(tmp_path / "unit", unit, PLACES), "tile"), scaler)
+    assert list(check_scale(far, "slides", 0.2)) == list("uvwxyz"), "a handful is told one by one"
+    with pytest.raises(ValueError, match="slides of 12 patients: .*same encoder with the same normalisation"):
+        check_scale(far | {f"{p}2": share for p, share in far.items()}, "slides", 0.2)
 
 
 @pytest.fixture
@@ -139,3 +141,38 @@ def test_the_mutant_that_knows_ids_alone_is_caught(world, monkeypatch):
 def test_rna_that_lacks_genes_of_the_model_is_no_reason_to_stop_a_slide_only_arm(world):
     facts, fitted, store, new = world
     assert trained_patients(facts, fitted, store, new[:, :10].copy()) == {"A-01", "B"}
+
+
+def tpm(n, seed, prefix="P"):
+    """Log-normal TPM: many genes near 0, some large."""
+    rng = np.random.default_rng(seed)
+    level = np.random.default_rng(1).normal(1.5, 2, len(GENES))
+    values = np.exp(level + rng.normal(0, 0.7, (n, len(GENES))))
+    return ad.AnnData(values.astype(np.float32), obs=pd.DataFrame(index=[f"{prefix}{i}" for i in range(n)]), var=pd.DataFrame(index=GENES))
+
+
+def judged(fitted, new):
+    check_scale(fitted.beyond(new), "RNA", 0.2)
+    check_spread(fitted.transform(new), "RNA")
+
+
+@pytest.mark.parametrize(("before", "after"), [(np.log2, np.log10), (lambda x: x, np.log2), (np.log2, lambda x: x / 1000), (np.log2, lambda x: 0 * x + 3)])
+def test_a_contraction_into_the_range_of_training_is_refused_too(before, after):
+    fitted = fit_normaliser(with_values(tpm(150, 0), before(1 + tpm(150, 0).X)), CFG)
+    new = tpm(60, 2, "N")
+    judged(fitted, with_values(new, before(1 + new.X)))
+    with pytest.raises(ValueError, match="RNA of (this cohort vary|60 patients)"):
+        judged(fitted, with_values(new, after(1 + new.X)))
+
+
+def test_vectors_of_length_one_are_refused_and_a_subtype_alone_is_not():
+    rng = np.random.default_rng(0)
+    raw = rng.normal(5, 1, (400, 12))
+    scaler = StreamScaler.fit(raw, {"tile": 12}, {"tile": "standard"})
+    check_spread(scaler(rng.normal(5.8, 0.8, (400, 12))), "slides")
+    with pytest.raises(ValueError, match="slides of this cohort vary 0.0"):
+        check_spread(scaler(raw / np.linalg.norm(raw, axis=1, keepdims=True)), "slides")
+
+
+def test_a_handful_of_patients_is_told_one_by_one():
+    assert check_scale({"a": 0.35}, "RNA", 0.2) == {} and list(check_scale({"a": 0.01, "b": 0.02, "c": 0.7}, "RNA", 0.2)) == ["c"]

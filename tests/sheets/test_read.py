@@ -30,6 +30,7 @@ def table(folder, text, name="t.csv", encoding="utf-8"):
         "patient_id,a,b\n\n007,1,x\n,,\n \n",
         "patient_id,a,b,,\n007,1,x,,\n",
         "patient_id,a,b\n007,1,x,,,\n",
+        "patient_id,a,b\n007,1,x,\n",
         ",patient_id,a,b\n0,007,1,x\n",
         "Unnamed: 0,patient_id,a,b\n0,007,1,x\n",
         "patient_id,a,b\nr1,007,1,x\n",  # R's write.table: no name over the row names

@@ -1,6 +1,7 @@
 """The table of listed files: which exist, how large they are, what they hold."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,15 @@ from confuselt.acquire.headers import header_notes
 
 # Config key of acquire to the argument of the rule that reads it.
 FILES = {"slides": "slide_sheet", "tile": "tile_table", "cells": "cells_table", "rna": "rna_matrix", "clinical": "clinical_table", "site_map": "site_map"}
+
+
+def listed_path(data: str, name: str) -> Path:
+    """Where a listed file lies: `name` from `data` on.
+
+    A table of the user's own beside a cohort from GDC lies back (`..`) out of folders that the first run has yet to make.
+    """
+    plain = Path(data, name)
+    return plain if plain.exists() else Path(os.path.normpath(plain))
 
 
 def source_table(listed: dict[str, Path]) -> pd.DataFrame:

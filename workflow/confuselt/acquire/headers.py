@@ -23,11 +23,146 @@ OUTCOME = re.compile(
     r"|index|idx|row|rows|rowid|rowname|rownames|rownumber|rownum|level0|id|no|nr)"
 )
 DEAD_CELLS = "dead"  # a type of nucleus, too
+# Names of several words that are nothing but these are one, too: is_dead, t.dmfs, event_observed, last_followup_days.
+WORDS = frozenset(
+    [
+        "os",
+        "dss",
+        "dfi",
+        "dfs",
+        "pfi",
+        "pfs",
+        "rfs",
+        "rfi",
+        "efs",
+        "mfs",
+        "dmfs",
+        "drfs",
+        "bcss",
+        "css",
+        "ttp",
+        "ttr",
+        "idfs",
+        "ldfs",
+        "lrfs",
+        "overall",
+        "free",
+        "specific",
+        "time",
+        "times",
+        "day",
+        "days",
+        "week",
+        "weeks",
+        "month",
+        "months",
+        "year",
+        "years",
+        "yr",
+        "yrs",
+        "event",
+        "events",
+        "status",
+        "indicator",
+        "observed",
+        "duration",
+        "death",
+        "dead",
+        "died",
+        "deceased",
+        "alive",
+        "survival",
+        "surv",
+        "survived",
+        "follow",
+        "up",
+        "followup",
+        "fu",
+        "last",
+        "contact",
+        "cens",
+        "censor",
+        "censored",
+        "censoring",
+        "censorship",
+        "relapse",
+        "relapsed",
+        "recurrence",
+        "recurred",
+        "progression",
+        "progressed",
+        "progress",
+        "metastasis",
+        "distant",
+        "local",
+        "disease",
+        "diagnosis",
+        "diagnosed",
+        "dx",
+        "age",
+        "at",
+        "to",
+        "of",
+        "in",
+        "is",
+        "was",
+        "since",
+        "until",
+        "the",
+        "t",
+        "e",
+        "d",
+        "from",
+        "birth",
+        "vital",
+    ]
+)
+SMALL = frozenset(
+    [
+        "overall",
+        "free",
+        "specific",
+        "follow",
+        "up",
+        "last",
+        "contact",
+        "distant",
+        "local",
+        "at",
+        "to",
+        "of",
+        "in",
+        "is",
+        "was",
+        "since",
+        "until",
+        "the",
+        "t",
+        "e",
+        "d",
+        "from",
+        "yr",
+    ]
+)
+WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+FUSED = re.compile(r"fustat|futime|survtime|survstat(us)?|rectime|censrec|dthdt|lstalvdt")  # as the examples of R packages call them
+# Of an instance, not measured on it. x and y are read as its place.
+INSTANCE = re.compile(
+    r"(coord|pos|left|top|px|tile|patch)?[xy](px|um|coord|pos)?|(tile|patch|instance|cell|spot)(id|index|idx|no|number|name)?|barcode|left|top|row|col|column"
+)
 
 
 def plain_name(name: str) -> str:
     """A column's name without case, punctuation and blanks."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def of_outcomes(name: str) -> bool:
+    """Whether a name is that of a time, an event, an age or an index."""
+    plain = plain_name(name)
+    words = [word.lower() for word in WORD.findall(name)]
+    told = [word for word in words if not word.isdigit()]
+    return bool(OUTCOME.fullmatch(plain) or FUSED.fullmatch(plain) or (len(told) > 1 and set(told) <= WORDS and set(told) - SMALL))
 
 
 def foreign_columns(stream: str, path: Path, key: str, clinical: list[str]) -> dict[str, str]:
@@ -55,8 +190,10 @@ def foreign_columns(stream: str, path: Path, key: str, clinical: list[str]) -> d
             continue
         if plain and plain in known:
             found[name] = "a column of the clinical table" + (f" ('{known[plain]}')" if known[plain] != name else "")
-        elif OUTCOME.fullmatch(plain) and not (stream == "cells" and plain == DEAD_CELLS):
+        elif of_outcomes(name) and not (stream == "cells" and plain == DEAD_CELLS):
             found[name] = "the name of a time, an event, an age or an index"
+        elif stream != "rna" and INSTANCE.fullmatch(plain):
+            found[name] = "the name of a place or a number of an instance (places are read from columns x and y)"
     return found
 
 
@@ -81,7 +218,7 @@ def check_matrices(files: dict[str, Path], key: str, counts: bool) -> None:
             lines = "\n".join(f"  - '{name}' is {why}" for name, why in list(found.items())[:20])
             more = f"\n  and {len(found) - 20} more" if len(found) > 20 else ""
             raise ValueError(
-                f"acquire.{stream}: {path} has columns that would be learnt from as {what}; take them out of it (or, where one really is {what}, rename it):\n{lines}{more}"
+                f"acquire.{stream}: {path} has columns that would be learnt from as {what}; take them out of it; where one really is {what}, rename it, or the column of the clinical table that has its name:\n{lines}{more}"
             )
         twice = repeated(columns_of(path))
         if twice and not (stream == "rna" and counts):

@@ -13,7 +13,12 @@ from confuselt.sheets.words import number
 
 # Both are understood wherever they stand, alone or together with numbers.
 TRUE, FALSE = "true", "false"
-REVERSED = re.compile(r"cens", re.I)  # a column called so counts 1 = censored as often as 1 = event
+# A column called so counts 1 = nothing happened as often as 1 = event.
+REVERSED = re.compile(
+    r"cens|alive|living|survived|survivor|vital|(event|disease|relapse|recurrence|progression|metastasis)[ ._-]?free|no[nt]?[ ._-]?event", re.I
+)
+WITH_WORDS = re.compile(r"-?\d+([.,]\d+)?\W*\D*")  # 52 years, 61 y, 52,3
+FEW_LEVELS = 10  # of a covariate of classes that begin with a number: 1a, 1b, 2
 BOUND = re.compile(r"(?:[<>]=?|[≤≥])\s*(\d+(?:\.\d+)?)|(\d+(?:\.\d+)?)\s*\+")
 NEARLY_ALL = 0.85  # share of events from which on a user is asked whether the coding is upside down
 
@@ -75,9 +80,7 @@ def decide_events(values: pd.Series, task: dict, file: str) -> Coding:
     if unclear := [v for v, m in means.items() if m not in (0.0, 1.0)]:
         raise ValueError(f"{where} holds {shown}: {unclear[0]!r} is neither 0, 1, true nor false. Say which values are events with {key}: [...]")
     if found and REVERSED.search(column):
-        raise ValueError(
-            f"{where}: its name speaks of censoring, so 1 may mean censored (it holds {shown}). Say which value is an event with {key}: [0], or [1]"
-        )
+        raise ValueError(f"{where}: by its name 1 may mean that nothing happened (it holds {shown}). Say which value is an event with {key}: [0], or [1]")
     return Coding(means)
 
 
@@ -199,10 +202,21 @@ def read_covariate(values: pd.Series, name: str, file: str) -> tuple[pd.Series, 
         Of numbers: canonical text, a bound ('>=90') as the number that it names, anything else None.
     faults : dict of int to str
         Position to what was made of a value that is no plain number.
+
+    Raises
+    ------
+    ValueError
+        Most values are numbers with something behind them: a unit, a decimal comma.
     """
     numbers = np.array([number(v) for v in values], float)
     bounds = {i: bound for i, v in enumerate(values) if v is not None and np.isnan(numbers[i]) and (bound := BOUND.fullmatch(v))}
     numeric = int(np.isfinite(numbers).sum()) + len(bounds)
+    others = values[values.notna() & ~np.isfinite(numbers)]
+    worded = others[[WITH_WORDS.fullmatch(v) is not None for v in others]]
+    if worded.nunique() > FEW_LEVELS and len(worded) > values.notna().sum() / 2:
+        raise ValueError(
+            f"{file}: covariate '{name}' says {', '.join(repr(v) for v in worded.unique()[:3])}: write plain numbers, without unit and with a decimal point"
+        )
     if numeric <= values.notna().sum() - numeric:
         return values, {}
     faults = {}

@@ -1,12 +1,12 @@
 """The pinned manifest of a GDC cohort, as the workflow and its jobs read it."""
 
 import json
-import os
 from functools import cache
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from confuselt.acquire.downloads import listed_path
 from confuselt.acquire.excluded import EXCLUDED, OK
 from confuselt.acquire.limit import first_patients
 from confuselt.acquire.manifest import fault_of
@@ -23,6 +23,10 @@ def manifest_path(cohort: str) -> Path:
 def read_manifest(path: Path) -> tuple[list[dict], dict]:
     """Rows of a manifest, and what it says of itself: project, release, query, date."""
     table = pq.read_table(path)
+    if b"meta" not in (table.schema.metadata or {}):
+        raise ValueError(
+            f"{path}: the manifest does not say what was asked of GDC (was it written by another program?): snakemake cohort --forcerun pin_cohort"
+        )
     return table.to_pylist(), json.loads(table.schema.metadata[b"meta"])
 
 
@@ -59,7 +63,7 @@ def cohort_rows(config: Config, cohort: str, what: str | None = None) -> list[di
 
 def _own_patients(config: Config) -> list[str]:
     """Patients of the user's own clinical table, where `limit` asks for them."""
-    path = Path(os.path.normpath(Path(config.data, config.acquire.clinical or "")))  # its folders may not be there yet
+    path = listed_path(config.data, config.acquire.clinical or "")
     if config.acquire.limit is None or config.acquire.gdc.outcomes or not path.is_file():
         return []
     key = config.acquire.id_column

@@ -1,16 +1,15 @@
 """What the workflow asks of a cohort's files while it is parsed: which exist, and whether they have the columns that the config names."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from confuselt.acquire.downloads import FILES
+from confuselt.acquire.downloads import FILES, listed_path
 from confuselt.acquire.folder import find_slides, is_pattern
 from confuselt.acquire.headers import check_matrices, header_notes
 from confuselt.acquire.limit import first_patients
-from confuselt.acquire.outcomes import Endpoint, event_column, odd_events, read_endpoint, time_column
+from confuselt.acquire.outcomes import Endpoint, event_column, odd_events, read_covariate, read_endpoint, time_column
 from confuselt.acquire.pinned import cohort_rows
 from confuselt.acquire.simulate import slide_sheet
 from confuselt.acquire.slide_name import slide_fault
@@ -24,8 +23,7 @@ def listed_files(config: Config) -> dict[str, Path]:
     """Every file that `acquire` lists, relative paths started at `data`."""
     block = config.acquire.model_dump()
     listed = {key: block[key] for key in FILES if block[key] is not None and not (key == "slides" and is_pattern(block[key]))}
-    # A table beside a cohort from GDC is found through folders (`..`) that the first run has yet to make.
-    return {key: Path(os.path.normpath(Path(config.data, name))) for key, name in listed.items()}
+    return {key: listed_path(config.data, name) for key, name in listed.items()}
 
 
 def folder_rows(config: Config) -> list[dict]:
@@ -128,7 +126,6 @@ def check_sources(config: Config, cohort: str) -> None:
     if seen.acquire.source == "gdc":
         if seen.acquire.gdc.outcomes is None and cohort == config.cohort:
             _check_outcomes(seen, listed, present)
-            _endpoints(seen)
         return
     if not folder_rows(seen) and not {"slides", "tile", "cells", "rna"} & set(present):
         names = ", ".join(f"acquire.{k}: {p}" for k, p in listed.items())
@@ -145,7 +142,6 @@ def check_sources(config: Config, cohort: str) -> None:
     check_matrices(present, seen.acquire.id_column, seen.rna.matrix == "counts")
     if cohort == config.cohort:
         _check_outcomes(seen, listed, present)
-    _endpoints(seen)
 
 
 def _endpoints(config: Config) -> dict[str, Endpoint]:
@@ -166,9 +162,11 @@ def table_notes(config: Config) -> list[str]:
         return []
     own = existing_files(config) if config.acquire.source == "local" else {}
     notes = [f"acquire.{key}: {note}" for key, path in own.items() for note in header_notes(key, path)]
-    asked = {task.name for task in config.tasks.survival if task.event_is is not None}
     for name, endpoint in _endpoints(config).items():
-        notes += [f"tasks.survival '{name}': {endpoint.coding}"] if name in asked else []
+        halves = (
+            f"{len(endpoint.halves)} of {endpoint.given} patients have a time or an event alone (the other is blank, or a word for nothing) and are left out"
+        )
+        notes.append(f"tasks.survival '{name}': {endpoint.coding}" + (f"; {halves}" if len(endpoint.halves) > config.max_excluded * endpoint.given else ""))
         notes += filter(None, [odd_events(name, endpoint.days, endpoint.event)])
     return notes
 
@@ -224,6 +222,10 @@ def _check_outcomes(config: Config, listed: dict[str, Path], present: dict[str, 
         lines = "\n".join(f"  - {where}: no column '{column}'{closest(column, columns)}" for column, where in lost)
         single = "; without sites: acquire.site: null and split.group: patient" if any(where == "acquire.site" for _, where in lost) else ""
         raise ValueError(f"{path} lacks columns that the config names; correct the name or take the key out{single}:\n{lines}")
+    _endpoints(config)
+    covariates = read_sheet(path, [c for c in config.acquire.covariates if c in columns])
+    for name in covariates:
+        read_covariate(covariates[name], name, path.name)
 
 
 def named_columns(config: Config) -> list[tuple[str, str]]:

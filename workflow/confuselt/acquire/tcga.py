@@ -13,6 +13,7 @@ import pandas as pd
 
 from confuselt.acquire.manifest import CODES
 from confuselt.sheets.read import closest
+from confuselt.sheets.words import said
 
 log = logging.getLogger(__name__)
 ENDPOINTS = ("OS", "DSS", "DFI", "PFI")
@@ -43,7 +44,10 @@ def read_outcomes(path: Path) -> pd.DataFrame:
     out["stage"] = [found.group(1) if (found := STAGE.fullmatch(s.strip())) else None for s in stages]
     for name in ENDPOINTS:
         out[f"{name.lower()}_days"] = pd.to_numeric(raw[_column(raw, f"{name}.time", path)], errors="coerce")
-        out[f"{name.lower()}_event"] = pd.to_numeric(raw[_column(raw, name, path)], errors="coerce")
+        event = raw[_column(raw, name, path)].map(lambda v: None if pd.isna(v) else said(str(v)))
+        out[f"{name.lower()}_event"] = pd.to_numeric(event, errors="coerce")
+        if (worded := event[event.notna() & ~out[f"{name.lower()}_event"].isin([0, 1])]).any():
+            raise ValueError(f"{path.name}: column {name} says {worded.iloc[0]!r}, wanted are 0 and 1; take your own table (acquire.clinical) with event_is")
     # Half an outcome is none: the time of an event that is not stated says nothing.
     for name in ENDPOINTS:
         pair = [f"{name.lower()}_days", f"{name.lower()}_event"]

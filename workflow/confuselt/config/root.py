@@ -110,11 +110,12 @@ class Config(Block):
         return self.embed.encoder in SLIDE_ENCODERS
 
     def for_cohort(self, cohort: str) -> "Config":
-        """The config as seen by a cohort: the second one has its own `data`, `acquire`, `simulate` and `groups`."""
-        data, acquire, simulate, groups = self.data, self.acquire, self.simulate, self.groups
+        """The config as seen by a cohort: the second one has its own `data`, `acquire`, `simulate` and `groups`, and no outcomes or covariates: predictions need none."""
+        data, acquire, simulate, groups, tasks = self.data, self.acquire, self.simulate, self.groups, self.tasks
         if cohort != self.cohort and cohort == self.predict.name:
             data, groups = self.predict.data or data, self.predict.groups or groups
-            acquire = Acquire.model_validate(merge(acquire.model_dump(), self.predict.acquire))
+            acquire = Acquire.model_validate(merge(acquire.model_dump(), self.predict.acquire)).model_copy(update={"covariates": []})
+            tasks = tasks.model_copy(update={"survival": [], "labels": []})
             simulate = Simulate.model_validate(merge(simulate.model_dump(), self.predict.simulate))
         if acquire.source == "simulate":
             data = f"{self.results}/cohorts/{cohort}/acquire/simulated"
@@ -125,4 +126,4 @@ class Config(Block):
             theirs = {k: v and os.path.relpath(Path(own, v), data) for k, v in (("clinical", acquire.clinical), ("site_map", acquire.site_map))}
             made = {"clinical": "clinical.parquet", "id_column": "patient_id"} if acquire.gdc.outcomes else {}
             acquire = acquire.model_copy(update={**GDC_FILES, **theirs, **made})
-        return self.model_copy(update={"data": data, "acquire": acquire, "simulate": simulate, "groups": groups})
+        return self.model_copy(update={"data": data, "acquire": acquire, "simulate": simulate, "groups": groups, "tasks": tasks})

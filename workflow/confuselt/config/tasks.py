@@ -64,6 +64,12 @@ class Label(Block):
     def _says_something(cls, values: list[str]) -> list[str]:
         return _no_blanks(values, "classes")
 
+    @field_validator("aliases")
+    @classmethod
+    def _can_be_read(cls, aliases: dict[str, str | None]) -> dict[str, str | None]:
+        _no_blanks(list(aliases), "aliases")
+        return aliases
+
     @property
     def label_column(self) -> str:
         """Column with the class."""

@@ -17,7 +17,7 @@ class Alignment:
 
     Attributes
     ----------
-    order : (n,) int64 or None
+    order : (n,) int32 or None
         Row of the other stream for each row of this one; None: row by row, as they stand.
     factor : float
         Coordinates of the other stream are this many times those of this one (µm against pixels).
@@ -57,7 +57,7 @@ def align(tile: np.ndarray, cells: np.ndarray) -> Alignment:
         raise Unusable("tiles stand twice at the same place, and cells in another order: which row is which cannot be told")
     order, there = np.lexsort(tile.T), np.lexsort(cells.T)
     if np.array_equal(tile[order], cells[there]):
-        found = np.empty(len(tile), np.int64)
+        found = np.empty(len(tile), np.int32)
         found[order] = there
         return Alignment(found)
     factor = _unit(tile, cells)
@@ -65,12 +65,15 @@ def align(tile: np.ndarray, cells: np.ndarray) -> Alignment:
         distance, found = cKDTree(cells / factor).query(tile)
         rounding = 1 + 1.5 / factor  # of whole coordinates on both sides, cut or rounded
         if distance.max() <= min(rounding, NEAR * _gap(cKDTree(tile))) and len(np.unique(found)) == len(tile):
-            return Alignment(found.astype(np.int64), factor)
+            return Alignment(found.astype(np.int32), factor)
     shift = _shift(tile[order], cells[there])
     if shift is not None:
         raise Unusable(
             f"cells lie {shift[0]:+d}, {shift[1]:+d} beside the tiles everywhere; state the same corner of a tile in both bags, if it is the same tile"
         )
+    swapped = cells[:, ::-1]
+    if np.array_equal(tile[order], swapped[np.lexsort(swapped.T)]):
+        raise Unusable("the places of cells are those of the tiles with x and y swapped")
     shared = len({*map(tuple, tile.tolist())} & {*map(tuple, cells.tolist())})
     raise Unusable(f"{shared} of {len(tile)} tiles have a row of cells at their place (x, y), and no change of unit makes the others fit")
 

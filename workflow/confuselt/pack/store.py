@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from confuselt.content import array_hash
 from confuselt.pack.align import Alignment, align
 from confuselt.progress import progress
 from confuselt.stamp import get_stamp
@@ -15,6 +16,7 @@ from confuselt.unusable import Unusable
 
 log = logging.getLogger(__name__)
 STREAMS = ("tile", "cells")
+ONE_UNIT = 0.01  # a factor so close to 1 is rounding
 MAKERS = {"tile": "embed_tiles", "cells": "find_cells"}  # of a file per slide
 
 
@@ -108,7 +110,7 @@ def pack(sources: dict[str, tuple[Path, Path | None]], trained_on: dict[str, lis
             excluded.append({"slide_id": slide, "reason": f"cells stream left out: {reason}"})
             del rows["cells"][slide]
     by_number = [slide for slide, how in aligned.items() if how.by_number]
-    factors = {slide: how.factor for slide, how in aligned.items() if how.factor != 1}
+    factors = {slide: how.factor for slide, how in aligned.items() if abs(how.factor - 1) > ONE_UNIT}
     with h5py.File(store, "w") as out:
         out["slide_id"] = np.array(slides, dtype=h5py.string_dtype())
         out["patient_id"] = np.array([owner[s] for s in slides], dtype=h5py.string_dtype())
@@ -141,6 +143,8 @@ def _copy(group: h5py.Group, stream: str, source: Source, slides: list[str], row
             order = slice(None) if orders.get(slide) is None else orders[slide]
             features[starts[i] : starts[i + 1]] = source.read(slide, "features")[order]
             coords[starts[i] : starts[i + 1]] = source.read(slide, "coords")[order]
+    # The rows of the store hang on how they were ordered, too: whoever knows it by its hashes must see that.
+    group.attrs["order"] = array_hash(*(order for order in orders.values() if order is not None))
     shas = source.usable["sha"]
     group["sha"] = np.array([str(shas[s]) if s in rows else "" for s in slides], dtype=h5py.string_dtype())
     source.describe(group)

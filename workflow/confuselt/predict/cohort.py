@@ -13,13 +13,14 @@ from confuselt.finetune.inputs import Inputs
 from confuselt.finetune.member import average_members, load_member
 from confuselt.model.encoders import StreamScaler
 from confuselt.pack.bags import Bags
-from confuselt.predict.recognise import check_scale, slides_beyond, trained_patients
+from confuselt.predict.recognise import check_scale, check_spread, slides_beyond, trained_patients
 from confuselt.pretrain.retrieval import embed_patients, embed_profiles
 from confuselt.pretrain.train import load_encoders
 from confuselt.progress import progress
 from confuselt.rna.normalise import Normaliser
 
 log = logging.getLogger(__name__)
+SOME_ROWS = 5_000  # instances by which the spread of a cohort's features is judged
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,7 @@ def _inputs(arm: Arm, fold: FoldModel, store: Path, rna: ad.AnnData, most_exclud
         beyond["wsi"] = slides_beyond(bags, scaler)
         lost["wsi"] = check_scale(beyond["wsi"], "slides", most_excluded)
         bags.scale(scaler)
+        check_spread(bags.sample_rows(list(range(len(bags))), SOME_ROWS, np.random.default_rng(0)), "slides")
     slides = {p: own for p, own in bags.of_patients(bags.patient_ids).items() if p not in lost["wsi"]} if bags is not None else {}
     profiles = {}
     if arm.modality != "wsi" and rna.n_obs and fold.normaliser is None:
@@ -183,7 +185,9 @@ def _inputs(arm: Arm, fold: FoldModel, store: Path, rna: ad.AnnData, most_exclud
         beyond["rna"] = fold.normaliser.beyond(usable) if usable.n_obs else {}
         lost["rna"] |= check_scale(beyond["rna"], "RNA", most_excluded)
         usable = rna[~rna.obs_names.isin(list(lost["rna"]))]
-        profiles = dict(zip(usable.obs_names, fold.normaliser.transform(usable), strict=True)) if usable.n_obs else {}
+        scaled = fold.normaliser.transform(usable) if usable.n_obs else np.zeros((0, 0), np.float32)
+        check_spread(scaled, "RNA")
+        profiles = dict(zip(usable.obs_names, scaled, strict=True))
     for patient, reason in (pair for reasons in lost.values() for pair in reasons.items()):
         log.warning("%s is not used by a fold's model: %s", patient, reason)
     return Usable(bags, Inputs(bags if slides else None, slides, profiles), lost, beyond)

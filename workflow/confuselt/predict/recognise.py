@@ -13,6 +13,15 @@ from confuselt.rna.normalise import Normaliser
 # Share of values beyond the range of training from which on they are on another scale: of a whole cohort on average, and of one
 # patient, who may be an outlier by nature where training patients are few.
 COHORT_BEYOND, PATIENT_BEYOND = 0.3, 0.6
+# A contraction (ln for log2, logs for counts, vectors of length 1) stays inside the range: values of a cohort on the scale of training
+# spread about as training does (SD 1), whatever shifts it; a subtype alone still .8.
+LEAST_SPREAD = {"RNA": 0.55, "slides": 0.3}
+FEWEST = 10  # patients from which on a cohort is judged as one
+ADVICE = {
+    "RNA": "Give the kind of values that the models were trained on (counts, logs, ratios and z-scores are no substitutes for each other), "
+    "or predict from slides alone (predict.acquire: {rna: null})",
+    "slides": "Give features of the same encoder with the same normalisation, or predict from RNA alone",
+}
 ROWS, SLIDES = 64, 100  # rows of a slide that are looked at, slides at once
 
 
@@ -51,6 +60,25 @@ def slides_beyond(bags: Bags, scaler: StreamScaler) -> dict[str, float]:
     return {patient: float(np.mean(shares)) for patient, shares in found.items()}
 
 
+def check_spread(rows: np.ndarray, what: str) -> None:
+    """Raise ValueError where scaled values of a cohort spread far less than those of training.
+
+    Parameters
+    ----------
+    rows : (n, width) float32
+        Scaled values: RNA of patients, or instances of slides. Fewer than ten say nothing.
+    what : {"RNA", "slides"}
+    """
+    if len(rows) < FEWEST:
+        return
+    spread = float(np.median(rows.std(0)))
+    if spread < LEAST_SPREAD[what]:
+        raise ValueError(
+            f"{what} of this cohort vary {spread:.2f} times as much as those of training (median over {'genes' if what == 'RNA' else 'features'}): they are on another scale, "
+            f"and predictions would be alike for all. {ADVICE[what]}"
+        )
+
+
 def check_scale(beyond: dict[str, float], what: str, share: float) -> dict[str, str]:
     """Why patients whose values lie on another scale are not served.
 
@@ -65,18 +93,13 @@ def check_scale(beyond: dict[str, float], what: str, share: float) -> dict[str, 
     Raises
     ------
     ValueError
-        The cohort as a whole, or more than that share of its patients.
+        The cohort as a whole, or more than that share of its patients; not of a handful, who are told one by one.
     """
     far = {patient: value for patient, value in beyond.items() if value > PATIENT_BEYOND}
     mean = float(np.mean(list(beyond.values()))) if beyond else 0.0
-    if mean > COHORT_BEYOND or len(far) > share * len(beyond):
-        advice = {
-            "RNA": "Give the kind of values that the models were trained on (counts, logs, ratios and z-scores are no substitutes for each other), "
-            "or predict from slides alone (predict.acquire: {rna: null})",
-            "slides": "Give features of the same encoder with the same normalisation, or predict from RNA alone",
-        }[what]
+    if len(beyond) >= FEWEST and (mean > COHORT_BEYOND or len(far) > share * len(beyond)):
         raise ValueError(
             f"{what} of {len(beyond)} patients: {mean:.0%} of the values lie beyond what any training patient reached (of {len(far)} patients more than {PATIENT_BEYOND:.0%}). "
-            f"They are on another scale, and a prediction would mean nothing. {advice}"
+            f"They are on another scale, and a prediction would mean nothing. {ADVICE[what]}"
         )
     return {patient: f"{what} on another scale: {value:.0%} of its values were reached by no training patient" for patient, value in far.items()}

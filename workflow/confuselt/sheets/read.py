@@ -69,7 +69,7 @@ def read_sheet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Rows in file order, without those where every cell is blank. A cell is stripped text, or None where it says nothing (see `words.MISSING`).
+        Rows in file order, of a text file without those where every cell is blank. A cell is stripped text, or None where it says nothing (see `words.MISSING`).
 
     Raises
     ------
@@ -165,7 +165,7 @@ class _Text:
             raise ValueError(f"{path}: the file has no row; wanted are a header and rows")
         first = next(records, None)
         # R's write.table gives no name to the column of row names.
-        self._shift = first is not None and len(first) == len(top) + 1 and all(cell.strip() for cell in top)
+        self._shift = first is not None and len(first) == len(top) + 1 and bool(first[-1].strip()) and all(cell.strip() for cell in top)
         self.header = _named([""] * self._shift + top)
         if len(top) == 1 and (other := next((mark for mark in OTHERS if mark in top[0] and mark != self._separator), None)):
             raise ValueError(

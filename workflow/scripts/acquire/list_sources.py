@@ -1,11 +1,10 @@
 """Every file that the cohort lists, with size and content, or why it is not used."""
 
-import os
 from pathlib import Path
 
 import pandas as pd
 
-from confuselt.acquire.downloads import FILES, fetched_table, source_table
+from confuselt.acquire.downloads import FILES, fetched_table, listed_path, source_table
 from confuselt.acquire.folder import is_pattern
 from confuselt.acquire.schema import DOWNLOADS
 from confuselt.run_step import Output, run_step
@@ -17,7 +16,7 @@ READS = ("data", "acquire.slides", "acquire.tile", "acquire.cells", "acquire.rna
 def main(downloads: Output, cfg: dict, fetched: list[Path]) -> None:
     """Hash the files for the report; of fetched ones the md5 was checked."""
     names = {k: cfg[f"acquire.{k}"] for k in FILES}
-    listed = {k: Path(os.path.normpath(Path(cfg["data"], name))) for k, name in names.items() if name and not is_pattern(name)}
+    listed = {k: listed_path(cfg["data"], name) for k, name in names.items() if name and not is_pattern(name)}
     others = pd.DataFrame(cfg.get("rows", []), columns=["what", "file", "reason"]).assign(status="not chosen", bytes=0)
     write_table(pd.concat([source_table(listed), *map(fetched_table, fetched), others], ignore_index=True), downloads, DOWNLOADS)
 
