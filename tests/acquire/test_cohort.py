@@ -254,3 +254,11 @@ def test_schema_refuses_what_it_does_not_know():
         check_table(empty_table(SLIDES).assign(extra=[]), SLIDES)
     with pytest.raises(ValueError, match="are missing"):
         check_table(empty_table(SLIDES).drop(columns="status"), SLIDES)
+
+
+def test_a_site_called_na_is_a_site(tmp_path):
+    """TCGA-NA-A4QV: NA is a tissue source site."""
+    for name in ("clinical.csv", "clinical.parquet"):
+        write(pd.DataFrame({"patient_id": ["P1", "P2", "P3"], "site": ["NA", "A1", " "], "os_days": 5, "os_event": 1, "pam50": "NA"}), tmp_path / name)
+        table = read_clinical(tmp_path / name, CFG).rows
+        assert table["site"].tolist() == ["NA", "A1", None] and table["label_pam50"].isna().all()

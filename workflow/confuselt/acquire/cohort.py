@@ -77,7 +77,7 @@ def read_clinical(path: Path, cfg: dict) -> Clinical:
     outcomes = [column for task in cfg["tasks.survival"] for column in (time_column(task), event_column(task))]
     labels = [task["column"] or task["name"] for task in cfg["tasks.labels"]]
     used = dict.fromkeys([key, cfg["acquire.site"], *outcomes, *labels, *cfg["acquire.covariates"]])
-    raw = read_sheet(path, [column for column in used if column in present])
+    raw = read_sheet(path, [column for column in used if column in present], codes=(cfg["acquire.site"],))
     ids = [row_name(file, i) if p is None else p for i, p in enumerate(raw[key])]
     out = pd.DataFrame({"patient_id": ids, "reason": mark_repeated(raw[key], file)})
     out["status"] = np.where(out["reason"].isna(), OK, EXCLUDED)

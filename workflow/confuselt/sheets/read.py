@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from confuselt.sheets.words import INVISIBLE, number, said, written
+from confuselt.sheets.words import number, said, stripped, written
 
 SUFFIXES = (".parquet", ".csv", ".tsv", ".txt")
 # Names that pandas and pyarrow give to a column that has none.
@@ -56,7 +56,7 @@ def columns_of(path: Path) -> list[str]:
     return [name for name in header_of(path) if name]
 
 
-def read_sheet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+def read_sheet(path: Path, columns: list[str] | None = None, codes: tuple[str, ...] = ()) -> pd.DataFrame:
     """Read a table as text: '007' stays '007', and 1, 2, (empty) do not become '1.0', '2.0'.
 
     Parameters
@@ -65,6 +65,8 @@ def read_sheet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
         .parquet, .csv, .tsv or .txt (tab).
     columns : list of str, optional
         Columns to read; a missing one is a ValueError with close names. Columns without a name are never read.
+    codes : tuple of str
+        Columns of codes, in which words stand for themselves: NA is a tissue source site of TCGA.
 
     Returns
     -------
@@ -86,9 +88,10 @@ def read_sheet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
             raise ValueError(f"{path}: column '{column}' stands {header.count(column)} times (columns {places}); keep one, or rename the others")
     if path.suffix == ".parquet":
         table = pq.read_table(path, columns=wanted)
-        return pd.DataFrame({name: _text_of(table.column(name)) for name in wanted}, columns=wanted, dtype=object)
+        texts = {name: [written(value) for value in table.column(name).to_pylist()] for name in wanted}
+        return pd.DataFrame({name: [_cell(text, name in codes) for text in cells] for name, cells in texts.items()}, columns=wanted, dtype=object)
     at = [header.index(column) for column in wanted]
-    rows = [[said(row[i]) for i in at] for row in _Text(path).rows()]
+    rows = [[_cell(row[i], name in codes) for i, name in zip(at, wanted, strict=True)] for row in _Text(path).rows()]
     return pd.DataFrame(rows, columns=wanted, dtype=object)
 
 
@@ -204,7 +207,7 @@ class _Text:
 
 
 def _named(names: list[str]) -> list[str]:
-    plain = [name.strip().strip(INVISIBLE).strip() for name in names]
+    plain = [stripped(name) for name in names]
     return ["" if name.startswith(UNNAMED) else name for name in plain]
 
 
@@ -215,15 +218,16 @@ def _schema(path: Path) -> pa.Schema:
         raise ValueError(f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]})") from None
 
 
-def _text_of(column: pa.ChunkedArray) -> list[str | None]:
-    return [written(value) for value in column.to_pylist()]
+def _cell(text: str | None, code: bool) -> str | None:
+    """What a cell says; a code says what is written."""
+    return None if text is None else (stripped(text) or None) if code else said(text)
 
 
 def _numbers_of(column: pa.ChunkedArray) -> tuple[np.ndarray, int]:
     """Values as float64, and how many cells are words."""
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), 0
-    cells = _text_of(column)
+    cells = [_cell(written(value), False) for value in column.to_pylist()]
     values = np.array([number(cell) for cell in cells], float)
     return values, sum(cell is not None and value != value for cell, value in zip(cells, values, strict=True))
 

@@ -15,8 +15,13 @@ INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"  # byte order mark, characters of n
 
 def said(text: str) -> str | None:
     """What a cell says, without blanks around it; None where that is nothing."""
-    plain = text.strip().strip(INVISIBLE).strip()
+    plain = stripped(text)
     return None if plain.lower() in MISSING else plain
+
+
+def stripped(text: str) -> str:
+    """Text without blanks and invisible characters around it."""
+    return text.strip().strip(INVISIBLE).strip()
 
 
 def written(value: object) -> str | None:
@@ -24,7 +29,7 @@ def written(value: object) -> str | None:
     if value is None or value != value:  # NaN
         return None
     # A column of whole numbers with a gap is stored as floats: nobody wrote the '.0'.
-    return said(str(int(value)) if isinstance(value, float) and value.is_integer() else str(value))
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def number(text: str | None) -> float:

@@ -28,7 +28,7 @@ def main(slides: Path, rna: Path, clinical: Output, patients: Output, cfg: dict,
         log.info("%s: %s", task, coding)
     if clinical_table:
         check_readable(table.read, cfg["max_excluded"], clinical_table)
-    facts = merge_sites(facts, read_sheet(site_map) if site_map else None)
+    facts = merge_sites(facts, read_sheet(site_map, codes=("code",)) if site_map else None)
     if (chosen := first_patients(facts["patient_id"], [], cfg["acquire.limit"])) is not None and len(facts):
         facts = facts[facts["patient_id"].isin(chosen)].reset_index(drop=True)
     people = patient_table(read_table(slides, SLIDES), read_table(rna, RNA), facts, cfg)
