@@ -37,12 +37,13 @@ def run(workflow: Path, name: str, config, control: dict | None = None, **argume
     """Run a step as a job would: outputs are written under a temporary name and moved. `control` is what a rule adds to ``cfg``."""
     from confuselt.code_hash import code_hash
     from confuselt.content import content_hash
-    from confuselt.run_step import Output, execute
+    from confuselt.run_step import OUTPUTS, execute
     from confuselt.settings import settings
 
     script, main = workflow / f"scripts/{name}.py", load(workflow, name).main
     cfg = {**settings(script, config), **(control or {})}
-    outputs = [Path(path) for argument, path in arguments.items() if main.__annotations__[argument] is Output]
+    given = [value for argument, value in arguments.items() if main.__annotations__[argument] in OUTPUTS]
+    outputs = [Path(path) for value in given for path in (value if isinstance(value, list) else [value])]
 
     def fact(value: object) -> object:
         if isinstance(value, list):
