@@ -1,6 +1,7 @@
 """Cohort tables of TCGA-BRCA's size: 1,133 slides and 1,231 count files, from GDC's pages to patients.
 
-Prints seconds of asking and pinning (a server on loopback), and of the tables that a run makes of the manifest; ``--json FILE`` writes the rows.
+Prints seconds of asking and pinning (a server on loopback), and of the tables that a run makes of the manifest;
+``--json FILE`` writes the rows.
 """
 
 import argparse
@@ -30,8 +31,16 @@ def hit(number, patient, suffix):
     """A record as GDC gives it."""
     name = f"TCGA-{'ABCDE'[patient % 5]}{patient % 9}-{patient:04d}"
     aliquot = {"submitter_id": f"{name}-01A-11R-A{number % 900:03d}-07"}
-    sample = {"sample_type": "Primary Tumor", "submitter_id": f"{name}-01A", "portions": [{"analytes": [{"aliquots": [aliquot]}]}]}
-    file = {"file_id": f"{suffix}-{number:06d}", "file_name": f"{name}-01Z-00-DX{number // PATIENTS + 1}.{number}.{suffix}", "md5sum": f"{number:032x}"}
+    sample = {
+        "sample_type": "Primary Tumor",
+        "submitter_id": f"{name}-01A",
+        "portions": [{"analytes": [{"aliquots": [aliquot]}]}],
+    }
+    file = {
+        "file_id": f"{suffix}-{number:06d}",
+        "file_name": f"{name}-01Z-00-DX{number // PATIENTS + 1}.{number}.{suffix}",
+        "md5sum": f"{number:032x}",
+    }
     return {**file, "file_size": 10**9, "cases": [{"submitter_id": name, "samples": [sample]}]}
 
 
@@ -53,7 +62,9 @@ class Handler(BaseHTTPRequestHandler):
         wanted = {part["content"]["field"]: part["content"]["value"][0] for part in asked["filters"]["content"]}
         found = HITS[wanted["data_type"]]
         page = found[asked["from"] : asked["from"] + asked["size"]]
-        text = json.dumps({"data": {"hits": page, "pagination": {"total": len(found), "count": len(page)}}, "warnings": {}}).encode()
+        text = json.dumps(
+            {"data": {"hits": page, "pagination": {"total": len(found), "count": len(page)}}, "warnings": {}}
+        ).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
@@ -63,7 +74,10 @@ class Handler(BaseHTTPRequestHandler):
 def pin(url, folder):
     """Ask, choose, write the manifest."""
     gdc = Gdc(url, Client(30), 3)
-    frames = [slide_rows(gdc.files("TCGA-BRCA", SLIDES), ["Primary Tumor"]), rna_rows(gdc.files("TCGA-BRCA", COUNTS), ["Primary Tumor"])]
+    frames = [
+        slide_rows(gdc.files("TCGA-BRCA", SLIDES), ["Primary Tumor"]),
+        rna_rows(gdc.files("TCGA-BRCA", COUNTS), ["Primary Tumor"]),
+    ]
     write_table(pd.concat(frames, ignore_index=True), folder / "manifest.parquet", MANIFEST)
 
 
@@ -74,10 +88,16 @@ def tables(folder):
     slides, rna = rows[rows["what"] == "slide"], rows[rows["what"] == "rna"]
     slides[["slide_id", "patient_id", "file"]].to_csv(folder / "slides.csv", index=False)
     rna[["sample_id", "patient_id", "file"]].to_csv(folder / "rna.csv", index=False)
-    clinical_table(sorted({*slides["patient_id"], *rna["patient_id"]}), None, None).to_csv(folder / "clinical.csv", index=False)
+    clinical_table(sorted({*slides["patient_id"], *rna["patient_id"]}), None, None).to_csv(
+        folder / "clinical.csv", index=False
+    )
     dump = Config().model_dump(mode="json")
     cfg = {f"{block}.{key}": value for block in ("acquire", "tasks") for key, value in dump[block].items()}
-    found = read_streams({"slides": folder / "slides.csv"}, cfg), read_rna_ids(folder / "rna.csv", cfg), read_clinical(folder / "clinical.csv", cfg).rows
+    found = (
+        read_streams({"slides": folder / "slides.csv"}, cfg),
+        read_rna_ids(folder / "rna.csv", cfg),
+        read_clinical(folder / "clinical.csv", cfg).rows,
+    )
     return len(found[0]), len(patient_table(*found, cfg))
 
 
@@ -88,11 +108,22 @@ def measure():
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for what, work in (("pin", lambda: pin(f"http://127.0.0.1:{server.server_address[1]}", folder)), ("tables", lambda: tables(folder))):
+        for what, work in (
+            ("pin", lambda: pin(f"http://127.0.0.1:{server.server_address[1]}", folder)),
+            ("tables", lambda: tables(folder)),
+        ):
             start = time.perf_counter()
             work()
             spent = time.perf_counter() - start
-            row = {"name": f"cohort {what}", "ours": spent, "peer": TARGET, "peer_name": "bound", "unit": "s", "ratio": spent / TARGET, "target": TARGET}
+            row = {
+                "name": f"cohort {what}",
+                "ours": spent,
+                "peer": TARGET,
+                "peer_name": "bound",
+                "unit": "s",
+                "ratio": spent / TARGET,
+                "target": TARGET,
+            }
             rows.append({**row, "ok": spent < TARGET})
     server.shutdown()
     return rows

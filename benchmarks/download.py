@@ -79,14 +79,22 @@ def ours(url, size, rate, ranges, folder):
     """Seconds of a fetch over four connections."""
     source = Source("server", f"{url}/{size}/{rate}/{ranges}", Client(30))
     start = time.perf_counter()
-    fetch(Remote("file", "file", md5_of(size), size), Path(folder) / f"{size}", [source], Manner(connections=4, segment=8 * MB))
+    fetch(
+        Remote("file", "file", md5_of(size), size),
+        Path(folder) / f"{size}",
+        [source],
+        Manner(connections=4, segment=8 * MB),
+    )
     return time.perf_counter() - start
 
 
 def stream(url, size, rate, folder):
     """Seconds of requests' plain stream to a file, with its md5."""
     start, digest = time.perf_counter(), hashlib.md5()
-    with requests.get(f"{url}/{size}/{rate}/1", stream=True, timeout=30) as response, (Path(folder) / "plain").open("wb") as out:
+    with (
+        requests.get(f"{url}/{size}/{rate}/1", stream=True, timeout=30) as response,
+        (Path(folder) / "plain").open("wb") as out,
+    ):
         for part in response.iter_content(1 << 18):
             out.write(part)
             digest.update(part)
@@ -111,7 +119,16 @@ def in_process(work, *arguments):
 
 def row(name, value, peer, peer_name, unit, ratio, target, ok):
     """A row of the table."""
-    return {"name": name, "ours": value, "peer": peer, "peer_name": peer_name, "unit": unit, "ratio": ratio, "target": target, "ok": ok}
+    return {
+        "name": name,
+        "ours": value,
+        "peer": peer,
+        "peer_name": peer_name,
+        "unit": unit,
+        "ratio": ratio,
+        "target": target,
+        "ok": ok,
+    }
 
 
 def measure():
@@ -120,10 +137,23 @@ def measure():
     url, rows = f"http://127.0.0.1:{port}", []
     with tempfile.TemporaryDirectory() as folder:
         mine, theirs = SIZE / MB / ours(url, SIZE, RATE, 1, folder), SIZE / MB / stream(url, SIZE, RATE, folder)
-    rows.append(row("4 segments, throttled per connection", mine, theirs, "requests, one stream", "MB/s", mine / theirs, TARGET, mine / theirs >= TARGET))
+    rows.append(
+        row(
+            "4 segments, throttled per connection",
+            mine,
+            theirs,
+            "requests, one stream",
+            "MB/s",
+            mine / theirs,
+            TARGET,
+            mine / theirs >= TARGET,
+        )
+    )
     for size, ranges, name in ((SMALL, 1, "32 MB"), (LARGE, 1, "1 GB"), (SMALL, 0, "32 MB, HTTP 200 to every range")):
         used = in_process(peak, url, size, ranges)[1]
-        rows.append(row(f"peak memory, {name}", used, MEMORY_MB, "bound", "MB", used / MEMORY_MB, MEMORY_MB, used < MEMORY_MB))
+        rows.append(
+            row(f"peak memory, {name}", used, MEMORY_MB, "bound", "MB", used / MEMORY_MB, MEMORY_MB, used < MEMORY_MB)
+        )
     server.terminate()
     return rows
 

@@ -37,7 +37,9 @@ def cohort() -> tuple[pd.DataFrame, Targets, dict, dict, list[Gallery]]:
     survival = {"os": (np.minimum(days, follow), (days <= follow).astype(float))}
     targets = Targets(list(ids), survival, {"pam50": label}, {"pam50": list("abcd")}, {"os": [1095, 1825]})
     parts, roles, galleries = [], {}, []
-    arms = [(a, i) for a in ARMS for i in (("both", "wsi", "rna") if a.startswith("both") else (a.split("-")[0],))] + [(a, "wsi") for a in OTHERS]
+    arms = [(a, i) for a in ARMS for i in (("both", "wsi", "rna") if a.startswith("both") else (a.split("-")[0],))] + [
+        (a, "wsi") for a in OTHERS
+    ]
     for repeat in range(REPEATS):
         fold_of = rng.permutation(SITES)[site] % FOLDS
         for fold in range(FOLDS):
@@ -46,7 +48,11 @@ def cohort() -> tuple[pd.DataFrame, Targets, dict, dict, list[Gallery]]:
             for model in ("tile", "tile-cells", "cca", "mispaired"):
                 vectors = rng.normal(size=(test.sum(), 64))
                 vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-                galleries.append(Gallery(model, 0, repeat, fold, list(ids[test]), vectors, vectors + rng.normal(size=vectors.shape) * 0.3))
+                galleries.append(
+                    Gallery(
+                        model, 0, repeat, fold, list(ids[test]), vectors, vectors + rng.normal(size=vectors.shape) * 0.3
+                    )
+                )
         for arm, inputs in arms:
             risk = truth + rng.normal(size=PATIENTS)
             values = {"risk": risk, **{f"surv_{d}": np.exp(-d / 2500 * np.exp(risk)) for d in DAYS}}
@@ -54,9 +60,27 @@ def cohort() -> tuple[pd.DataFrame, Targets, dict, dict, list[Gallery]]:
             values |= {f"p_{c}": shares[:, k] / 2 for k, c in enumerate("abcd")}
             for output, value in values.items():
                 task = "pam50" if output.startswith("p_") else "os"
-                parts.append(pd.DataFrame({"patient_id": ids, "arm": arm, "draw": 0, "inputs": inputs, "repeat": repeat, "fold": fold_of, "task": task}))
+                parts.append(
+                    pd.DataFrame(
+                        {
+                            "patient_id": ids,
+                            "arm": arm,
+                            "draw": 0,
+                            "inputs": inputs,
+                            "repeat": repeat,
+                            "fold": fold_of,
+                            "task": task,
+                        }
+                    )
+                )
                 parts[-1]["output"], parts[-1]["value"] = output, value
-    return pd.concat(parts, ignore_index=True), targets, roles, {p: f"S{s}" for p, s in zip(ids, site, strict=True)}, galleries
+    return (
+        pd.concat(parts, ignore_index=True),
+        targets,
+        roles,
+        {p: f"S{s}" for p, s in zip(ids, site, strict=True)},
+        galleries,
+    )
 
 
 def measure() -> list[dict]:
@@ -81,7 +105,12 @@ def measure() -> list[dict]:
         concordance_index(days[at][draw], -risk.to_numpy()[draw], event[at][draw])
     blocks = 2 * len(ARMS) + len(OTHERS) - 2
     peer = (time.perf_counter() - start) / len(again) * DRAWS * REPEATS * FOLDS * blocks
-    row = {"name": "metrics and comparisons", "ours": ours, "peer": peer, "peer_name": "lifelines, patient bootstrap of C alone (extrapolated from 20 draws)"}
+    row = {
+        "name": "metrics and comparisons",
+        "ours": ours,
+        "peer": peer,
+        "peer_name": "lifelines, patient bootstrap of C alone (extrapolated from 20 draws)",
+    }
     return [row | {"unit": "s", "ratio": peer / ours, "target": TARGET, "ok": ours <= TARGET}]
 
 
@@ -91,6 +120,8 @@ if __name__ == "__main__":
     given = parser.parse_args()
     found = measure()
     for row in found:
-        print(f"{row['name']}: {row['ours']:.1f} s (target {row['target']:.0f} s); {row['peer_name']}: {row['peer']:.0f} s, ratio {row['ratio']:.0f}")
+        print(
+            f"{row['name']}: {row['ours']:.1f} s (target {row['target']:.0f} s); {row['peer_name']}: {row['peer']:.0f} s, ratio {row['ratio']:.0f}"
+        )
     if given.json:
         given.json.write_text(json.dumps(found))

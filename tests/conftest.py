@@ -23,14 +23,22 @@ SHARED = Path(os.environ.get("CONFUSELT_SHARED", ROOT.parent / "shared")) / "dat
 TINY = {
     "cohort": "tiny",
     "experiment": "tiny",
-    "tasks": {"survival": [{"name": "os"}, {"name": "pfi"}], "labels": [{"name": "pam50", "classes": ["Basal", "Her2", "LumA", "LumB"], "from_rna": True}]},
+    "tasks": {
+        "survival": [{"name": "os"}, {"name": "pfi"}],
+        "labels": [{"name": "pam50", "classes": ["Basal", "Her2", "LumA", "LumB"], "from_rna": True}],
+    },
     "acquire": {"source": "simulate"},
     "simulate": {"patients": 60, "sites": 8, "tiles": 6, "genes": 80, "tile_features": 12, "cell_features": 8},
     "split": {"folds": 2, "min_events": 2},
     "rna": {"genes": 60},
     "pretrain": {"epochs": 2, "model": {"hidden": 16, "attention": 8, "dim": 16}},
     "finetune": {"epochs": 2, "arms": ["wsi-pretrained-cells", "both-pretrained-cells"]},
-    "evaluate": {"min_events": 20, "draws": 100, "baselines": ["clinical", "cca", "clinical+wsi-pretrained-cells"], "leaky": {"seeds": 2, "epochs": 3}},
+    "evaluate": {
+        "min_events": 20,
+        "draws": 100,
+        "baselines": ["clinical", "cca", "clinical+wsi-pretrained-cells"],
+        "leaky": {"seeds": 2, "epochs": 3},
+    },
 }
 
 # The smallest cohort from pixels: six patients with a slide each, two groups, one arm.
@@ -40,7 +48,15 @@ SIX = {
     "groups": 2,
     "tasks": {"survival": [{"name": "os"}], "labels": []},
     "acquire": {"source": "simulate"},
-    "simulate": {"level": "slides", "patients": 6, "sites": 4, "slide_mm": 0.4, "without_slide": 0, "without_rna": 0, "second_slide": 0},
+    "simulate": {
+        "level": "slides",
+        "patients": 6,
+        "sites": 4,
+        "slide_mm": 0.4,
+        "without_slide": 0,
+        "without_rna": 0,
+        "second_slide": 0,
+    },
     "embed": {"encoder": "efficientnet-lite0"},
     "cells": {"method": "classical"},
     "split": {"folds": 2, "min_events": 1},
@@ -66,19 +82,37 @@ def script(name: str) -> ModuleType:
     return module
 
 
-def snakemake(folder: Path, *arguments: str, config: dict | None = None, check: bool = True) -> subprocess.CompletedProcess:
+def snakemake(
+    folder: Path, *arguments: str, config: dict | None = None, check: bool = True
+) -> subprocess.CompletedProcess:
     """Run the workflow from the checkout with results in `folder`; config goes through a file, as a user's would."""
     folder.mkdir(parents=True, exist_ok=True)
     configfile = folder / "config.json"
     configfile.write_text(json.dumps({**(config or TINY), "results": str(folder / "results")}))
-    command = [str(Path(sys.executable).with_name("snakemake")), "--cores", "2", "--directory", str(folder), "--snakefile", str(ROOT / "workflow/Snakefile")]
+    command = [
+        str(Path(sys.executable).with_name("snakemake")),
+        "--cores",
+        "2",
+        "--directory",
+        str(folder),
+        "--snakefile",
+        str(ROOT / "workflow/Snakefile"),
+    ]
     (folder / "config").mkdir(exist_ok=True)
     (folder / "config/config.yaml").write_text((ROOT / "config/config.yaml").read_text())
     # The target goes first: --configfile swallows what follows it.
-    done = subprocess.run([*command, *arguments, "--configfile", str(configfile)], capture_output=True, text=True, cwd=folder)
+    done = subprocess.run(
+        [*command, *arguments, "--configfile", str(configfile)], capture_output=True, text=True, cwd=folder
+    )
     if check and done.returncode:
-        logs = "\n".join(f"--- {p}\n{p.read_text()[-1500:]}" for p in (folder / "results/logs").rglob("*.log")) if (folder / "results/logs").exists() else ""
-        raise AssertionError(f"snakemake ended with {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}\n{logs[-6000:]}")
+        logs = (
+            "\n".join(f"--- {p}\n{p.read_text()[-1500:]}" for p in (folder / "results/logs").rglob("*.log"))
+            if (folder / "results/logs").exists()
+            else ""
+        )
+        raise AssertionError(
+            f"snakemake ended with {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}\n{logs[-6000:]}"
+        )
     return done
 
 
@@ -140,7 +174,12 @@ def _plain(nodeid: str) -> str:
 def pytest_terminal_summary(terminalreporter, exitstatus, config) -> None:
     """Fail the session where a test of the must-run list was skipped or, in a whole run, not there."""
     skipped = {_plain(r.nodeid) for r in terminalreporter.stats.get("skipped", [])}
-    ran = {_plain(r.nodeid) for kind in ("passed", "failed") for r in terminalreporter.stats.get(kind, []) if r.when == "call"}
+    ran = {
+        _plain(r.nodeid)
+        for kind in ("passed", "failed")
+        for r in terminalreporter.stats.get(kind, [])
+        if r.when == "call"
+    }
     whole = config.args == config.getini("testpaths") and not config.option.keyword
     lost = sorted(must_run() & skipped) + sorted(must_run() - ran - skipped if whole else [])
     if lost:

@@ -43,7 +43,12 @@ def one_node(folder):
     # A cluster of many users is asked every 40 s; this one is ours, and each step of the chain would wait as long.
     often = ["--slurm-init-seconds-before-status-checks=3", "--seconds-between-status-checks=3"]
     try:
-        assert up.returncode == 0, up.stdout + up.stderr + "".join(p.read_text()[-1000:] for p in folder.glob("log/*.log"))
-        yield Slurm(folder, [f"--profile={ROOT}/slurm", "--slurm-status-command=squeue", *often, "--set-resources", *no_gpu, *plain])
+        assert up.returncode == 0, (
+            up.stdout + up.stderr + "".join(p.read_text()[-1000:] for p in folder.glob("log/*.log"))
+        )
+        yield Slurm(
+            folder,
+            [f"--profile={ROOT}/slurm", "--slurm-status-command=squeue", *often, "--set-resources", *no_gpu, *plain],
+        )
     finally:
         subprocess.run([HERE / "slurm_down.sh", folder], check=True)

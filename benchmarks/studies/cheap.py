@@ -1,8 +1,8 @@
 """A cheap but real chain: principal components or canonical correlation, ridge Cox and logistic regression, on the project's
 own cohorts, folds, scores, intervals and verdicts. One cohort takes about a second, so that a thousand can be drawn.
 
-Arms bear the names of those that they stand for: scratch = principal components, pretrained = canonical components between
-slides and RNA, fitted on the training pairs of the fold.
+Arms bear the names of those that they stand for: scratch = principal components, pretrained = canonical components
+between slides and RNA, fitted on the training pairs of the fold.
 """
 
 import warnings
@@ -101,7 +101,10 @@ def run_cohort(cfg: dict) -> tuple[Scorer, dict, list[Gallery]]:
     clinical = clinical.assign(status="ok")
     folds = make_folds(clinical, cfg)
     targets = read_targets(clinical, cfg)
-    streams = {name: frame.set_index("patient_id").filter(regex="^(tile|cells)_") for name, frame in (("tile", cohort.tile), ("cells", cohort.cells))}
+    streams = {
+        name: frame.set_index("patient_id").filter(regex="^(tile|cells)_")
+        for name, frame in (("tile", cohort.tile), ("cells", cohort.cells))
+    }
     counts = cohort.rna.set_index("patient_id")
     totals = counts.sum(1)
     composition = counts.div(totals, axis=0)
@@ -110,7 +113,10 @@ def run_cohort(cfg: dict) -> tuple[Scorer, dict, list[Gallery]]:
         for fold in range(cfg["split.folds"]):
             roles = read_roles(folds, repeat, fold)
             streams["rna"] = np.log1p(composition * totals.loc[roles["train"]].median())
-            rows = {name: standardise({r: frame.loc[p].to_numpy(float) for r, p in roles.items()})[0] for name, frame in streams.items()}
+            rows = {
+                name: standardise({r: frame.loc[p].to_numpy(float) for r, p in roles.items()})[0]
+                for name, frame in streams.items()
+            }
             arms, vectors = _arms(rows["tile"], rows["cells"], rows["rna"])
             galleries += [Gallery(m, 0, repeat, fold, roles["test"], *v) for m, v in vectors.items()]
             known = {r: targets.take(p) for r, p in roles.items()}
@@ -120,17 +126,37 @@ def run_cohort(cfg: dict) -> tuple[Scorer, dict, list[Gallery]]:
                     warnings.simplefilter("ignore")
                     model = LogisticRegression(C=INVERSE, max_iter=500).fit(x["train"], known["train"].labels["pam50"])
                 shares = {r: _shares(model, x[r], len(targets.classes["pam50"])) for r in ("inner", "test")}
-                values = {"os": torch.from_numpy((x["inner"] @ beta)[:, None]), "pam50": torch.from_numpy(shares["inner"])}
-                inner.setdefault(arm, {})[repeat, fold] = {"patients": [hashed_ids([p])[0] for p in roles["inner"]], "values": values}
-                outputs = {("os", "risk"): x["test"] @ beta} | {("pam50", f"p_{c}"): shares["test"][:, k] for k, c in enumerate(targets.classes["pam50"])}
+                values = {
+                    "os": torch.from_numpy((x["inner"] @ beta)[:, None]),
+                    "pam50": torch.from_numpy(shares["inner"]),
+                }
+                inner.setdefault(arm, {})[repeat, fold] = {
+                    "patients": [hashed_ids([p])[0] for p in roles["inner"]],
+                    "values": values,
+                }
+                outputs = {("os", "risk"): x["test"] @ beta} | {
+                    ("pam50", f"p_{c}"): shares["test"][:, k] for k, c in enumerate(targets.classes["pam50"])
+                }
                 for (task, output), value in outputs.items():
                     parts.append((arm, repeat, fold, task, output, roles["test"], value))
     sizes = [len(p[5]) for p in parts]
-    columns = {name: np.repeat([p[i] for p in parts], sizes) for i, name in enumerate(("arm", "repeat", "fold", "task", "output"))}
-    predictions = pd.DataFrame({**columns, "patient_id": np.concatenate([p[5] for p in parts]), "value": np.concatenate([p[6] for p in parts]), "draw": 0})
+    columns = {
+        name: np.repeat([p[i] for p in parts], sizes)
+        for i, name in enumerate(("arm", "repeat", "fold", "task", "output"))
+    }
+    predictions = pd.DataFrame(
+        {
+            **columns,
+            "patient_id": np.concatenate([p[5] for p in parts]),
+            "value": np.concatenate([p[6] for p in parts]),
+            "draw": 0,
+        }
+    )
     predictions["inputs"] = predictions["arm"].str.split("-").str[0]
     site = dict(zip(clinical["patient_id"], clinical["site"], strict=True))
-    resampling = Resampling([read_roles(folds, 0, f)["test"] for f in range(cfg["split.folds"])], site, cfg["evaluate.draws"], cfg["seed"])
+    resampling = Resampling(
+        [read_roles(folds, 0, f)["test"] for f in range(cfg["split.folds"])], site, cfg["evaluate.draws"], cfg["seed"]
+    )
     return Scorer(predictions, targets, resampling), inner, galleries
 
 
@@ -142,9 +168,15 @@ def _shares(model: LogisticRegression, rows: np.ndarray, classes: int) -> np.nda
 
 def _methods(gap: Block) -> dict:
     """Difference, and low, high per method and of the widest."""
-    found = intervals_of(gap.value, gap.patients, gap.sites, [f["value"] for f in gap.folds], folds_per_repeat(gap.folds))
+    found = intervals_of(
+        gap.value, gap.patients, gap.sites, [f["value"] for f in gap.folds], folds_per_repeat(gap.folds)
+    )
     wide = gap.interval()
-    return {"value": gap.value, **{i.method: [i.low, i.high] for i in found if i is not None}, "widest": [wide.low, wide.high]}
+    return {
+        "value": gap.value,
+        **{i.method: [i.low, i.high] for i in found if i is not None},
+        "widest": [wide.low, wide.high],
+    }
 
 
 def draw(cfg: dict) -> dict:

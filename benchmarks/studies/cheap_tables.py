@@ -32,11 +32,15 @@ def coverage_table(draws: list[dict]) -> tuple[list[str], bool]:
     for name in draws[0]["gaps"]:
         values = np.array([d["gaps"][name]["value"] for d in draws])
         expected = values.mean() if name.startswith("R@") else 0.0
-        shares = {m: np.mean([d["gaps"][name][m][0] <= expected <= d["gaps"][name][m][1] for d in draws]) for m in METHODS}
+        shares = {
+            m: np.mean([d["gaps"][name][m][0] <= expected <= d["gaps"][name][m][1] for d in draws]) for m in METHODS
+        }
         for method, share in shares.items():
             short[method].append(NOMINAL - share)
         held &= shares["widest"] >= WANTED
-        lines.append(f"| {name.replace('|', ': ')} | {expected:+.3f} | {values.std():.3f} | {' | '.join(f'{100 * s:.1f} %' for s in shares.values())} |")
+        lines.append(
+            f"| {name.replace('|', ': ')} | {expected:+.3f} | {values.std():.3f} | {' | '.join(f'{100 * s:.1f} %' for s in shares.values())} |"
+        )
     worst = ", ".join(f"{m} {100 * max(max(s), 0):.1f} points" for m, s in short.items())
     lines += ["", f"Largest shortfall from 95 %: {worst}. Wanted: at least 93 % by the widest interval everywhere."]
     return lines, bool(held)
@@ -54,27 +58,37 @@ def nulls(level: str) -> list[tuple[str, str]]:
 def false_table(draws: list[dict]) -> tuple[list[str], bool]:
     """Share of a yes, of a no and of "cannot tell" where there is nothing to find; a contrast that some draw could not make is a claim not held.
 
-    Under "shared irrelevant" the pretrained arm of the cheap chain is frozen components without the outcome in them: it is truly
-    worse, and a yes is certain not to come. For pretraining "effect 0" is the null that informs.
+    Under "shared irrelevant" the pretrained arm of the cheap chain is frozen components without the outcome in them: it
+    is truly worse, and a yes is certain not to come. For pretraining "effect 0" is the null that informs.
     """
-    lines, held = ["| null | question | task | draws | yes | no | cannot tell | mean difference |", "|---|---|---|---|---|---|---|---|"], True
+    lines, held = (
+        [
+            "| null | question | task | draws | yes | no | cannot tell | mean difference |",
+            "|---|---|---|---|---|---|---|---|",
+        ],
+        True,
+    )
     for level in NULL_OF:
         mine = [d for d in draws if d["level"] == level]
         for question, task in nulls(level):
             rows = [r for d in mine for r in d["contrasts"] if (r["question"], r["task"]) == (question, task)]
-            said = {v: np.mean([r["verdict"] == v for r in rows]) if rows else np.nan for v in ("yes", "no", "cannot tell")}
+            said = {
+                v: np.mean([r["verdict"] == v for r in rows]) if rows else np.nan for v in ("yes", "no", "cannot tell")
+            }
             held &= bool(said["yes"] <= FALSE) and len(rows) == len(mine)
             shares = " | ".join(f"{100 * s:.1f} %" for s in said.values())
-            lines.append(f"| {level} | {question} | {task} | {len(rows)} | {shares} | {np.mean([r['difference'] for r in rows] or [np.nan]):+.4f} |")
+            lines.append(
+                f"| {level} | {question} | {task} | {len(rows)} | {shares} | {np.mean([r['difference'] for r in rows] or [np.nan]):+.4f} |"
+            )
     return lines, bool(held)
 
 
 def power_table(draws: list[dict]) -> tuple[list[str], bool]:
     """How often the modality contrast is found at the first Holm step, and how often `detectable` says that it would be.
 
-    With an expected difference d, a test whose detectable difference is D has power Phi((z1 + z2) d / D - z1), z1 and z2 being
-    the normal quantiles of the first Holm step and of 80 %. d is the mean of other draws of the same plan (levels ending in
-    `APART`): that of the tested ones would move with what they find.
+    With an expected difference d, a test whose detectable difference is D has power Phi((z1 + z2) d / D - z1), z1 and
+    z2 being the normal quantiles of the first Holm step and of 80 %. d is the mean of other draws of the same plan
+    (levels ending in `APART`): that of the tested ones would move with what they find.
     """
     lines = [
         "| task | planted | draws | expected difference (of as many other draws) | mean difference | mean detectable | power said | power found |",
@@ -86,7 +100,10 @@ def power_table(draws: list[dict]) -> tuple[list[str], bool]:
     for level in dict.fromkeys(d["level"].removesuffix(APART) for d in draws):
         task = level.split(", ")[0]
         drawn = {name: [d for d in draws if d["level"] == name] for name in (level, level + APART)}
-        rows, apart = ([r for d in some for r in d["contrasts"] if (r["question"], r["task"]) == ("modality", task)] for some in drawn.values())
+        rows, apart = (
+            [r for d in some for r in d["contrasts"] if (r["question"], r["task"]) == ("modality", task)]
+            for some in drawn.values()
+        )
         held &= bool(rows) and bool(apart) and [len(rows), len(apart)] == [len(some) for some in drawn.values()]
         if not rows or not apart:
             lines.append(f"| {task} | {level.split(', ')[1]} | 0 | not available | | | | |")
@@ -101,5 +118,8 @@ def power_table(draws: list[dict]) -> tuple[list[str], bool]:
     for task, pairs in whole.items():
         said, found = np.mean(pairs, 0)
         held &= abs(said - found) <= POINTS
-        lines += ["", f"{task}, {len(pairs)} planted differences: power said {100 * said:.0f} %, found {100 * found:.0f} %. Wanted: within 10 points."]
+        lines += [
+            "",
+            f"{task}, {len(pairs)} planted differences: power said {100 * said:.0f} %, found {100 * found:.0f} %. Wanted: within 10 points.",
+        ]
     return lines, bool(held)

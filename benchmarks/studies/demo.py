@@ -38,7 +38,9 @@ CLAIMS = (
 def run(folder: Path, config: dict, seed: int) -> dict:
     """Scores over folds, retrieval and planned contrasts, as they are. The folder is removed."""
     evaluate = full.chain(folder, config, seed)
-    metrics, comparisons, retrieval = (pd.read_parquet(evaluate / f"{name}.parquet") for name in ("metrics", "comparisons", "retrieval"))
+    metrics, comparisons, retrieval = (
+        pd.read_parquet(evaluate / f"{name}.parquet") for name in ("metrics", "comparisons", "retrieval")
+    )
     found = {
         "metrics": metrics[(metrics["fold"] == -1) & metrics["metric"].isin(["harrell_c", "auc_macro"])],
         "retrieval": retrieval[retrieval["fold"] == -1],
@@ -51,7 +53,9 @@ def run(folder: Path, config: dict, seed: int) -> dict:
 def first_screen(draw: dict) -> dict:
     """What the report would show first of a draw: panels, planned contrasts, contradictions."""
     config = Config.model_validate(CONFIG).model_dump(mode="json")
-    tasks = [(t["name"], "harrell_c") for t in config["tasks"]["survival"]] + [(t["name"], "auc_macro") for t in config["tasks"]["labels"]]
+    tasks = [(t["name"], "harrell_c") for t in config["tasks"]["survival"]] + [
+        (t["name"], "auc_macro") for t in config["tasks"]["labels"]
+    ]
     metrics, retrieval, comparisons = (pd.DataFrame(draw[name]) for name in ("metrics", "retrieval", "comparisons"))
     truth = planted(True, {f"simulate.{k}": v for k, v in config["simulate"].items()})
     return {
@@ -72,7 +76,9 @@ def claims(draw: dict) -> list[bool]:
     return [
         len(tasks) == 2 and all({"slides", "RNA", "both"} <= set(clear_of_chance(p)) for p in tasks),
         len(ours) == 2 and all(r["low"] > r["chance"] and r["value"] >= 2 * r["chance"] for r in ours),
-        any((c["question"], c["task"], c["verdict"]) == ("modality", draw["primary"], "yes") for c in draw["contrasts"]),
+        any(
+            (c["question"], c["task"], c["verdict"]) == ("modality", draw["primary"], "yes") for c in draw["contrasts"]
+        ),
         bool(draw["contrasts"]) and not draw["against"],
         len(controls) == len(draw["panels"]) > 0 and all(r["low"] <= r["chance"] <= r["high"] for r in controls),
     ]
@@ -84,10 +90,14 @@ def table_of(draws: list[dict]) -> tuple[list[str], bool]:
     told = [claims(d) for d in draws]
     for draw, holds in zip(draws, told, strict=True):
         shown = "; ".join(
-            f"{p['name']} " + ", ".join(f"{r['name']} {r['value']:.2f} [{r['low']:.2f}, {r['high']:.2f}]" for r in p["rows"]) for p in draw["panels"]
+            f"{p['name']} "
+            + ", ".join(f"{r['name']} {r['value']:.2f} [{r['low']:.2f}, {r['high']:.2f}]" for r in p["rows"])
+            for p in draw["panels"]
         )
         said = "; ".join(
-            f"{c['question']} {c['verdict']} ({c['difference']:+.3f}, p {c['p_holm']:.3f})" for c in draw["contrasts"] if c["task"] == draw["primary"]
+            f"{c['question']} {c['verdict']} ({c['difference']:+.3f}, p {c['p_holm']:.3f})"
+            for c in draw["contrasts"]
+            if c["task"] == draw["primary"]
         )
         lost = ", ".join(c for c, held in zip(CLAIMS, holds, strict=True) if not held)
         lines.append(f"| {draw['seed']} | {shown} | {said} | {lost or 'none'} |")

@@ -25,11 +25,23 @@ SMALL = {"patients": 200, "sites": 20}
 def chain(folder: Path, config: dict, seed: int) -> Path:
     """Run the workflow on one cohort, up to its metrics; the folder with what `evaluate` wrote. A draw that was stopped goes on."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = json.loads(json.dumps(config)) | {"cohort": "draw", "experiment": "draw", "results": str(folder / "results")}
+    config = json.loads(json.dumps(config)) | {
+        "cohort": "draw",
+        "experiment": "draw",
+        "results": str(folder / "results"),
+    }
     config["simulate"]["seed"] = seed
     (folder / "config.json").write_text(json.dumps(config))
     evaluate = folder / "results/experiments/draw/evaluate"
-    command = [str(Path(sys.executable).with_name("snakemake")), str(evaluate / "metrics.parquet"), "--cores", "2", "--quiet", "all", "--nolock"]
+    command = [
+        str(Path(sys.executable).with_name("snakemake")),
+        str(evaluate / "metrics.parquet"),
+        "--cores",
+        "2",
+        "--quiet",
+        "all",
+        "--nolock",
+    ]
     subprocess.run([*command, "--configfile", str(folder / "config.json")], cwd=ROOT, check=True)
     return evaluate
 
@@ -38,7 +50,9 @@ def run(folder: Path, config: dict, seed: int) -> dict:
     """C and macro AUC of every arm on one cohort, inner losses, planned contrasts. The folder is removed."""
     evaluate = chain(folder, config, seed)
     metrics, comparisons = (pd.read_parquet(evaluate / f"{name}.parquet") for name in ("metrics", "comparisons"))
-    whole = metrics[(metrics["fold"] == -1) & metrics["metric"].isin(["harrell_c", "auc_macro"]) & (metrics["status"] == "ok")]
+    whole = metrics[
+        (metrics["fold"] == -1) & metrics["metric"].isin(["harrell_c", "auc_macro"]) & (metrics["status"] == "ok")
+    ]
     values = {f"{r.arm}|{r.inputs}|{r.task}": r.value for r in whole.itertuples()}
     primary = comparisons[(comparisons["family"] == "primary") & (comparisons["status"] == "ok")]
     contrasts = primary[["question", "task", "difference", "low", "high", "verdict"]].to_dict("records")
@@ -60,7 +74,13 @@ def inner_losses(finetune: Path) -> dict[str, dict[str, float]]:
 
 def features_table(draws: list[dict]) -> tuple[list[str], bool]:
     """Per seed and task: the best both, wsi and rna arm, chosen by inner loss, on the outer folds."""
-    lines, held = ["| seed | task | best both arm (inputs both) | best wsi arm | best rna arm | both above both |", "|---|---|---|---|---|---|"], True
+    lines, held = (
+        [
+            "| seed | task | best both arm (inputs both) | best wsi arm | best rna arm | both above both |",
+            "|---|---|---|---|---|---|",
+        ],
+        True,
+    )
     for draw in draws:
         for task in ("os", "pam50"):
             cells = {}
@@ -86,7 +106,9 @@ def null_table(draws: list[dict]) -> tuple[list[str], bool]:
         worst = max(worst, abs(t)) if math.isfinite(t) else worst
         lines.append(f"| {name.split('|')[0]} | {values.mean():.3f} | {values.std():.3f} | {t:.2f} |")
     lines.append("")
-    lines.append(f"Largest |t| {worst:.2f}; 1 % Bonferroni bound over {len(names)} arms, {len(draws)} draws: {bound:.2f}.")
+    lines.append(
+        f"Largest |t| {worst:.2f}; 1 % Bonferroni bound over {len(names)} arms, {len(draws)} draws: {bound:.2f}."
+    )
     return lines, bool(worst < bound)
 
 
@@ -94,12 +116,19 @@ def alarm_table(draws: list[dict]) -> tuple[list[str], bool]:
     """Verdicts on contrasts that are null by construction: two draws of each null, an alarm and no estimate of a rate."""
     from cheap_tables import nulls
 
-    lines, held = ["| null | seed | question | task | difference | interval | verdict |", "|---|---|---|---|---|---|---|"], bool(draws)
+    lines, held = (
+        ["| null | seed | question | task | difference | interval | verdict |", "|---|---|---|---|---|---|---|"],
+        bool(draws),
+    )
     for draw in draws:
         told = {(r["question"], r["task"]): r for r in draw["contrasts"]}
         for question, task in nulls(draw["level"]):
             row = told.get((question, task))
             held &= row is not None and row["verdict"] != "yes"
-            shown = f"{row['difference']:+.3f} | {row['low']:+.3f} to {row['high']:+.3f} | {row['verdict']}" if row else "not available | | "
+            shown = (
+                f"{row['difference']:+.3f} | {row['low']:+.3f} to {row['high']:+.3f} | {row['verdict']}"
+                if row
+                else "not available | | "
+            )
             lines.append(f"| {draw['level']} | {draw['seed']} | {question} | {task} | {shown} |")
     return lines, held

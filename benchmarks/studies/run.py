@@ -1,7 +1,7 @@
 """Statistical studies on simulated cohorts: resumable per draw, a table with the code hash at the end.
 
-``make study NAME=features`` runs what is missing and rewrites the study's part of benchmarks/STUDIES.md. The numbers of a
-draw are kept in results/studies/NAME/draws/ while code and config stay the same.
+``make study NAME=features`` runs what is missing and rewrites the study's part of benchmarks/STUDIES.md. The numbers of
+a draw are kept in results/studies/NAME/draws/ while code and config stay the same.
 """
 
 import argparse
@@ -47,12 +47,22 @@ CHAIN = (
     "finetune/finetune_arm",
     "evaluate/score_arms",
 )
-# Effects at which the modality contrast is near what can be detected (looked for on seeds from 9000 on, which no study uses).
+# Effects at which the modality contrast is near what can be detected (looked for on seeds from 9000 on, which no study
+# uses).
 PLANTED = {"os": (1.2, 1.5, 2.0, 2.5), "pam50": (0.2, 0.3, 0.35, 0.4)}
 CHEAP = {
     "acquire": {"source": "simulate"},
     "tasks": full.TASKS,
-    "simulate": {"patients": 300, "sites": 30, "tiles": 1, "genes": 100, "without_slide": 0, "without_rna": 0, "second_slide": 0, "events": 0.35},
+    "simulate": {
+        "patients": 300,
+        "sites": 30,
+        "tiles": 1,
+        "genes": 100,
+        "without_slide": 0,
+        "without_rna": 0,
+        "second_slide": 0,
+        "events": 0.35,
+    },
     "split": {"folds": 5, "repeats": 5},
     "evaluate": {"primary": "os", "draws": 500},
 }
@@ -147,7 +157,9 @@ def dotted(simulate: dict, seed: int) -> dict:
     """Config keys of a draw of the cheap chain, as scripts get them."""
     given = {**CHEAP, "simulate": {**CHEAP["simulate"], **simulate, "seed": seed}, "seed": seed}
     dump = Config.model_validate(given).model_dump(mode="json", by_alias=True)
-    return {f"{block}.{name}": v for block in ("simulate", "split", "tasks", "evaluate") for name, v in dump[block].items()} | {"seed": seed}
+    return {
+        f"{block}.{name}": v for block in ("simulate", "split", "tasks", "evaluate") for name, v in dump[block].items()
+    } | {"seed": seed}
 
 
 def key_of(study: Study, config: dict, seed: int) -> str:
@@ -156,16 +168,29 @@ def key_of(study: Study, config: dict, seed: int) -> str:
         return config_hash([code_hash(Path(cheap.__file__)), dotted(config, seed)])
     # With every default written out: an edited default is another config.
     whole = Config.model_validate(config).model_dump(mode="json", by_alias=True)
-    return config_hash([[code_hash(ROOT / f"workflow/scripts/{script}.py") for script in study.chain], code_hash(Path(full.__file__)), whole])
+    return config_hash(
+        [
+            [code_hash(ROOT / f"workflow/scripts/{script}.py") for script in study.chain],
+            code_hash(Path(full.__file__)),
+            whole,
+        ]
+    )
 
 
 def _draw(name: str, level: str, seed: int, config: dict) -> dict:
     """Numbers of one draw: reused if they were made by the same code and config."""
     study = STUDIES[name]
-    kept, key = ROOT / "results/studies" / name / "draws" / f"{level.replace(' ', '-').replace(',', '')}-{seed}.json", key_of(study, config, seed)
+    kept, key = (
+        ROOT / "results/studies" / name / "draws" / f"{level.replace(' ', '-').replace(',', '')}-{seed}.json",
+        key_of(study, config, seed),
+    )
     if kept.exists() and (found := json.loads(kept.read_text()))["key"] == key:
         return found
-    made = cheap.draw(dotted(config, seed)) if study.cheap else study.how.run(kept.parents[1] / f"run-{seed}", config, seed)
+    made = (
+        cheap.draw(dotted(config, seed))
+        if study.cheap
+        else study.how.run(kept.parents[1] / f"run-{seed}", config, seed)
+    )
     draw = {"key": key, "level": level, "seed": seed, **made}
     kept.parent.mkdir(parents=True, exist_ok=True)
     partial = kept.with_suffix(".partial")
@@ -190,7 +215,10 @@ def write_part(name: str, draws: list[dict]) -> bool:
     lines, held = study.table(draws)
     seeds = sorted({s for _, s, _ in study.draws})
     ends = [(a, b) for a, b in zip(seeds, seeds[1:], strict=False) if b > a + 1]
-    ranges = " and ".join(f"{a} to {b}" for a, b in zip([seeds[0], *(b for _, b in ends)], [*(a for a, _ in ends), seeds[-1]], strict=True))
+    ranges = " and ".join(
+        f"{a} to {b}"
+        for a, b in zip([seeds[0], *(b for _, b in ends)], [*(a for a, _ in ends), seeds[-1]], strict=True)
+    )
     key = config_hash(sorted({d["key"] for d in draws}))
     head = [
         f"## {name}",

@@ -28,13 +28,24 @@ def serve_project(server, folder, project="TCGA-BRCA", classes=None):
     kind = {"data_type": "Gene Expression Quantification", "analysis": {"workflow_type": "STAR - Counts"}}
     for i, row in enumerate(rna.itertuples()):
         patient, content = barcode(row.patient_id, clinical), (folder / row.file).read_bytes()
-        server.add(content, file_name=f"{i}.rna_seq.augmented_star_gene_counts.tsv", cases=case(patient, project, aliquot=f"{patient}-01A-11R-A144-07"), **kind)
+        server.add(
+            content,
+            file_name=f"{i}.rna_seq.augmented_star_gene_counts.tsv",
+            cases=case(patient, project, aliquot=f"{patient}-01A-11R-A144-07"),
+            **kind,
+        )
         if i == 0:
-            server.add(b"normal", cases=case(patient, project, "Solid Tissue Normal", f"{patient}-11A-11R-A144-07"), **kind)
+            server.add(
+                b"normal", cases=case(patient, project, "Solid Tissue Normal", f"{patient}-11A-11R-A144-07"), **kind
+            )
             server.add(b"older", cases=case(patient, project, aliquot=f"{patient}-01A-11R-A084-07"), **kind)
     # Neighbours that the filters must leave out.
     server.add(
-        b"x", file_name="TCGA-ZZ-0001-01A-01-TS1.svs", data_type="Slide Image", experimental_strategy="Tissue Slide", cases=case("TCGA-ZZ-0001", project)
+        b"x",
+        file_name="TCGA-ZZ-0001-01A-01-TS1.svs",
+        data_type="Slide Image",
+        experimental_strategy="Tissue Slide",
+        cases=case("TCGA-ZZ-0001", project),
     )
     server.add(
         b"x",
@@ -56,7 +67,9 @@ def workbook(clinical):
     rows["ajcc_pathologic_tumor_stage"] = clinical["stage"] + "A"
     for name in ("OS", "DSS", "DFI", "PFI"):
         given = f"{name.lower()}_days" in clinical
-        rows[name], rows[f"{name}.time"] = (clinical[f"{name.lower()}_event"], clinical[f"{name.lower()}_days"]) if given else ("#N/A", "#N/A")
+        rows[name], rows[f"{name}.time"] = (
+            (clinical[f"{name.lower()}_event"], clinical[f"{name.lower()}_days"]) if given else ("#N/A", "#N/A")
+        )
     rows["Redaction"] = None
     book = io.BytesIO()
     with pd.ExcelWriter(book, engine="openpyxl") as writer:
@@ -69,4 +82,8 @@ def subtypes(clinical):
     """The table of subtypes: tumours, and a normal sample of the first patient."""
     rows = [(f"{barcode(r.patient_id, clinical)}-01A-11R-A144-07", "BRCA", r.pam50) for r in clinical.itertuples()]
     rows.insert(0, (f"{barcode(clinical['patient_id'][0], clinical)}-11A-11R-A144-07", "BRCA", "Normal"))
-    return pd.DataFrame(rows, columns=["pan.samplesID", "cancer.type", "Subtype_mRNA"]).to_csv(sep="\t", index=False).encode()
+    return (
+        pd.DataFrame(rows, columns=["pan.samplesID", "cancer.type", "Subtype_mRNA"])
+        .to_csv(sep="\t", index=False)
+        .encode()
+    )

@@ -30,8 +30,8 @@ class Entry:
 class Server:
     """``url`` serves the API and the files, ``/mirror/<id>/<name>`` the open mirror.
 
-    `fault` is asked for every request of a file: (path, number of the request) to a word of `FAULTS`, "trickle", "byte", "404",
-    "redirect <url>", or None. `log` keeps (method, path, headers, bytes sent) of every request.
+    `fault` is asked for every request of a file: (path, number of the request) to a word of `FAULTS`, "trickle",
+    "byte", "404", "redirect <url>", or None. `log` keeps (method, path, headers, bytes sent) of every request.
     """
 
     entries: dict = field(default_factory=dict)
@@ -105,13 +105,23 @@ class Server:
     # --- the index
 
     def files(self, body):
-        found = [e.record for e in self.entries.values() if "cases" in e.record and matches(e.record, body.get("filters"))]
+        found = [
+            e.record for e in self.entries.values() if "cases" in e.record and matches(e.record, body.get("filters"))
+        ]
         field_name, _, direction = body.get("sort", "file_id:asc").partition(":")
         found.sort(key=lambda r: values(r, field_name), reverse=direction == "desc")
         size, start = int(body.get("size", 10)), int(body.get("from", 0))
         size = min(size, self.page_limit or size)
         hits = [pick(r, body.get("fields", "file_id").split(",")) for r in found[start : start + size]]
-        pages = {"count": len(hits), "total": len(found), "size": size, "from": start, "sort": "", "page": start // size + 1, "pages": -(-len(found) // size)}
+        pages = {
+            "count": len(hits),
+            "total": len(found),
+            "size": size,
+            "from": start,
+            "sort": "",
+            "page": start // size + 1,
+            "pages": -(-len(found) // size),
+        }
         return {"data": {"hits": hits, "pagination": pages}, "warnings": {}}
 
     def json(self, handler, answer, status=200):
@@ -130,13 +140,18 @@ class Server:
             self.note(handler, 0)
             if self.down:
                 return self.json(handler, {"status": "DOWN"}, 503)
-            return self.json(handler, {"commit": "0", "data_release": self.release, "status": "OK", "tag": "0", "version": 1})
+            return self.json(
+                handler, {"commit": "0", "data_release": self.release, "status": "OK", "tag": "0", "version": 1}
+            )
         if path == "/projects":
             self.note(handler, 0)
             names = sorted({v for e in self.entries.values() for v in values(e.record, "cases.project.project_id")})
             wanted = int(parse_qs(urlsplit(handler.path).query).get("size", ["10"])[0])
             hits = [{"id": n, "project_id": n} for n in names][:wanted]
-            return self.json(handler, {"data": {"hits": hits, "pagination": {"total": len(names), "count": len(hits)}}, "warnings": {}})
+            return self.json(
+                handler,
+                {"data": {"hits": hits, "pagination": {"total": len(names), "count": len(hits)}}, "warnings": {}},
+            )
         parts = path.strip("/").split("/")
         entry = self.entries.get(parts[1]) if len(parts) > 1 and parts[0] in ("data", "mirror") else None
         with self.lock:
@@ -224,7 +239,10 @@ def matches(record, filters):
     if filters["op"] in ("and", "or"):
         return (all if filters["op"] == "and" else any)(matches(record, part) for part in content)
     wanted = content["value"] if isinstance(content["value"], list) else [content["value"]]
-    hit = bool({str(v).lower() for v in values(record, content["field"].removeprefix("files."))} & {str(w).lower() for w in wanted})
+    hit = bool(
+        {str(v).lower() for v in values(record, content["field"].removeprefix("files."))}
+        & {str(w).lower() for w in wanted}
+    )
     return not hit if filters["op"] in ("!=", "exclude") else hit
 
 

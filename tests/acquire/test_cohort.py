@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from confuselt.acquire.cohort import exclude_unmatched, merge_sites, patient_table, read_clinical, read_rna_ids, read_streams
+from confuselt.acquire.cohort import (
+    exclude_unmatched,
+    merge_sites,
+    patient_table,
+    read_clinical,
+    read_rna_ids,
+    read_streams,
+)
 from confuselt.acquire.excluded import check_all_excluded, check_excluded
 from confuselt.acquire.schema import CLINICAL, PATIENTS, RNA, SLIDES
 from confuselt.sheets.read import read_sheet
@@ -58,7 +65,9 @@ def test_a_bad_value_is_dropped_with_file_row_and_reason(tmp_path, change, said)
 
 
 def test_an_alias_is_the_class_and_missing_outcome_is_no_fault(tmp_path):
-    table = clinical(tmp_path, [good(pam50="a-like"), good("P2", os_days=None, os_event=None, pam50=None)]).set_index("patient_id")
+    table = clinical(tmp_path, [good(pam50="a-like"), good("P2", os_days=None, os_event=None, pam50=None)]).set_index(
+        "patient_id"
+    )
     assert table.loc["P1", "label_pam50"] == "A" and table.loc["P2", "reason"] is None
 
 
@@ -84,10 +93,16 @@ def test_unmatched_ids_are_excluded_with_the_closest():
 
 
 def test_streams_of_tables_and_sheets(tmp_path):
-    pd.DataFrame({"patient_id": ["P1", "P1", "P2"], "slide_id": ["a", "a", "b"], "f": [1.0, 2.0, 3.0]}).to_csv(tmp_path / "tile.csv", index=False)
-    pd.DataFrame({"slide_id": ["c", "d", "d"], "patient_id": ["P3", "P4", "P4"], "tile": ["c.h5", "d.h5", "d.h5"]}).to_csv(tmp_path / "slides.csv", index=False)
+    pd.DataFrame({"patient_id": ["P1", "P1", "P2"], "slide_id": ["a", "a", "b"], "f": [1.0, 2.0, 3.0]}).to_csv(
+        tmp_path / "tile.csv", index=False
+    )
+    pd.DataFrame(
+        {"slide_id": ["c", "d", "d"], "patient_id": ["P3", "P4", "P4"], "tile": ["c.h5", "d.h5", "d.h5"]}
+    ).to_csv(tmp_path / "slides.csv", index=False)
     table = read_streams({"tile": tmp_path / "tile.csv", "slides": tmp_path / "slides.csv"}, CFG).set_index("slide_id")
-    assert table.loc["a", "status"] == "ok" and table.loc["c", "tile"] == "c.h5" and table.loc["a", "tile"] == "tile.csv"
+    assert (
+        table.loc["a", "status"] == "ok" and table.loc["c", "tile"] == "c.h5" and table.loc["a", "tile"] == "tile.csv"
+    )
     assert "rows 2, 3" in table.loc["d", "reason"] and table.loc["d", "status"] == "excluded"
     check_table(table.reset_index(), SLIDES)
 
@@ -99,8 +114,13 @@ def test_one_row_per_patient_twice_is_a_duplicate(tmp_path):
 
 
 def test_a_slide_of_two_patients_is_excluded(tmp_path):
-    pd.DataFrame({"patient_id": ["P1", "P2"], "slide_id": ["a", "a"], "f": [1.0, 2.0]}).to_csv(tmp_path / "tile.csv", index=False)
-    assert "slide 'a' belongs to 'P2', elsewhere to 'P1'" in read_streams({"tile": tmp_path / "tile.csv"}, CFG)["reason"][0]
+    pd.DataFrame({"patient_id": ["P1", "P2"], "slide_id": ["a", "a"], "f": [1.0, 2.0]}).to_csv(
+        tmp_path / "tile.csv", index=False
+    )
+    assert (
+        "slide 'a' belongs to 'P2', elsewhere to 'P1'"
+        in read_streams({"tile": tmp_path / "tile.csv"}, CFG)["reason"][0]
+    )
 
 
 def test_two_rna_rows_of_a_patient_are_excluded(tmp_path):
@@ -113,7 +133,9 @@ def test_two_rna_rows_of_a_patient_are_excluded(tmp_path):
 def test_patients_know_what_they_have(tmp_path):
     facts = clinical(tmp_path, [good(), good("P2"), good("P3", os_days=-1)])
     slides = pd.DataFrame({"slide_id": ["a", "b"], "patient_id": ["P1", "P3"], "status": "ok", "reason": None})
-    rna = pd.DataFrame({"sample_id": ["P1", "P4"], "patient_id": ["P1", "P4"], "status": ["ok", "excluded"], "reason": [None, "empty"]})
+    rna = pd.DataFrame(
+        {"sample_id": ["P1", "P4"], "patient_id": ["P1", "P4"], "status": ["ok", "excluded"], "reason": [None, "empty"]}
+    )
     table = patient_table(slides, rna, facts, CFG)
     check_table(table, PATIENTS)
     table = table.set_index("patient_id")
@@ -136,7 +158,9 @@ def test_every_table_with_too_many_exclusions_is_listed_at_once():
     fine = pd.DataFrame({"patient_id": ["P"], "status": ["ok"], "reason": [None]})
     tables = [(slides, "slides", "slide_id"), (rna, "RNA samples", "sample_id"), (fine, "patients", "patient_id")]
     check_all_excluded(tables, 0.5)
-    with pytest.raises(ValueError, match="1 of 2 slides(.|\n)*b: torn(.|\n)*1 of 2 RNA samples(.|\n)*c: empty") as error:
+    with pytest.raises(
+        ValueError, match="1 of 2 slides(.|\n)*b: torn(.|\n)*1 of 2 RNA samples(.|\n)*c: empty"
+    ) as error:
         check_all_excluded(tables, 0.4)
     assert "patients" not in str(error.value)
 
@@ -146,19 +170,35 @@ def test_a_clinical_row_without_id_is_an_excluded_row(tmp_path):
     check_table(table, CLINICAL)
     table = table.set_index("patient_id")
     assert table["status"].to_dict() == {"P1": "ok", "clinical.csv row 2": "excluded", "clinical.csv row 3": "excluded"}
-    assert table.loc["clinical.csv row 2", "reason"] == "clinical.csv row 2: patient_id is empty; write the id, or take the row out"
+    assert (
+        table.loc["clinical.csv row 2", "reason"]
+        == "clinical.csv row 2: patient_id is empty; write the id, or take the row out"
+    )
     slides = pd.DataFrame({"slide_id": ["a"], "patient_id": ["P1"], "status": "ok", "reason": None})
     people = patient_table(slides, empty_table(RNA), table.reset_index(), CFG).set_index("patient_id")
-    assert people.loc["clinical.csv row 2", "status"] == "excluded" and "patient_id is empty" in people.loc["clinical.csv row 2", "reason"]
+    assert (
+        people.loc["clinical.csv row 2", "status"] == "excluded"
+        and "patient_id is empty" in people.loc["clinical.csv row 2", "reason"]
+    )
 
 
 def test_a_slide_row_without_id_is_an_excluded_row(tmp_path):
-    pd.DataFrame({"slide_id": ["a", None, None, "d"], "patient_id": ["P1", "P2", None, None], "tile": "x.h5"}).to_csv(tmp_path / "slides.csv", index=False)
+    pd.DataFrame({"slide_id": ["a", None, None, "d"], "patient_id": ["P1", "P2", None, None], "tile": "x.h5"}).to_csv(
+        tmp_path / "slides.csv", index=False
+    )
     table = read_streams({"slides": tmp_path / "slides.csv"}, CFG)
     check_table(table, SLIDES)
     table = table.set_index("slide_id")
-    assert table["status"].to_dict() == {"a": "ok", "d": "excluded", "slides.csv row 2": "excluded", "slides.csv row 3": "excluded"}
-    assert table.loc["slides.csv row 2", "reason"].startswith("slides.csv row 2: slide_id is empty") and table.loc["slides.csv row 2", "patient_id"] == "P2"
+    assert table["status"].to_dict() == {
+        "a": "ok",
+        "d": "excluded",
+        "slides.csv row 2": "excluded",
+        "slides.csv row 3": "excluded",
+    }
+    assert (
+        table.loc["slides.csv row 2", "reason"].startswith("slides.csv row 2: slide_id is empty")
+        and table.loc["slides.csv row 2", "patient_id"] == "P2"
+    )
     assert table.loc["d", "reason"] == "slides.csv row 4: slide 'd' has no patient_id"
 
 
@@ -171,7 +211,12 @@ def test_feature_rows_without_id_are_excluded_rows(tmp_path):
     table = read_streams({"tile": tmp_path / "tile.csv"}, CFG)
     check_table(table, SLIDES)
     table = table.set_index("slide_id")
-    assert table["status"].to_dict() == {"a": "ok", "b": "ok", "tile.csv row 3": "excluded", "tile.csv row 5": "excluded"}
+    assert table["status"].to_dict() == {
+        "a": "ok",
+        "b": "ok",
+        "tile.csv row 3": "excluded",
+        "tile.csv row 5": "excluded",
+    }
     assert (
         table.loc["tile.csv row 3", "reason"].startswith("tile.csv row 3 and 1 more rows: slide_id is empty")
         and table.loc["tile.csv row 3", "patient_id"] == "P2"
@@ -179,7 +224,11 @@ def test_feature_rows_without_id_are_excluded_rows(tmp_path):
 
 
 def test_rna_rows_without_id_or_with_the_sample_id_of_another_are_excluded_rows(tmp_path):
-    rows = {"patient_id": ["P1", None, "P3", "P4", "P5", "P6", "P6", None], "sample_id": ["s1", "s2", None, "s4", "s4", "s6", "s6", "s2"], "G": 1}
+    rows = {
+        "patient_id": ["P1", None, "P3", "P4", "P5", "P6", "P6", None],
+        "sample_id": ["s1", "s2", None, "s4", "s4", "s6", "s6", "s2"],
+        "G": 1,
+    }
     pd.DataFrame(rows).to_csv(tmp_path / "rna.csv", index=False)
     table = read_rna_ids(tmp_path / "rna.csv", CFG)
     check_table(table, RNA)
@@ -187,7 +236,10 @@ def test_rna_rows_without_id_or_with_the_sample_id_of_another_are_excluded_rows(
     assert table.index[table["status"] == "ok"].tolist() == ["rna.csv row 3", "s1"]
     for row in ("rna.csv row 2", "rna.csv row 8"):
         assert table.loc[row, "reason"].startswith(f"{row}: patient_id is empty")
-    assert "sample_id 's4' stands for several patients, 'P4' (row 4), 'P5' (row 5)" in table.set_index("patient_id").loc["P5", "reason"]
+    assert (
+        "sample_id 's4' stands for several patients, 'P4' (row 4), 'P5' (row 5)"
+        in table.set_index("patient_id").loc["P5", "reason"]
+    )
     assert "id 'P6' stands in rows 6, 7" in table.loc["s6", "reason"]
 
 
@@ -205,7 +257,14 @@ def write(frame, path):
 @pytest.mark.parametrize("name", ["clinical.csv", "clinical.parquet"])
 def test_numeric_ids_sites_and_classes_stay_as_written(tmp_path, name):
     facts = pd.DataFrame(
-        {"patient_id": [1, 2, 3], "site": [1, None, 2], "grade": [1, 2, None], "age": [50, None, 60.5], "os_days": [1.5, 2, None], "os_event": [1, 0, None]}
+        {
+            "patient_id": [1, 2, 3],
+            "site": [1, None, 2],
+            "grade": [1, 2, None],
+            "age": [50, None, 60.5],
+            "os_days": [1.5, 2, None],
+            "os_event": [1, 0, None],
+        }
     )
     if name.endswith("csv"):
         facts = facts.astype({"site": "Int64", "grade": "Int64"})
@@ -214,13 +273,19 @@ def test_numeric_ids_sites_and_classes_stay_as_written(tmp_path, name):
     table = read_clinical(tmp_path / name, {**CFG, "tasks.labels": [label]}).rows
     check_table(table, CLINICAL)
     assert table["patient_id"].tolist() == ["1", "2", "3"] and table["site"].tolist() == ["1", None, "2"]
-    assert table["label_g"].tolist() == ["1", "2", None] and pd.to_numeric(table["covariate_age"]).tolist()[::2] == [50, 60.5]
+    assert table["label_g"].tolist() == ["1", "2", None] and pd.to_numeric(table["covariate_age"]).tolist()[::2] == [
+        50,
+        60.5,
+    ]
     assert table["os_event"].tolist()[:2] == [1, 0] and table["os_days"].dtype == float
 
 
 @pytest.mark.parametrize("name", ["map.csv", "map.parquet"])
 def test_numeric_site_codes_are_merged(tmp_path, name):
-    write(pd.DataFrame({"code": pd.array([1, 2, None], "Int64"), "institution": ["Basel", "Basel", "Bern"]}), tmp_path / name)
+    write(
+        pd.DataFrame({"code": pd.array([1, 2, None], "Int64"), "institution": ["Basel", "Basel", "Bern"]}),
+        tmp_path / name,
+    )
     sites = merge_sites(pd.DataFrame({"site": ["1", "2", "3", None]}), read_sheet(tmp_path / name))["site"]
     assert sites.tolist() == ["Basel", "Basel", "3", None]
 
@@ -245,7 +310,9 @@ def test_parquet_columns_of_any_type_are_text_where_asked(tmp_path, column, text
 
 
 def test_events_may_be_true_and_false(tmp_path):
-    table = clinical(tmp_path, [good(os_event=True), good("P2", os_event=False), good("P3", os_days=None, os_event=None)])
+    table = clinical(
+        tmp_path, [good(os_event=True), good("P2", os_event=False), good("P3", os_days=None, os_event=None)]
+    )
     assert table["os_event"].tolist()[:2] == [1, 0] and table["reason"].isna().all()
 
 
@@ -259,6 +326,17 @@ def test_schema_refuses_what_it_does_not_know():
 def test_a_site_called_na_is_a_site(tmp_path):
     """TCGA-NA-A4QV: NA is a tissue source site."""
     for name in ("clinical.csv", "clinical.parquet"):
-        write(pd.DataFrame({"patient_id": ["P1", "P2", "P3"], "site": ["NA", "A1", " "], "os_days": 5, "os_event": 1, "pam50": "NA"}), tmp_path / name)
+        write(
+            pd.DataFrame(
+                {
+                    "patient_id": ["P1", "P2", "P3"],
+                    "site": ["NA", "A1", " "],
+                    "os_days": 5,
+                    "os_event": 1,
+                    "pam50": "NA",
+                }
+            ),
+            tmp_path / name,
+        )
         table = read_clinical(tmp_path / name, CFG).rows
         assert table["site"].tolist() == ["NA", "A1", None] and table["label_pam50"].isna().all()

@@ -65,7 +65,11 @@ def md5(path):
 def test_a_file_of_any_size(server, tmp_path, size):
     entry, told = server.add(content_of(size)), []
     fetch(remote(entry), tmp_path / "f", [gdc(server)], QUICK, told.append)
-    assert md5(tmp_path / "f") == entry.md5 and sum(told) == size == server.sent(entry.record["file_id"]) and leftovers(tmp_path) == []
+    assert (
+        md5(tmp_path / "f") == entry.md5
+        and sum(told) == size == server.sent(entry.record["file_id"])
+        and leftovers(tmp_path) == []
+    )
 
 
 def test_what_is_there_is_not_asked_for(server, tmp_path):
@@ -112,7 +116,10 @@ def test_200_files_through_faulty_responses(server, tmp_path):
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(one, [*entries, bad]))
-    assert list(lost) == [bad.record["file_id"]] and f"md5 is {bad.md5}, the manifest says {'0' * 32}" in lost[bad.record["file_id"]]
+    assert (
+        list(lost) == [bad.record["file_id"]]
+        and f"md5 is {bad.md5}, the manifest says {'0' * 32}" in lost[bad.record["file_id"]]
+    )
     assert all(md5(tmp_path / e.record["file_id"]) == e.md5 for e in entries)
     assert len(list(tmp_path.iterdir())) == 200
 
@@ -198,7 +205,9 @@ def test_an_outage_is_no_fault_of_the_file(server, tmp_path):
     server.fault = lambda path, number: "503" if first in path else None
     with pytest.raises(Outage, match="1 of 3 files did not come, since no source answers"):
         fetch_rows(rows, tmp_path, sources, QUICK)
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(e.record["file_id"] for e in entries[1:]), "the others came"
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(e.record["file_id"] for e in entries[1:]), (
+        "the others came"
+    )
     server.down = False
     assert list(fetch_rows(rows, tmp_path, sources, QUICK)) == [first]
     server.fault = lambda path, number: None

@@ -17,10 +17,20 @@ def touch(folder, *names):
 def test_patients_stand_in_names(tmp_path):
     touch(tmp_path / "wsi", "P1_a.svs", "P1_b.svs", "P2_x_y.svs", "other.svs", "P3_a.ndpi", "notes.txt", ".P4_a.svs")
     rows = find_slides(tmp_path, "wsi/{patient_id}_*.svs")
-    assert [(r["slide_id"], r["patient_id"]) for r in rows if not r["reason"]] == [("P1_a", "P1"), ("P1_b", "P1"), ("P2_x_y", "P2")]
-    assert [r["slide_id"] for r in rows if r["reason"]] == ["P3_a", "other"] and all("does not fit the pattern" in r["reason"] for r in rows if r["reason"])
+    assert [(r["slide_id"], r["patient_id"]) for r in rows if not r["reason"]] == [
+        ("P1_a", "P1"),
+        ("P1_b", "P1"),
+        ("P2_x_y", "P2"),
+    ]
+    assert [r["slide_id"] for r in rows if r["reason"]] == ["P3_a", "other"] and all(
+        "does not fit the pattern" in r["reason"] for r in rows if r["reason"]
+    )
     assert rows[0]["file"] == "wsi/P1_a.svs"
-    assert {r["patient_id"] for r in find_slides(tmp_path, "wsi/{patient_id}_*.*") if not r["reason"]} == {"P1", "P2", "P3"}
+    assert {r["patient_id"] for r in find_slides(tmp_path, "wsi/{patient_id}_*.*") if not r["reason"]} == {
+        "P1",
+        "P2",
+        "P3",
+    }
     assert [r["patient_id"] for r in find_slides(tmp_path, "wsi/P{patient_id}_a.svs") if not r["reason"]] == ["1"]
 
 
@@ -44,11 +54,22 @@ def test_one_slide_id_for_two_files_is_said(tmp_path):
     touch(tmp_path / "wsi", "P1_a.svs", "P1_a.tif", "P2_a.svs")
     slides = read_streams({}, CFG, find_slides(tmp_path, "wsi/{patient_id}_*.*")).set_index("slide_id")
     assert list(slides["status"]) == ["excluded", "ok"] and "stands in rows 1, 2" in slides.at["P1_a", "reason"]
-    assert is_pattern("wsi/{patient_id}.svs") and is_pattern("wsi/{patient}_*.svs") and not is_pattern("slides.csv") and not is_pattern(None)
+    assert (
+        is_pattern("wsi/{patient_id}.svs")
+        and is_pattern("wsi/{patient}_*.svs")
+        and not is_pattern("slides.csv")
+        and not is_pattern(None)
+    )
 
 
 @pytest.mark.parametrize("mpp", ["abc", "0", "-0.25", "25"])
 def test_a_resolution_that_cannot_be_is_a_row_with_its_reason(tmp_path, mpp):
-    (tmp_path / "slides.csv").write_text(f"slide_id,patient_id,file,mpp\ns1,P1,a.svs,{mpp}\ns2,P2,b.svs,0.25\ns3,P3,c.svs,\n")
+    (tmp_path / "slides.csv").write_text(
+        f"slide_id,patient_id,file,mpp\ns1,P1,a.svs,{mpp}\ns2,P2,b.svs,0.25\ns3,P3,c.svs,\n"
+    )
     slides = read_streams({"slides": tmp_path / "slides.csv"}, CFG).set_index("slide_id")
-    assert list(slides["status"]) == ["excluded", "ok", "ok"] and f"row 1: mpp '{mpp}" in slides.at["s1", "reason"] and slides.at["s2", "mpp"] == 0.25
+    assert (
+        list(slides["status"]) == ["excluded", "ok", "ok"]
+        and f"row 1: mpp '{mpp}" in slides.at["s1", "reason"]
+        and slides.at["s2", "mpp"] == 0.25
+    )

@@ -29,7 +29,9 @@ def gdc(server):
 
 
 def slide(server, patient, name=None, **record):
-    return server.add(b"x", file_name=name or f"{patient}-01Z-00-DX1.AAAA.svs", **{**SLIDE, "cases": case(patient), **record})
+    return server.add(
+        b"x", file_name=name or f"{patient}-01Z-00-DX1.AAAA.svs", **{**SLIDE, "cases": case(patient), **record}
+    )
 
 
 def test_all_pages_and_only_what_is_asked_for(server):
@@ -40,12 +42,19 @@ def test_all_pages_and_only_what_is_asked_for(server):
     slide(server, "TCGA-ZZ-0002", experimental_strategy="Tissue Slide")
     slide(server, "TCGA-ZZ-0003", access="controlled")
     server.add(b"x", file_name="a.tsv", cases=case("TCGA-ZZ-0004"), **COUNT)
-    server.add(b"x", file_name="b.tsv", cases=case("TCGA-ZZ-0005"), **{**COUNT, "analysis": {"workflow_type": "HTSeq - Counts"}})
+    server.add(
+        b"x",
+        file_name="b.tsv",
+        cases=case("TCGA-ZZ-0005"),
+        **{**COUNT, "analysis": {"workflow_type": "HTSeq - Counts"}},
+    )
     hits = gdc(server).files("TCGA-BRCA", SLIDES)
     assert len(hits) == PAGE + 120 and [h["file_id"] for h in hits] == sorted(h["file_id"] for h in hits)
     assert not any(h["cases"][0]["submitter_id"].startswith("TCGA-ZZ") for h in hits)
     assert [h["cases"][0]["submitter_id"] for h in gdc(server).files("TCGA-BRCA", COUNTS)] == ["TCGA-ZZ-0004"]
-    assert gdc(server).release() == server.release and gdc(server).projects_like("TCGA-BRAC") == "; closest: 'TCGA-BRCA'"
+    assert (
+        gdc(server).release() == server.release and gdc(server).projects_like("TCGA-BRAC") == "; closest: 'TCGA-BRCA'"
+    )
 
 
 def test_a_list_that_changes_between_pages_is_an_error(server):
@@ -90,12 +99,19 @@ def test_rules_for_slides():
         PRIMARY,
     )
     found = reasons(frame)
-    assert [k for k, v in found.items() if v is None] == ["f0", "f1"] and list(frame["slide_id"][frame["status"] == "ok"]) == [
+    assert [k for k, v in found.items() if v is None] == ["f0", "f1"] and list(
+        frame["slide_id"][frame["status"] == "ok"]
+    ) == [
         "TCGA-A1-0001-01Z-00-DX1",
         "TCGA-A1-0001-01Z-00-DX2",
     ]
     assert "stands for several files; f0" in found["f2"] and "Metastatic is none of Primary Tumor" in found["f3"]
-    assert "is not plain" in found["f4"] and "ends in none of" in found["f5"] and "no md5" in found["f6"] and "2 patients" in found["f7"]
+    assert (
+        "is not plain" in found["f4"]
+        and "ends in none of" in found["f5"]
+        and "no md5" in found["f6"]
+        and "2 patients" in found["f7"]
+    )
     assert found["../f8"] == "the file id is no plain id"
 
 
@@ -131,21 +147,36 @@ def test_what_a_server_may_leave_out_is_no_crash():
             {**plain, "cases": [{"submitter_id": "TCGA-A1-0001", "samples": None}]},
             {**plain, "cases": [{"submitter_id": "TCGA-A1-0002", "samples": [{"sample_type": None}]}]},
             {"file_name": "x.tsv", "cases": [{"submitter_id": "TCGA-A1-0003", "samples": [{}]}]},
-            {"file_name": "x.tsv", "cases": [{"submitter_id": "TCGA-A1-0004", "samples": [{"submitter_id": "TCGA-A1-0004-11A"}]}]},
+            {
+                "file_name": "x.tsv",
+                "cases": [{"submitter_id": "TCGA-A1-0004", "samples": [{"submitter_id": "TCGA-A1-0004-11A"}]}],
+            },
             {**plain, "cases": case("TCGA-A1-0005"), "file_size": "5.0"},
             {**plain, "cases": case("TCGA-A1-0006") * 2, "file_size": "5"},
             {"file_name": "x.tsv", "cases": mixed},
             {
                 "file_name": "x.tsv",
-                "cases": [{"submitter_id": "TCGA-A1-0008", "samples": [{"sample_type": "Primary Tumor", "portions": [{"analytes": [{"aliquots": [{}]}]}]}]}],
+                "cases": [
+                    {
+                        "submitter_id": "TCGA-A1-0008",
+                        "samples": [{"sample_type": "Primary Tumor", "portions": [{"analytes": [{"aliquots": [{}]}]}]}],
+                    }
+                ],
             },
         ),
         PRIMARY,
     )
     found = reasons(frame)
-    assert [k for k, v in found.items() if v is None] == ["f2", "f6", "f7", "f8"], "of a type, stated or told by a barcode"
+    assert [k for k, v in found.items() if v is None] == ["f2", "f6", "f7", "f8"], (
+        "of a type, stated or told by a barcode"
+    )
     assert frame.set_index("file_id").at["f7", "sample_id"] == "TCGA-A1-0007-01A-11R-A144-07"
-    assert "0 patients" in found["f0"] and "no sample type" in found["f1"] and "no sample type" in found["f3"] and "Solid Tissue Normal" in found["f4"]
+    assert (
+        "0 patients" in found["f0"]
+        and "no sample type" in found["f1"]
+        and "no sample type" in found["f3"]
+        and "Solid Tissue Normal" in found["f4"]
+    )
     assert "no size" in found["f5"]
 
 
@@ -173,15 +204,25 @@ def test_outcomes_and_subtypes_of_tcga(tmp_path):
     (tmp_path / "o.xlsx").write_bytes(workbook(CLINICAL))
     outcomes = read_outcomes(tmp_path / "o.xlsx")
     assert list(outcomes.index) == ["TCGA-00-0001", "TCGA-01-0002", "TCGA-02-0003"]
-    assert list(outcomes["os_days"]) == [100, 200, 300] and list(outcomes["os_event"]) == [1, 0, 1] and outcomes["pfi_days"].isna().all()
+    assert (
+        list(outcomes["os_days"]) == [100, 200, 300]
+        and list(outcomes["os_event"]) == [1, 0, 1]
+        and outcomes["pfi_days"].isna().all()
+    )
     assert list(outcomes["stage"]) == ["II", "III", None] and list(outcomes["sex"].dropna().unique()) == ["female"]
     (tmp_path / "s.tsv").write_bytes(subtypes(CLINICAL))
     labels = read_subtypes(tmp_path / "s.tsv", {"pam50": "Subtype_mRNA"}, PRIMARY)
-    assert dict(labels["pam50"]) == {"TCGA-00-0001": "LumA", "TCGA-01-0002": "Basal", "TCGA-02-0003": "Her2"}, "a normal sample is not the tumour"
+    assert dict(labels["pam50"]) == {"TCGA-00-0001": "LumA", "TCGA-01-0002": "Basal", "TCGA-02-0003": "Her2"}, (
+        "a normal sample is not the tumour"
+    )
     with pytest.raises(ValueError, match="no column 'Subtype_mrna'; closest: 'Subtype_mRNA'"):
         read_subtypes(tmp_path / "s.tsv", {"pam50": "Subtype_mrna"}, PRIMARY)
     table = clinical_table(["TCGA-00-0001", "TCGA-09-0009", "other"], outcomes, labels).set_index("patient_id")
-    assert list(table["site"]) == ["00", "09", None] and table.at["TCGA-00-0001", "pam50"] == "LumA" and table.loc["other", "os_days":].isna().all()
+    assert (
+        list(table["site"]) == ["00", "09", None]
+        and table.at["TCGA-00-0001", "pam50"] == "LumA"
+        and table.loc["other", "os_days":].isna().all()
+    )
 
 
 def test_half_an_outcome_and_redacted_patients(tmp_path):
@@ -189,7 +230,9 @@ def test_half_an_outcome_and_redacted_patients(tmp_path):
     raw.loc[0, "OS.time"], raw.loc[1, "Redaction"] = "[Not Available]", "Redacted"
     raw.to_csv(tmp_path / "o.tsv", sep="\t", index=False)
     outcomes = read_outcomes(tmp_path / "o.tsv")
-    assert outcomes.loc["TCGA-00-0001", ["os_days", "os_event"]].isna().all() and outcomes.loc["TCGA-01-0002"].isna().all()
+    assert (
+        outcomes.loc["TCGA-00-0001", ["os_days", "os_event"]].isna().all() and outcomes.loc["TCGA-01-0002"].isna().all()
+    )
     assert outcomes.at["TCGA-02-0003", "os_days"] == 300
 
 
@@ -202,7 +245,12 @@ def _file(folder, content):
 def test_tables_are_pinned_by_what_is_served(server):
     server.add(b"PK workbook", file_id="out")
     row = pin_table("outcomes", "out", None, server.url, Client(5), 3)
-    assert row["bytes"] == 11 and row["md5"] == server.entries["out"].md5 and row["file_name"] == "table.xlsx" and row["status"] == "ok"
+    assert (
+        row["bytes"] == 11
+        and row["md5"] == server.entries["out"].md5
+        and row["file_name"] == "table.xlsx"
+        and row["status"] == "ok"
+    )
     assert "wanted bbb" in pin_table("outcomes", "out", "bbb", server.url, Client(5), 3)["reason"]
     gone = pin_table("subtypes", "gone", None, server.url, Client(5), 3)
     assert gone["status"] == "excluded" and gone["reason"] == "acquire.gdc.subtypes gone: HTTP 404 Not Found"

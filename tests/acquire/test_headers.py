@@ -28,11 +28,15 @@ def files(folder, **tables):
     ],
 )  # fmt: skip
 def test_a_time_an_event_an_age_or_an_index_stops_the_run(tmp_path, stream, name):
-    with pytest.raises(ValueError, match=f"acquire.{stream}: .*{stream}.csv has columns that would be learnt from as a (gene|feature)"):
+    with pytest.raises(
+        ValueError, match=f"acquire.{stream}: .*{stream}.csv has columns that would be learnt from as a (gene|feature)"
+    ):
         check_matrices(files(tmp_path, **{stream: ["A", name]}), "patient_id", True)
 
 
-@pytest.mark.parametrize(("clinical", "name"), [("grade", "grade"), ("HER2.status", "her2_status"), ("months", "months"), ("er", "ER")])
+@pytest.mark.parametrize(
+    ("clinical", "name"), [("grade", "grade"), ("HER2.status", "her2_status"), ("months", "months"), ("er", "ER")]
+)
 def test_a_column_of_the_clinical_table_stops_the_run(tmp_path, clinical, name):
     with pytest.raises(ValueError, match=f"'{name}' is a column of the clinical table"):
         check_matrices(files(tmp_path, clinical=[clinical], rna=["A", name]), "patient_id", True)
@@ -79,10 +83,14 @@ def test_genes_and_features_pass(tmp_path):
         "0",
         "1",
     ]
-    check_matrices(files(tmp_path, rna=genes, cells=cells, tile=["f1", "f2"], clinical=["age", "grade"]), "patient_id", True)
+    check_matrices(
+        files(tmp_path, rna=genes, cells=cells, tile=["f1", "f2"], clinical=["age", "grade"]), "patient_id", True
+    )
 
 
-@pytest.mark.parametrize(("name", "key"), [("rna_zscores", "rna"), ("cell_features", "cells"), ("tile_features", "tile")])
+@pytest.mark.parametrize(
+    ("name", "key"), [("rna_zscores", "rna"), ("cell_features", "cells"), ("tile_features", "tile")]
+)
 def test_real_tables_pass(name, key):
     clinical = columns_of(shared("tcga_brca_hif", "clinical.parquet"))
     assert foreign_columns(key, shared("tcga_brca_hif", f"{name}.parquet"), "patient_id", clinical) == {}
@@ -98,7 +106,10 @@ def test_repeated_genes_are_summed_and_repeated_features_refused(tmp_path):
 def test_what_is_left_out_or_summed_is_said_and_stands_in_downloads(tmp_path):
     (tmp_path / "rna.csv").write_text(",patient_id,A,A,\n0,P1,1,2,\n")
     unnamed, summed = header_notes("rna", tmp_path / "rna.csv")
-    assert unnamed == "rna.csv: columns 1, 5 without a name are left out" and "counts of 1 genes that stand in several columns are summed (A)" in summed
+    assert (
+        unnamed == "rna.csv: columns 1, 5 without a name are left out"
+        and "counts of 1 genes that stand in several columns are summed (A)" in summed
+    )
     (row,) = source_table({"rna": tmp_path / "rna.csv"}).to_dict("records")
     assert row["status"] == "ok" and row["reason"] == f"{unnamed}; {summed}"
 

@@ -47,29 +47,47 @@ def server():
             for i in range(3):
                 name = f"TCGA-A1-000{i}"
                 running.add(
-                    CONTENT, file_id=f"good-{kind}-{i}", file_name=f"{name}{ending}", cases=case(name, aliquot=f"{name}-01A-11R-A144-07"), **KINDS[kind]
+                    CONTENT,
+                    file_id=f"good-{kind}-{i}",
+                    file_name=f"{name}{ending}",
+                    cases=case(name, aliquot=f"{name}-01A-11R-A144-07"),
+                    **KINDS[kind],
                 )
         yield running
 
 
 def record(**facts):
-    return {"file_id": "odd", "file_name": NAME, "md5sum": "a" * 32, "file_size": 5, "cases": case("TCGA-ZZ-0009"), **facts}
+    return {
+        "file_id": "odd",
+        "file_name": NAME,
+        "md5sum": "a" * 32,
+        "file_size": 5,
+        "cases": case("TCGA-ZZ-0009"),
+        **facts,
+    }
 
 
 def config_of(server):
     block = {"source": "gdc", "gdc": {"url": server.url, "outcomes": None, "subtypes": None}}
-    return Config.model_validate({"cohort": "x", "acquire": block, "embed": {"encoder": "efficientnet-lite0"}, "cells": {"method": "classical"}})
+    return Config.model_validate(
+        {"cohort": "x", "acquire": block, "embed": {"encoder": "efficientnet-lite0"}, "cells": {"method": "classical"}}
+    )
 
 
 def serve(server, odd, what="slide", at=0, page=500):
     """Let the server list the good files of a kind, and odd records among them."""
-    sides = {w: [e.record for e in server.entries.values() if e.record["file_id"].startswith(f"good-{w}")] for w in KINDS}
+    sides = {
+        w: [e.record for e in server.entries.values() if e.record["file_id"].startswith(f"good-{w}")] for w in KINDS
+    }
     sides[what] = [*sides[what][:at], *odd, *sides[what][at:]]
 
     def files(body):
         text = json.dumps(body["filters"])
         hits = sides[next(w for w, k in KINDS.items() if k["data_type"] in text)]
-        return {"data": {"hits": hits[body["from"] : body["from"] + page], "pagination": {"total": len(hits)}}, "warnings": {}}
+        return {
+            "data": {"hits": hits[body["from"] : body["from"] + page], "pagination": {"total": len(hits)}},
+            "warnings": {},
+        }
 
     server.files = files
 
@@ -87,7 +105,12 @@ def check(server, folder, monkeypatch):
     assert {row["what"] for row in used} == set(KINDS) and all(row["reason"] for row in lost)
     for row in used:
         place = (folder / "in" / row["file"]).resolve()
-        assert place.parent.parent == (folder / "in").resolve() and len(place.name) < 250 and row["file"].isascii() and row["file"].isprintable()
+        assert (
+            place.parent.parent == (folder / "in").resolve()
+            and len(place.name) < 250
+            and row["file"].isascii()
+            and row["file"].isprintable()
+        )
     assert len({row["file"] for row in used}) == len(used)
     return used, lost
 
@@ -121,7 +144,9 @@ def test_a_duplicate_record(server, tmp_path, monkeypatch):
         assert len(used) == 7 and len(lost) == 1
     serve(server, [record(), record(cases=case("TCGA-ZZ-0001"))])
     used, lost = check(server, tmp_path, monkeypatch)
-    assert len(used) == 6 and {row["reason"] for row in lost} == {"the server lists the file several times, and not alike"}
+    assert len(used) == 6 and {row["reason"] for row in lost} == {
+        "the server lists the file several times, and not alike"
+    }
     # The same file among slides and counts.
     serve(server, [record(file_id="good-slide-0", file_name="x.tsv")], "rna")
     used, lost = check(server, tmp_path, monkeypatch)
@@ -158,9 +183,17 @@ def test_pages_that_move_stay_an_error(server):
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=30) | st.sampled_from(["x" * 5000, "../..", "a\0"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(), max_size=30)
+    | st.sampled_from(["x" * 5000, "../..", "a\0"]),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["submitter_id", "samples", "sample_type", "portions", "x"]), inner, max_size=3)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["submitter_id", "samples", "sample_type", "portions", "x"]), inner, max_size=3
+        )
     ),
     max_leaves=8,
 )
@@ -168,7 +201,9 @@ JSON = st.recursive(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    facts=st.dictionaries(st.sampled_from(list(ODD)), JSON | st.sampled_from([v for values in ODD.values() for v in values]), min_size=1),
+    facts=st.dictionaries(
+        st.sampled_from(list(ODD)), JSON | st.sampled_from([v for values in ODD.values() for v in values]), min_size=1
+    ),
     what=st.sampled_from(list(KINDS)),
     at=st.integers(0, 3),
     copies=st.integers(1, 3),
@@ -194,7 +229,12 @@ def test_an_old_manifest_with_odd_rows_is_read_and_the_rest_is_fetched(server, t
     again = cohort_rows(config, "x")
     assert again == used and len(left_out(config, "x")) == 9
     out = tmp_path / "in"
-    lost = fetch_rows(again, out, sources_of(server.url, f"{server.url}/mirror", None, 5), Manner(connections=1, segment=1 << 20, attempts=2))
+    lost = fetch_rows(
+        again,
+        out,
+        sources_of(server.url, f"{server.url}/mirror", None, 5),
+        Manner(connections=1, segment=1 << 20, attempts=2),
+    )
     assert lost == {} and sorted(p.read_bytes() for p in out.rglob("*") if p.is_file()) == [CONTENT] * 6
     with monkeypatch.context() as patch:
         patch.setattr(pinned, "fault_of", lambda row: None)
@@ -208,4 +248,6 @@ def test_the_mutant_without_a_check_of_names_is_caught(server, tmp_path, monkeyp
     monkeypatch.setattr(pinned, "fault_of", lambda row: None)
     with pytest.raises(AssertionError):
         used, _ = check(server, tmp_path, monkeypatch)
-        assert all(row["status"] == OK and row["file"].startswith("slides/TCGA") or row["what"] == "rna" for row in used)
+        assert all(
+            row["status"] == OK and row["file"].startswith("slides/TCGA") or row["what"] == "rna" for row in used
+        )

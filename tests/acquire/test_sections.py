@@ -35,7 +35,9 @@ def test_slides_are_known_from_the_config_alone(cohort):
     more = slide_sheet(cfg(patients=49))
     again = simulate_sections(cfg(patients=49)).sections
     assert all(again[s] == what for s, what in cohort.sections.items())
-    assert more["slide_id"].str[:7].eq("SIM-001").all() and set(cohort.slides["slide_id"]) <= set(more["slide_id"]), "a 49th patient changes nobody's slides"
+    assert more["slide_id"].str[:7].eq("SIM-001").all() and set(cohort.slides["slide_id"]) <= set(more["slide_id"]), (
+        "a 49th patient changes nobody's slides"
+    )
 
 
 def test_subtype_can_be_called_from_rna_by_the_written_centroids(cohort):
@@ -60,7 +62,12 @@ def test_the_latent_vector_shows_on_the_slides(cohort):
 
 def test_a_drawn_section_is_consistent():
     drawn = draw(Section(900, 700, 0.5, artefacts=("pen", "fold", "blur")), np.random.default_rng(0))
-    assert drawn.image.shape == (700, 900, 3) and drawn.tissue.any() and drawn.artefact.any() and set(drawn.nuclei["type"]) <= set(TYPES)
+    assert (
+        drawn.image.shape == (700, 900, 3)
+        and drawn.tissue.any()
+        and drawn.artefact.any()
+        and set(drawn.nuclei["type"]) <= set(TYPES)
+    )
     on = drawn.tissue[drawn.nuclei["y"].astype(int), drawn.nuclei["x"].astype(int)]
     assert on.mean() > 0.99
     dense = -np.log10((drawn.image.astype(float) + 1) / 244).mean(2)
@@ -98,7 +105,8 @@ FROZEN_COUNTS = [229, 48, 60992537, 59315, 15, 11, 13, 9]
 def test_the_simulator_is_frozen(cohort):
     """Later figures are measured against these slides, not with them: a change here is a new simulator, and says so.
 
-    Block means of a drawn section (to one grey level: processors round differently), its nuclei, and sums of the tables.
+    Block means of a drawn section (to one grey level: processors round differently), its nuclei, and sums of the
+    tables.
     """
     drawn = draw(Section(800, 600, 0.5, artefacts=("fold",)), np.random.default_rng(7))
     blocks = cv2.resize(drawn.image, (4, 3), interpolation=cv2.INTER_AREA).astype(int)

@@ -30,7 +30,15 @@ def acquire(folder, clinical=None, **changes):
     table = folder / "clinical.csv" if clinical is not None else None
     out = {k: folder / f"{k}.parquet" for k in ("slides", "rna", "clinical", "patients")}
     cfg = {**CFG, **changes}
-    run("read_sheets", slides=out["slides"], rna=out["rna"], cfg=cfg, tile_table=folder / "tile.csv", rna_matrix=folder / "rna.csv", clinical_table=table)
+    run(
+        "read_sheets",
+        slides=out["slides"],
+        rna=out["rna"],
+        cfg=cfg,
+        tile_table=folder / "tile.csv",
+        rna_matrix=folder / "rna.csv",
+        clinical_table=table,
+    )
     run("read_clinical", **out, cfg=cfg, clinical_table=table)
     return {k: pd.read_parquet(p) for k, p in out.items()}
 
@@ -48,7 +56,9 @@ def test_what_the_clinical_table_does_not_know_is_excluded(tmp_path):
     assert (tables["slides"]["status"] == "ok").all()
     rna = tables["rna"].set_index("patient_id")
     assert (
-        rna.loc["P3", "status"] == "ok" and "rna.csv row 1: id 'P2' matches nothing in clinical.csv; ids there look like 'P1', 'P3'" in rna.loc["P2", "reason"]
+        rna.loc["P3", "status"] == "ok"
+        and "rna.csv row 1: id 'P2' matches nothing in clinical.csv; ids there look like 'P1', 'P3'"
+        in rna.loc["P2", "reason"]
     )
     with pytest.raises(ValueError, match="1 of 2 RNA samples are excluded"):
         acquire(tmp_path, clinical)

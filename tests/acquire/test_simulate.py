@@ -32,7 +32,11 @@ def cohort():
 def explained(features: pd.DataFrame, truth: pd.DataFrame, part: str) -> float:
     """Share of a latent part that a linear fit on mean features explains (fit on one half, read on the other)."""
     names = [c for c in features if c not in ("patient_id", "slide_id", "x", "y")]
-    means = np.log1p(features.groupby("patient_id")[names].mean()) if (features[names].to_numpy() >= 0).all() else features.groupby("patient_id")[names].mean()
+    means = (
+        np.log1p(features.groupby("patient_id")[names].mean())
+        if (features[names].to_numpy() >= 0).all()
+        else features.groupby("patient_id")[names].mean()
+    )
     latent = truth.set_index("patient_id").loc[means.index].filter(regex=f"latent_{part}_")
     half = len(means) // 2
     return LinearRegression().fit(means[:half], latent[:half]).score(means[half:], latent[half:])
@@ -48,7 +52,9 @@ def test_latent_parts_are_seen_where_they_should_be(cohort):
 def test_hazard_drives_survival_and_effect_zero_does_not(cohort):
     def c(drawn):
         table = drawn.clinical.merge(drawn.truth, on="patient_id")
-        pairs = survival_pairs(table["log_hazard"].to_numpy() + 0.0, table["os_days"].to_numpy(float), table["os_event"].to_numpy(float))
+        pairs = survival_pairs(
+            table["log_hazard"].to_numpy() + 0.0, table["os_days"].to_numpy(float), table["os_event"].to_numpy(float)
+        )
         return pairs.won.sum() / pairs.comparable.sum()
 
     assert c(cohort) > 0.7
@@ -67,7 +73,10 @@ def oracle(drawn, parts: tuple[str, ...]) -> float:
 
 def classes_known(drawn, parts: tuple[str, ...]) -> float:
     """How much better than its frequencies a logistic fit on the true latent parts knows the subtype (fit on one half, read on the other)."""
-    latent, label = drawn.truth.filter(regex=f"latent_({'|'.join(parts)})_").to_numpy(), drawn.clinical["pam50"].to_numpy()
+    latent, label = (
+        drawn.truth.filter(regex=f"latent_({'|'.join(parts)})_").to_numpy(),
+        drawn.clinical["pam50"].to_numpy(),
+    )
     half = len(label) // 2
     return (
         LogisticRegression(max_iter=1000).fit(latent[:half], label[:half]).score(latent[half:], label[half:])
@@ -78,7 +87,11 @@ def classes_known(drawn, parts: tuple[str, ...]) -> float:
 def joint_gain(drawn) -> float:
     """Share of the log hazard that mean WSI features explain beyond RNA (fit on one half, read on the other)."""
     rna = np.log1p(drawn.rna.set_index("patient_id"))
-    wsi = drawn.tile.merge(drawn.cells).groupby("patient_id")[[c for c in (*drawn.tile, *drawn.cells) if c[:5] in ("tile_", "cells")]].mean()
+    wsi = (
+        drawn.tile.merge(drawn.cells)
+        .groupby("patient_id")[[c for c in (*drawn.tile, *drawn.cells) if c[:5] in ("tile_", "cells")]]
+        .mean()
+    )
     both = rna.index.intersection(wsi.index)
     hazard, half = drawn.truth.set_index("patient_id").loc[both, "log_hazard"], len(both) // 2
     shown = rna.loc[both].to_numpy(), np.column_stack([rna.loc[both], wsi.loc[both]])
@@ -93,7 +106,9 @@ def test_redundant_modalities_have_nothing_of_their_own(cohort):
     pd.testing.assert_frame_equal(same.truth.filter(like="latent_both"), cohort.truth.filter(like="latent_both"))
     assert explained(same.rna, same.truth, "both") > 0.95 and explained(same.tile, same.truth, "both") > 0.85
     assert joint_gain(same) < 0.02 < 0.2 < joint_gain(cohort)
-    assert same.truth["log_hazard"].std() == pytest.approx(cohort.truth["log_hazard"].std(), rel=0.15), "as much to learn as before"
+    assert same.truth["log_hazard"].std() == pytest.approx(cohort.truth["log_hazard"].std(), rel=0.15), (
+        "as much to learn as before"
+    )
     assert classes_known(same, ("both",)) > 0.2
 
 
@@ -109,7 +124,9 @@ def test_redundant_cells_are_the_tiles_in_other_coordinates(cohort):
 
     assert left(same) < 1e-5 and left(cohort) > 1
     assert list(same.cells) == list(cohort.cells)
-    assert same.cells.filter(like="cells_").to_numpy().std() == pytest.approx(same.tile.filter(like="tile_").to_numpy().std(), rel=0.3)
+    assert same.cells.filter(like="cells_").to_numpy().std() == pytest.approx(
+        same.tile.filter(like="tile_").to_numpy().std(), rel=0.3
+    )
 
 
 def test_an_irrelevant_shared_part_carries_no_outcome_and_is_still_seen_by_both(cohort):
@@ -146,7 +163,9 @@ def test_seeds_decide_everything():
 
 def test_the_cells_stream_may_be_the_wider_one():
     drawn = draw(patients=20, tile_features=6, cell_features=15)
-    assert sum(c.startswith("cells_") for c in drawn.cells) == 15 and sum(c.startswith("tile_") for c in drawn.tile) == 6
+    assert (
+        sum(c.startswith("cells_") for c in drawn.cells) == 15 and sum(c.startswith("tile_") for c in drawn.tile) == 6
+    )
     assert np.isfinite(drawn.cells.filter(like="cells_").to_numpy()).all()
 
 
@@ -184,10 +203,24 @@ def test_permutation_keeps_outcomes_together(within):
 
 def test_outcomes_are_permuted_by_hand(tmp_path):
     n = 40
-    facts = {"patient_id": [f"P{i}" for i in range(n)], "status": "ok", "reason": None, "site": "S", "os_days": np.arange(n, dtype=float), "os_event": 1.0}
+    facts = {
+        "patient_id": [f"P{i}" for i in range(n)],
+        "status": "ok",
+        "reason": None,
+        "site": "S",
+        "os_days": np.arange(n, dtype=float),
+        "os_event": 1.0,
+    }
     write_table(pd.DataFrame(facts), tmp_path / "clinical.parquet", CLINICAL)
     (tmp_path / "config.yaml").write_text("{tasks: {survival: [{name: os}], labels: []}, evaluate: {primary: os}}")
-    script = [sys.executable, str(ROOT / "workflow/scripts/acquire/permute_outcomes.py"), "--configfile", "config.yaml", "--clinical", "clinical.parquet"]
+    script = [
+        sys.executable,
+        str(ROOT / "workflow/scripts/acquire/permute_outcomes.py"),
+        "--configfile",
+        "config.yaml",
+        "--clinical",
+        "clinical.parquet",
+    ]
     for draw, control in (("1", "permuted"), ("2", "permuted"), ("1", "permuted-within-site"), ("1", "mispaired")):
         given = ["--permuted", f"{control}-{draw}.parquet", "--control", control, "--draw", draw]
         done = subprocess.run([*script, *given], cwd=tmp_path, capture_output=True, text=True)

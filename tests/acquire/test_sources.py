@@ -9,7 +9,10 @@ from confuselt.acquire.sources import absent_files, cells_warning, check_sources
 from confuselt.config.validate import validate
 
 COLUMNS = {"patient_id": "P1", "site": "S", "age": 50, "stage": "I", "months": 3, "dead": 1, "subtype": "A"}
-TASKS = {"survival": [{"name": "os", "time": "months", "event": "dead"}], "labels": [{"name": "pam50", "column": "subtype", "classes": ["A", "B"]}]}
+TASKS = {
+    "survival": [{"name": "os", "time": "months", "event": "dead"}],
+    "labels": [{"name": "pam50", "column": "subtype", "classes": ["A", "B"]}],
+}
 
 
 def check(folder, cohort="mine", columns=COLUMNS, tasks=TASKS, acquire=None, predict=None, **more):
@@ -18,7 +21,15 @@ def check(folder, cohort="mine", columns=COLUMNS, tasks=TASKS, acquire=None, pre
     if columns:
         pd.DataFrame({k: [v] for k, v in columns.items()}).to_csv(folder / "clinical.csv", index=False)
     local = {"source": "local", "tile": "tile.csv", "clinical": "clinical.csv", **(acquire or {})}
-    raw = {"cohort": "mine", "data": str(folder), "tasks": tasks, "acquire": local, "evaluate": {"primary": "os"}, "predict": predict or {}, **more}
+    raw = {
+        "cohort": "mine",
+        "data": str(folder),
+        "tasks": tasks,
+        "acquire": local,
+        "evaluate": {"primary": "os"},
+        "predict": predict or {},
+        **more,
+    }
     check_sources(validate(raw), cohort)
 
 
@@ -32,28 +43,54 @@ def test_a_cohort_with_every_named_column_passes(tmp_path):
 
 
 def test_default_columns_may_be_absent(tmp_path):
-    check(tmp_path, columns=without("age", "stage", "months", "dead", "subtype"), tasks={"survival": [{"name": "os"}], "labels": []})
+    check(
+        tmp_path,
+        columns=without("age", "stage", "months", "dead", "subtype"),
+        tasks={"survival": [{"name": "os"}], "labels": []},
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"acquire": {"clinical": None}}, "acquire.clinical is null: the training cohort 'mine' needs a clinical table"),
+        (
+            {"acquire": {"clinical": None}},
+            "acquire.clinical is null: the training cohort 'mine' needs a clinical table",
+        ),
         ({"acquire": {"clinical": "facts.csv"}}, "facts.csv is absent: the training cohort 'mine' needs it"),
-        ({"acquire": {"clinical": "clincal.csv"}}, "clincal.csv is absent; closest: 'clinical.csv': the training cohort"),
-        ({"columns": {**without("site"), "sites": "S"}}, "(?s)without sites: acquire.site: null and split.group: patient.*no column 'site'; closest: 'sites'"),
+        (
+            {"acquire": {"clinical": "clincal.csv"}},
+            "clincal.csv is absent; closest: 'clinical.csv': the training cohort",
+        ),
+        (
+            {"columns": {**without("site"), "sites": "S"}},
+            "(?s)without sites: acquire.site: null and split.group: patient.*no column 'site'; closest: 'sites'",
+        ),
         (
             {"embed": {"encoder": "efficientnet-lite0"}},
             "tile.csv would not be read, embed.encoder efficientnet-lite0 embeds slides: set embed.encoder to the name",
         ),
         (
-            {"acquire": {"tile": None, "cells": "tile.csv"}, "embed": {"encoder": "efficientnet-lite0"}, "cells": {"method": "classical"}},
+            {
+                "acquire": {"tile": None, "cells": "tile.csv"},
+                "embed": {"encoder": "efficientnet-lite0"},
+                "cells": {"method": "classical"},
+            },
             "acquire.cells: .*tile.csv would not be read, cells.method classical finds nuclei in slides: set cells.method: ready",
         ),
-        ({"columns": {**without("months"), "month": 3}}, "tasks.survival 'os' time: no column 'months'; closest: 'month'"),
+        (
+            {"columns": {**without("months"), "month": 3}},
+            "tasks.survival 'os' time: no column 'months'; closest: 'month'",
+        ),
         ({"columns": without("dead")}, "tasks.survival 'os' event: no column 'dead'"),
-        ({"tasks": {"survival": [{"name": "os", "time": "months"}], "labels": []}}, "tasks.survival 'os' event: no column 'os_event'"),
-        ({"columns": {**without("subtype"), "subtypes": "A"}}, "tasks.labels 'pam50' column: no column 'subtype'; closest: 'subtypes'"),
+        (
+            {"tasks": {"survival": [{"name": "os", "time": "months"}], "labels": []}},
+            "tasks.survival 'os' event: no column 'os_event'",
+        ),
+        (
+            {"columns": {**without("subtype"), "subtypes": "A"}},
+            "tasks.labels 'pam50' column: no column 'subtype'; closest: 'subtypes'",
+        ),
         ({"acquire": {"covariates": ["agee"]}}, "acquire.covariates: no column 'agee'; closest: 'age'"),
         ({"acquire": {"id_column": "patient"}}, "acquire.id_column: .*no column 'patient'; closest: 'patient_id'"),
         ({"acquire": {"tile": "gone.csv"}}, "cohort 'mine': none of its feature files exists"),
@@ -85,14 +122,29 @@ def test_a_cohort_to_predict_on_needs_features_only(tmp_path):
 
 def test_an_absent_file_is_said_with_close_names(tmp_path):
     (tmp_path / "rna.parquet").touch()
-    raw = {"data": str(tmp_path), "acquire": {"source": "local", "rna": "rnaa.parquet", "slides": None, "tile": None, "cells": None, "clinical": None}}
+    raw = {
+        "data": str(tmp_path),
+        "acquire": {
+            "source": "local",
+            "rna": "rnaa.parquet",
+            "slides": None,
+            "tile": None,
+            "cells": None,
+            "clinical": None,
+        },
+    }
     (said,) = absent_files(validate(raw))
-    assert said.startswith("acquire.rna: ") and "rnaa.parquet is absent; closest: 'rna.parquet'; the run goes on without it" in said
+    assert (
+        said.startswith("acquire.rna: ")
+        and "rnaa.parquet is absent; closest: 'rna.parquet'; the run goes on without it" in said
+    )
 
 
 def test_planned_contrasts_of_cells_without_cells_are_told_before_the_first_run(tmp_path):
     pd.DataFrame({"patient_id": ["P1"], "f": [1.0]}).to_csv(tmp_path / "cells.csv", index=False)
-    pd.DataFrame({"slide_id": ["s"], "patient_id": ["P1"], "cells": ["s.h5"]}).to_csv(tmp_path / "slides.csv", index=False)
+    pd.DataFrame({"slide_id": ["s"], "patient_id": ["P1"], "cells": ["s.h5"]}).to_csv(
+        tmp_path / "slides.csv", index=False
+    )
     raw = {"data": str(tmp_path), "acquire": {"source": "local", "slides": None, "cells": None}}
     said = cells_warning(validate(raw))
     assert "modality, pretraining, cells compare arms with cells" in said
@@ -109,16 +161,36 @@ def test_a_table_of_ones_own_beside_slides_of_gdc_is_found_on_the_first_run(tmp_
     monkeypatch.chdir(tmp_path)
     pd.DataFrame({k: [v] for k, v in COLUMNS.items()}).to_csv(tmp_path / "mine.csv", index=False)
     acquire = {"source": "gdc", "clinical": "mine.csv", "gdc": {"outcomes": None}}
-    raw = {"cohort": "c", "data": ".", "results": "out", "tasks": TASKS, "acquire": acquire, "embed": {"encoder": "efficientnet-lite0"}}
+    raw = {
+        "cohort": "c",
+        "data": ".",
+        "results": "out",
+        "tasks": TASKS,
+        "acquire": acquire,
+        "embed": {"encoder": "efficientnet-lite0"},
+    }
     config = validate({**raw, "cells": {"method": "classical"}, "evaluate": {"primary": "os"}})
     check_sources(config, "c")
     assert existing_files(config.for_cohort("c"))["clinical"] == Path("mine.csv") and not (tmp_path / "out").exists()
     with pytest.raises(ValueError, match="others.csv is absent"):
-        check_sources(validate({**raw, "cells": {"method": "classical"}, "evaluate": {"primary": "os"}, "acquire": {**acquire, "clinical": "others.csv"}}), "c")
+        check_sources(
+            validate(
+                {
+                    **raw,
+                    "cells": {"method": "classical"},
+                    "evaluate": {"primary": "os"},
+                    "acquire": {**acquire, "clinical": "others.csv"},
+                }
+            ),
+            "c",
+        )
 
 
 @pytest.mark.parametrize("key", ["rna", "tile", "cells"])
 def test_an_outcome_among_features_stops_the_run_before_any_job(tmp_path, key):
     pd.DataFrame({"patient_id": ["P1"], "A": [1.0], "months": [3.0]}).to_csv(tmp_path / "leak.csv", index=False)
-    with pytest.raises(ValueError, match=f"acquire.{key}: .*leak.csv has columns that would be learnt from(.|\n)*'months' is a column of the clinical table"):
+    with pytest.raises(
+        ValueError,
+        match=f"acquire.{key}: .*leak.csv has columns that would be learnt from(.|\n)*'months' is a column of the clinical table",
+    ):
         check(tmp_path, acquire={key: "leak.csv"})

@@ -48,9 +48,19 @@ def run(workflow: Path, name: str, config, control: dict | None = None, **argume
     def fact(value: object) -> object:
         if isinstance(value, list):
             return [fact(v) for v in value]
-        return content_hash(value) if isinstance(value, Path) and value not in outputs else value.name if isinstance(value, Path) else value
+        return (
+            content_hash(value)
+            if isinstance(value, Path) and value not in outputs
+            else value.name
+            if isinstance(value, Path)
+            else value
+        )
 
-    facts = [code_hash(script), {k: v for k, v in cfg.items() if k != "data"}, {k: fact(v) for k, v in arguments.items()}]
+    facts = [
+        code_hash(script),
+        {k: v for k, v in cfg.items() if k != "data"},
+        {k: fact(v) for k, v in arguments.items()},
+    ]
     key, kept = hashlib.sha256(repr(facts).encode()).hexdigest(), outputs[0].with_name(f".{outputs[0].name}.key")
     if kept.is_file() and kept.read_text() == key:
         return
@@ -74,7 +84,14 @@ def cohort(workflow: Path, config, raw: Path, folder: Path) -> None:
     tables = {k: folder / f"{k}.parquet" for k in ("slides", "rna", "clinical", "patients")}
     run(workflow, "acquire/read_clinical", config, **tables, clinical_table=raw / "clinical.csv")
     for stream, script in (("tile", "embed/import_tiles"), ("cells", "cells/import_cells")):
-        run(workflow, script, config, slides=folder / "slides.parquet", index=folder / f"{stream}.index.parquet", features=folder / f"{stream}.h5")
+        run(
+            workflow,
+            script,
+            config,
+            slides=folder / "slides.parquet",
+            index=folder / f"{stream}.index.parquet",
+            features=folder / f"{stream}.h5",
+        )
     run(
         workflow,
         "rna/gather_rna",
@@ -85,7 +102,11 @@ def cohort(workflow: Path, config, raw: Path, folder: Path) -> None:
         index=folder / "rna.index.parquet",
         pam50=folder / "pam50.parquet",
     )
-    streams = {f"{s}_{k}": folder / f for s in ("tile", "cells") for k, f in (("index", f"{s}.index.parquet"), ("features", f"{s}.h5"))}
+    streams = {
+        f"{s}_{k}": folder / f
+        for s in ("tile", "cells")
+        for k, f in (("index", f"{s}.index.parquet"), ("features", f"{s}.h5"))
+    }
     run(workflow, "pack/pack_bags", config, **streams, store=folder / "store.h5")
 
 
@@ -142,12 +163,20 @@ def models(workflow: Path, config, folder: Path) -> dict[str, str]:
     )  # fmt: skip
     roles = read_roles(pd.read_parquet(folder / "folds.parquet"), 0, FOLD)
     rna = read_profiles(folder / "rna.h5ad")
-    learned = ("pre.pt", "pre.parquet", *(f"{a}.pt" for a in ARMS), "shuffled-pre.pt", f"shuffled-{ARMS[0]}.pt", "plus.pt")
+    learned = (
+        "pre.pt",
+        "pre.parquet",
+        *(f"{a}.pt" for a in ARMS),
+        "shuffled-pre.pt",
+        f"shuffled-{ARMS[0]}.pt",
+        "plus.pt",
+    )
     found = {name: content_hash(folder / name) for name in ("rna.json", *learned)}
     for baseline in BASELINES:
         # The rest of CCA's file are the vectors of the test pairs.
         kept = [
-            {k: v for k, v in facts.items() if k not in ("patients", "wsi", "rna")} for facts in load_checkpoint(folder / f"baseline-{baseline}.pt")["folds"]
+            {k: v for k, v in facts.items() if k not in ("patients", "wsi", "rna")}
+            for facts in load_checkpoint(folder / f"baseline-{baseline}.pt")["folds"]
         ]
         assert kept[0]["fitted"]
         torch.save({"folds": kept}, folder / f"{baseline}.state.pt")
@@ -213,7 +242,12 @@ def draw_raw(config, raw: Path) -> None:
     """Simulated tables; some ages are not known, so that what fills them is seen."""
     from confuselt.acquire.simulate import simulate_features
 
-    drawn = simulate_features({f"simulate.{k}": v for k, v in {**config.simulate.model_dump(), "patients": 90, "sites": 10, "tiles": 5, "genes": 80}.items()})
+    drawn = simulate_features(
+        {
+            f"simulate.{k}": v
+            for k, v in {**config.simulate.model_dump(), "patients": 90, "sites": 10, "tiles": 5, "genes": 80}.items()
+        }
+    )
     raw.mkdir(parents=True)
     for name in ("tile", "cells", "rna"):
         getattr(drawn, name).to_parquet(raw / f"{name}.parquet")
@@ -228,8 +262,17 @@ def main(workflow: Path, folder: Path) -> dict[str, list[str]]:
 
     config = validate(
         {
-            "tasks": {"survival": [{"name": "os"}, {"name": "pfi"}], "labels": [{"name": "pam50", "classes": ["Basal", "Her2", "LumA", "LumB", "Normal"]}]},
-            "acquire": {"source": "local", "tile": "tile.parquet", "cells": "cells.parquet", "rna": "rna.parquet", "clinical": "clinical.csv"},
+            "tasks": {
+                "survival": [{"name": "os"}, {"name": "pfi"}],
+                "labels": [{"name": "pam50", "classes": ["Basal", "Her2", "LumA", "LumB", "Normal"]}],
+            },
+            "acquire": {
+                "source": "local",
+                "tile": "tile.parquet",
+                "cells": "cells.parquet",
+                "rna": "rna.parquet",
+                "clinical": "clinical.csv",
+            },
             "split": {"folds": 3, "min_events": 2},
             "rna": {"genes": 40},
             "pretrain": {"epochs": 3, "model": {"hidden": 16, "attention": 8, "dim": 16}},
@@ -241,7 +284,14 @@ def main(workflow: Path, folder: Path) -> dict[str, list[str]]:
         draw_raw(config, raw)
     clean.mkdir(exist_ok=True)
     cohort(workflow, config, raw, clean)
-    run(workflow, "split/make_folds", config, clinical=clean / "clinical.parquet", patients=clean / "patients.parquet", folds=clean / "folds.parquet")
+    run(
+        workflow,
+        "split/make_folds",
+        config,
+        clinical=clean / "clinical.parquet",
+        patients=clean / "patients.parquet",
+        folds=clean / "folds.parquet",
+    )
     folds = pd.read_parquet(clean / "folds.parquet")
     test = set(folds[(folds["fold"] == FOLD) & (folds["role"] == "test")]["patient_id"])
     reference = models(workflow, config, clean)

@@ -20,7 +20,12 @@ STEPS = Path(__file__).with_name("steps.py")
 TRAIN_ONLY = 'train = [p for p in roles["train"] if p in set(adata.obs_names)]'
 FIT = "fitted = fit_normaliser(adata[train].copy(), cfg)"
 MUTANTS = {
-    "normaliser on all": ("scripts/rna/normalise_rna.py", TRAIN_ONLY, "train = list(adata.obs_names)", {"rna.json", "pre.pt", "pca-cox", "cca"}),
+    "normaliser on all": (
+        "scripts/rna/normalise_rna.py",
+        TRAIN_ONLY,
+        "train = list(adata.obs_names)",
+        {"rna.json", "pre.pt", "pca-cox", "cca"},
+    ),
     "genes on all": (
         "scripts/rna/normalise_rna.py",
         FIT,
@@ -100,7 +105,10 @@ MUTANTS = {
 def sing(workflow: Path, folder: Path) -> dict[str, list[str]]:
     """Artefacts of the fold that changed with the noise."""
     done = subprocess.run(
-        [sys.executable, str(STEPS), str(workflow), str(folder)], env={**os.environ, "PYTHONPATH": str(workflow)}, capture_output=True, text=True
+        [sys.executable, str(STEPS), str(workflow), str(folder)],
+        env={**os.environ, "PYTHONPATH": str(workflow)},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
@@ -131,4 +139,6 @@ def test_the_canary_catches(mutant, finished, tmp_path):
     if mutant in ("epoch by test fold", "the arm's weight fitted on all"):
         assert expected <= set(caught["noise-y"]), caught
     if mutant == "heads by everybody's labels":
-        assert {"wsi-pretrained-cells.pt", "both-scratch-nocells.pt", "pca-cox (outcomes)"} <= set(caught["noise-y"]), caught
+        assert {"wsi-pretrained-cells.pt", "both-scratch-nocells.pt", "pca-cox (outcomes)"} <= set(caught["noise-y"]), (
+            caught
+        )

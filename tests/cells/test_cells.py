@@ -13,7 +13,15 @@ from confuselt.tables import read_table, write_table
 def test_real_cell_features_survive_in_float32(tmp_path):
     path = shared("tcga_brca_hif", "cell_features.parquet")
     raw = pd.read_parquet(path)
-    slides = pd.DataFrame({"slide_id": raw["patient_id"], "patient_id": raw["patient_id"], "status": "ok", "reason": None, "cells": path.name})
+    slides = pd.DataFrame(
+        {
+            "slide_id": raw["patient_id"],
+            "patient_id": raw["patient_id"],
+            "status": "ok",
+            "reason": None,
+            "cells": path.name,
+        }
+    )
     cfg = {"data": str(path.parent), "acquire.id_column": "patient_id", "acquire.cells": path.name}
     index = import_stream(slides, "cells", cfg, {"name": "ready"}, tmp_path / "features.h5")
     assert (index["status"] == "ok").all() and len(index) == 678

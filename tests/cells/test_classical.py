@@ -41,14 +41,24 @@ def test_shape_classes_follow_the_drawn_types():
 
 def test_classes_are_fixed_rules():
     base = {"area_um2": 45.0, "long_um": 8.0, "short_um": 7.0, "stain": 0.1}
-    rows = [base, {**base, "area_um2": 80}, {**base, "area_um2": 25}, {**base, "long_um": 20}, {**base, "area_um2": 15, "stain": 0.3}]
+    rows = [
+        base,
+        {**base, "area_um2": 80},
+        {**base, "area_um2": 25},
+        {**base, "long_um": 20},
+        {**base, "area_um2": 15, "stain": 0.3},
+    ]
     assert classify(pd.DataFrame(rows)).tolist() == ["medium", "large", "small", "spindle", "dense"]
     assert len(classify(pd.DataFrame(rows[:0]))) == 0
 
 
 def test_nothing_on_glass():
     found = find_nuclei(np.full((300, 300, 3), 243, np.uint8), 0.5)
-    assert len(found.table) == 0 and not found.label.any() and outlined(np.zeros((300, 300, 3), np.uint8), found).shape == (300, 300, 3)
+    assert (
+        len(found.table) == 0
+        and not found.label.any()
+        and outlined(np.zeros((300, 300, 3), np.uint8), found).shape == (300, 300, 3)
+    )
 
 
 def test_real_nuclei_of_nucls():
@@ -81,7 +91,11 @@ def nuclei(**columns):
 
 
 def test_a_tile_is_described_by_what_lies_in_it():
-    some = nuclei(x_um=[10.0, 20.0, 100.0, 130.0], y_um=[10.0, 10.0, 100.0, 10.0], **{"class": ["large", "small", "large", "small"]})
+    some = nuclei(
+        x_um=[10.0, 20.0, 100.0, 130.0],
+        y_um=[10.0, 10.0, 100.0, 10.0],
+        **{"class": ["large", "small", "large", "small"]},
+    )
     f = dict(zip(NAMES, tile_features(some, 0, 0, 112, 1.0), strict=True))
     assert np.expm1(f["log_count"]) == pytest.approx(3, rel=1e-5), "the fourth lies in the halo"
     assert np.expm1(f["log_density_large"]) == pytest.approx(2 / (112**2 / 1e6), rel=1e-4)
@@ -91,7 +105,10 @@ def test_a_tile_is_described_by_what_lies_in_it():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.floats(-80, 192), st.floats(-80, 192), st.sampled_from(CLASSES)), max_size=30), st.floats(0, 1))
+@given(
+    st.lists(st.tuples(st.floats(-80, 192), st.floats(-80, 192), st.sampled_from(CLASSES)), max_size=30),
+    st.floats(0, 1),
+)
 def test_features_are_finite_whatever_lies_there(places, tissue):
     some = nuclei(x_um=[p[0] for p in places], y_um=[p[1] for p in places], **{"class": [p[2] for p in places]})
     values = tile_features(some, 0, 0, 112, tissue)

@@ -26,16 +26,29 @@ THEIRS = {
 def test_every_nucleus_is_measured_as_scikit_image_does(seed, size, labels):
     """Touching blocks, holes, specks and nuclei cut by the border; some numbers are missing."""
     rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, labels + 1, (size // 4 + 1, size // 4 + 1)) * (rng.random((size // 4 + 1, size // 4 + 1)) < 0.7)
+    coarse = rng.integers(0, labels + 1, (size // 4 + 1, size // 4 + 1)) * (
+        rng.random((size // 4 + 1, size // 4 + 1)) < 0.7
+    )
     label = np.kron(coarse, np.ones((4, 4), int))[:size, :size].astype(np.int32)
     label[rng.random(label.shape) < 0.05] = 0
     stain = rng.random(label.shape).astype(np.float32)
     ours = measure(label, stain)
-    wanted = ("label", "centroid", "area", "axis_major_length", "axis_minor_length", "solidity", "perimeter", "intensity_mean")
+    wanted = (
+        "label",
+        "centroid",
+        "area",
+        "axis_major_length",
+        "axis_minor_length",
+        "solidity",
+        "perimeter",
+        "intensity_mean",
+    )
     theirs = pd.DataFrame(regionprops_table(label, stain, properties=wanted))
     assert len(ours) == len(theirs)
     for name, column in THEIRS.items():
-        np.testing.assert_allclose(ours[name], theirs[column].astype(float), rtol=1e-5 if name == "stain" else 1e-9, atol=1e-6)
+        np.testing.assert_allclose(
+            ours[name], theirs[column].astype(float), rtol=1e-5 if name == "stain" else 1e-9, atol=1e-6
+        )
 
 
 def test_no_nucleus_is_no_row():

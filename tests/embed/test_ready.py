@@ -25,7 +25,12 @@ def bag(path, features, coords=None, name="features"):
 
 
 def slides(**files):
-    return pd.DataFrame([{"slide_id": s, "patient_id": f"P-{s}", "status": "ok", "reason": None, "tile": f, "cells": None} for s, f in files.items()])
+    return pd.DataFrame(
+        [
+            {"slide_id": s, "patient_id": f"P-{s}", "status": "ok", "reason": None, "tile": f, "cells": None}
+            for s, f in files.items()
+        ]
+    )
 
 
 def test_faults_are_rows_and_the_rest_arrives(tmp_path):
@@ -90,7 +95,10 @@ def test_tables_name_row_and_refuse_text(tmp_path):
     pd.DataFrame({"patient_id": ["P-a", "P-b"], "f": [1.0, np.nan], "g": [2.0, 3.0]}).to_parquet(path)
     table, cfg = in_table(path, "P-a", "P-b", "P-c")
     index = import_stream(table, "tile", cfg, {}, tmp_path / "f.h5").set_index("slide_id")
-    assert "t.parquet row 2 (slide P-b): 1 values are NaN" in index.loc["P-b", "reason"] and index.loc["P-a", "status"] == "ok"
+    assert (
+        "t.parquet row 2 (slide P-b): 1 values are NaN" in index.loc["P-b", "reason"]
+        and index.loc["P-a", "status"] == "ok"
+    )
     assert index.loc["P-c", "reason"] == "t.parquet: no row of slide P-c"
     pd.DataFrame({"patient_id": ["P-a"], "f": ["x"]}).to_parquet(path)
     with pytest.raises(ValueError, match="columns 'f' are not numeric"):
@@ -113,7 +121,12 @@ def test_tables_give_their_rows_in_the_order_of_slides(tmp_path):
 def test_a_bag_of_another_kind_of_file_is_a_row(tmp_path):
     (tmp_path / "b.csv").write_text("f\n1\n")
     (tmp_path / "c.pt").write_text("x")
-    table = slides(a=bag(tmp_path / "a.h5", np.ones((2, 2))), b=str(tmp_path / "b.csv"), c=str(tmp_path / "c.pt"), d=str(tmp_path / "absent.csv"))
+    table = slides(
+        a=bag(tmp_path / "a.h5", np.ones((2, 2))),
+        b=str(tmp_path / "b.csv"),
+        c=str(tmp_path / "c.pt"),
+        d=str(tmp_path / "absent.csv"),
+    )
     index = import_stream(table, "tile", CFG, {}, tmp_path / "f.h5").set_index("slide_id")
     assert index.loc["a", "status"] == "ok"
     for slide, file in (("b", "b.csv"), ("c", "c.pt"), ("d", "absent.csv")):
@@ -142,7 +155,9 @@ def test_datasets_of_another_shape_are_named(tmp_path, features, coords, said):
         bag(path, features, coords)
     with pytest.raises(Unusable, match=f"b.h5: {said}"):
         read_bag(path)
-    index = import_stream(slides(a=bag(tmp_path / "a.h5", np.ones((2, 2))), b=str(path)), "tile", CFG, {}, tmp_path / "f.h5")
+    index = import_stream(
+        slides(a=bag(tmp_path / "a.h5", np.ones((2, 2))), b=str(path)), "tile", CFG, {}, tmp_path / "f.h5"
+    )
     assert index["status"].tolist() == ["ok", "excluded"]
 
 
@@ -165,7 +180,10 @@ def test_one_bag_at_a_time_is_held(tmp_path):
 def test_the_usual_width_says_where_it_comes_from(tmp_path):
     files = {s: bag(tmp_path / f"{s}.h5", np.ones((2, w))) for s, w in (("a", 3), ("b", 3), ("c", 5))}
     reason = import_stream(slides(**files), "tile", CFG, {}, tmp_path / "f.h5").set_index("slide_id").loc["c", "reason"]
-    assert reason == f"{files['c']} (slide c): 5 tile features, the other slides have 3 (2 of 3 slides, first a in {files['a']})"
+    assert (
+        reason
+        == f"{files['c']} (slide c): 5 tile features, the other slides have 3 (2 of 3 slides, first a in {files['a']})"
+    )
 
 
 def test_feature_columns_of_a_table_are_in_the_recipe_of_the_store(tmp_path):
@@ -180,7 +198,9 @@ def test_feature_columns_of_a_table_are_in_the_recipe_of_the_store(tmp_path):
         with h5py.File(tmp_path / "store.h5") as file:
             assert file["tile/columns"].asstr()[()].tolist() == order
     assert found["ab"] != found["ba"] and len(found["ab"]) == 16
-    import_stream(slides(P=bag(tmp_path / "a.h5", np.ones((2, 2)))), "tile", CFG, {"name": "x"}, tmp_path / "f.h5").to_parquet(tmp_path / "f.parquet")
+    import_stream(
+        slides(P=bag(tmp_path / "a.h5", np.ones((2, 2)))), "tile", CFG, {"name": "x"}, tmp_path / "f.h5"
+    ).to_parquet(tmp_path / "f.parquet")
     pack({"tile": (tmp_path / "f.parquet", tmp_path / "f.h5")}, {}, tmp_path / "store.h5")
     assert "columns" not in Bags(tmp_path / "store.h5", "tile").recipe["tile"]
 

@@ -59,9 +59,18 @@ def test_likelihood_ratio_is_that_of_lifelines():
 
     age, image, _, days, event, _ = cohort(0.5)
     frame = pd.DataFrame({"age": age, "image": image, "days": days, "event": event})
-    one, two = (CoxPHFitter().fit(frame[[*c, "days", "event"]], "days", "event").log_likelihood_ for c in (["age"], ["age", "image"]))
-    assert likelihood_ratio(age, image, days, event, np.zeros(len(age))) == (pytest.approx(2 * (two - one), rel=1e-6), None)
-    for nothing in (likelihood_ratio(age, image, days, 0 * event, np.zeros(len(age))), likelihood_ratio(age, 0 * image, days, event, np.zeros(len(age)))):
+    one, two = (
+        CoxPHFitter().fit(frame[[*c, "days", "event"]], "days", "event").log_likelihood_
+        for c in (["age"], ["age", "image"])
+    )
+    assert likelihood_ratio(age, image, days, event, np.zeros(len(age))) == (
+        pytest.approx(2 * (two - one), rel=1e-6),
+        None,
+    )
+    for nothing in (
+        likelihood_ratio(age, image, days, 0 * event, np.zeros(len(age))),
+        likelihood_ratio(age, 0 * image, days, event, np.zeros(len(age))),
+    ):
         assert np.isnan(nothing[0]) and nothing[1] == "no events, or a score that is the same for everyone"
 
 
@@ -76,14 +85,20 @@ def test_curves(world):
     check_table(table, CURVES)
     assert table[table["curve"] == "likelihood-ratio"]["value"].item() > 20
     benefit = table[(table["curve"] == "net-benefit") & (table["x"] == 0.5)].set_index("arm")["value"]
-    assert benefit[f"clinical+{ARM}"] > benefit["clinical"] and set(benefit.index) == {"clinical", f"clinical+{ARM}", "treat all"}
+    assert benefit[f"clinical+{ARM}"] > benefit["clinical"] and set(benefit.index) == {
+        "clinical",
+        f"clinical+{ARM}",
+        "treat all",
+    }
 
 
 def test_curves_where_a_repeat_a_patient_or_the_follow_up_is_missing(world):
     """The arm lacks the first repeat; then nobody has an outcome; then nobody is followed to the horizon."""
     ids, (days, event) = world.targets.patients, world.targets.survival["os"]
     parts = [
-        t.melt(ignore_index=False, var_name="output").reset_index().assign(arm=a, draw=0, inputs=i, task="os", repeat=r, fold=f)
+        t.melt(ignore_index=False, var_name="output")
+        .reset_index()
+        .assign(arm=a, draw=0, inputs=i, task="os", repeat=r, fold=f)
         for a, i in NAMES.items()
         for (_, f), t in world.tables(a, 0, i, "os").items()
         for r in (0, 1)
@@ -92,7 +107,12 @@ def test_curves_where_a_repeat_a_patient_or_the_follow_up_is_missing(world):
     late = rows[~((rows["arm"] == ARM) & (rows["repeat"] == 0))]
 
     def curves(rows, days, event):
-        found = added_value_curves(Scorer(rows, Targets(ids, {"os": (days, event)}, {}, {}, {"os": [400]}), world.resampling), list(NAMES), {}, {})
+        found = added_value_curves(
+            Scorer(rows, Targets(ids, {"os": (days, event)}, {}, {}, {"os": [400]}), world.resampling),
+            list(NAMES),
+            {},
+            {},
+        )
         return pd.DataFrame(found).reindex(columns=list(CURVES.columns))
 
     assert set(curves(late, days, event)["repeat"]) == {1}
@@ -108,13 +128,27 @@ def test_brier_difference_by_hand(world):
     for fold in range(3):
         train = [p for i, p in enumerate(ids) if i % 3 != fold]
         censoring["os", (0, fold)] = Censoring(*world.targets.take(train).survival["os"])
-    table = comparisons_table(compare_brier(world, list(NAMES), censoring, {"evaluate.min_events": 20, "evaluate.plan": Plan().model_dump()}))
+    table = comparisons_table(
+        compare_brier(world, list(NAMES), censoring, {"evaluate.min_events": 20, "evaluate.plan": Plan().model_dump()})
+    )
     check_table(table, COMPARISONS)
     row = table.iloc[0]
     terms = []
     for fold in range(3):
-        frames = [world.tables(a, 0, i, "os")[0, fold] for a, i in ((f"clinical+{ARM}", "both"), ("clinical", "clinical"))]
+        frames = [
+            world.tables(a, 0, i, "os")[0, fold] for a, i in ((f"clinical+{ARM}", "both"), ("clinical", "clinical"))
+        ]
         known = world.targets.take(list(frames[0].index)).survival["os"]
-        terms.append([brier_terms(f[["surv_400"]].to_numpy(), *known, np.array([400.0]), censoring["os", (0, fold)])[:, 0] for f in frames])
+        terms.append(
+            [
+                brier_terms(f[["surv_400"]].to_numpy(), *known, np.array([400.0]), censoring["os", (0, fold)])[:, 0]
+                for f in frames
+            ]
+        )
     by_hand = np.concatenate([t[0] for t in terms]).mean() - np.concatenate([t[1] for t in terms]).mean()
-    assert row["status"] == "ok" and row["difference"] == pytest.approx(by_hand) and row["difference"] < 0 and row["horizon_days"] == 400
+    assert (
+        row["status"] == "ok"
+        and row["difference"] == pytest.approx(by_hand)
+        and row["difference"] < 0
+        and row["horizon_days"] == 400
+    )

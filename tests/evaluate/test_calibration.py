@@ -7,7 +7,15 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from confuselt.evaluate.calibration import calibration_slope, crude_survival, cumulative_incidence, followed, net_benefit, observed_expected, reliability
+from confuselt.evaluate.calibration import (
+    calibration_slope,
+    crude_survival,
+    cumulative_incidence,
+    followed,
+    net_benefit,
+    observed_expected,
+    reliability,
+)
 from confuselt.evaluate.ipcw import kaplan_meier
 
 
@@ -27,7 +35,8 @@ def test_without_competing_events_it_is_one_minus_kaplan_meier_with_greenwoods_e
     share, error = cumulative_incidence(days, event, None, 1000)
     assert share == pytest.approx(1 - KaplanMeierFitter().fit(days, event).predict(1000))
     greenwood = sum(
-        ((days == t) & (event == 1)).sum() / ((days >= t).sum() * ((days >= t).sum() - ((days == t) & (event == 1)).sum()))
+        ((days == t) & (event == 1)).sum()
+        / ((days >= t).sum() * ((days >= t).sum() - ((days == t) & (event == 1)).sum()))
         for t in np.unique(days[(event == 1) & (days <= 1000)])
     )
     assert error == pytest.approx((1 - share) * np.sqrt(greenwood))
@@ -66,12 +75,16 @@ def test_slope_is_that_of_lifelines_without_ties():
     days = days + rng.random(len(days)) * 0.01
     frame = pd.DataFrame({"x": x, "days": days, "event": event, "fold": rng.integers(0, 5, len(x))})
     fitted = CoxPHFitter().fit(frame, "days", "event", strata=["fold"])
-    assert calibration_slope(x, days, event, frame["fold"].to_numpy())[0] == pytest.approx(fitted.params_["x"], abs=1e-4)
+    assert calibration_slope(x, days, event, frame["fold"].to_numpy())[0] == pytest.approx(
+        fitted.params_["x"], abs=1e-4
+    )
 
 
 def test_slope_finds_what_was_planted_and_says_nothing_where_it_cannot():
     x, days, event, _ = drawn(n=3000)
-    assert calibration_slope(x / 0.5, days, event, np.zeros(3000))[0] == pytest.approx(0.5, abs=0.06), "twice too extreme: half a slope"
+    assert calibration_slope(x / 0.5, days, event, np.zeros(3000))[0] == pytest.approx(0.5, abs=0.06), (
+        "twice too extreme: half a slope"
+    )
     assert np.isnan(calibration_slope(x, days, np.zeros(3000), np.zeros(3000))[0])
     assert np.isnan(calibration_slope(np.zeros(50), days[:50], event[:50], np.zeros(50))[0])
 

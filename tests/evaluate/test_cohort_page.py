@@ -55,17 +55,30 @@ def test_sites_with_events():
 
 
 def test_reasons_are_counted_without_what_differs():
-    lost = [{"stage": "tile", "what": "slide", "id": i, "reason": f"data/s{i}.svs: no tissue in '{i}'"} for i in range(3)]
+    lost = [
+        {"stage": "tile", "what": "slide", "id": i, "reason": f"data/s{i}.svs: no tissue in '{i}'"} for i in range(3)
+    ]
     lost.append({"stage": "rna", "what": "sample", "id": "x", "reason": "the sample is empty"})
     rows = reason_counts(lost)
-    assert [(r["stage"], r["n"]) for r in rows] == [("tile", 3), ("rna", 1)] and rows[1]["reason"] == "the sample is empty"
-    assert plain_reason("patient 'TCGA-A1' has 2 aliquots; TCGA-A1-01A is used") == plain_reason("patient 'TCGA-B2' has 3 aliquots; TCGA-B2-01B is used")
+    assert [(r["stage"], r["n"]) for r in rows] == [("tile", 3), ("rna", 1)] and rows[1][
+        "reason"
+    ] == "the sample is empty"
+    assert plain_reason("patient 'TCGA-A1' has 2 aliquots; TCGA-A1-01A is used") == plain_reason(
+        "patient 'TCGA-B2' has 3 aliquots; TCGA-B2-01B is used"
+    )
 
 
 def test_two_units_of_one_clock_are_noticed():
     rng = np.random.default_rng(0)
     days, event = rng.uniform(100, 3000, 60), (rng.random(60) < 0.3).astype(float)
-    right = pd.DataFrame({"os_days": days, "os_event": event, "pfi_days": np.where(event, days * rng.uniform(0.3, 1, 60), days), "pfi_event": event})
+    right = pd.DataFrame(
+        {
+            "os_days": days,
+            "os_event": event,
+            "pfi_days": np.where(event, days * rng.uniform(0.3, 1, 60), days),
+            "pfi_event": event,
+        }
+    )
     assert one_clock(right, ["os", "pfi"]) == []
     (said,) = one_clock(right.assign(pfi_days=right["pfi_days"] / 30.44), ["os", "pfi"])
     assert "os is 30.44 times pfi" in said and "tasks.survival" in said
@@ -82,20 +95,30 @@ def test_a_level_that_no_training_patient_has_is_said():
             "covariate_sex": ["f", "m", "f", "m"],
         }
     )
-    roles = {0: {"A": "train", "B": "train", "C": "inner", "D": "test"}, 1: {"A": "test", "B": "inner", "C": "train", "D": "train"}}
-    folds = pd.DataFrame([{"repeat": 0, "fold": f, "patient_id": p, "role": r} for f, of in roles.items() for p, r in of.items()])
+    roles = {
+        0: {"A": "train", "B": "train", "C": "inner", "D": "test"},
+        1: {"A": "test", "B": "inner", "C": "train", "D": "train"},
+    }
+    folds = pd.DataFrame(
+        [{"repeat": 0, "fold": f, "patient_id": p, "role": r} for f, of in roles.items() for p, r in of.items()]
+    )
     (said,) = unseen_levels(clinical, folds)
     assert said.startswith("Covariate stage: 'II', 'IV' of 2 patients stands in no training patient of some fold")
 
 
 def test_endpoints_upside_down_and_streams_joined_by_number_are_said(tmp_path):
-    clinical = pd.DataFrame({"os_days": 5.0, "os_event": [1.0] * 19 + [0.0], "pfi_days": 5.0, "pfi_event": [1.0, 0.0] * 10})
+    clinical = pd.DataFrame(
+        {"os_days": 5.0, "os_event": [1.0] * 19 + [0.0], "pfi_days": 5.0, "pfi_event": [1.0, 0.0] * 10}
+    )
     (said,) = odd_outcomes(clinical, ["os", "pfi"])
     assert "os: 19 of 20 patients have an event; if 1 means censored" in said
     with h5py.File(tmp_path / "store.h5", "w") as file:
         file.attrs.update(by_number=json.dumps(["a", "b"]), factors=json.dumps({"c": 0.25, "d": 0.5}))
     number, unit = joined_by_number(tmp_path / "store.h5")
-    assert "Tiles and cells of 2 slides are joined by row number only" in number and "0.25 to 0.5 times those of the tiles in 2 slides" in unit
+    assert (
+        "Tiles and cells of 2 slides are joined by row number only" in number
+        and "0.25 to 0.5 times those of the tiles in 2 slides" in unit
+    )
     with h5py.File(tmp_path / "store.h5", "w") as file:
         file.attrs.update(by_number="[]", factors="{}")
     assert joined_by_number(tmp_path / "store.h5") == []

@@ -14,16 +14,34 @@ from confuselt.evaluate.report import _interval
 
 PLAN = Plan().model_dump(mode="json")
 TASKS = [("os", "harrell_c"), ("pam50", "auc_macro")]
-ARMS = [("wsi-scratch-cells", "wsi"), ("rna-scratch", "rna"), ("both-scratch-cells", "both"), ("both-pretrained-cells", "wsi"), ("clinical", "clinical")]
+ARMS = [
+    ("wsi-scratch-cells", "wsi"),
+    ("rna-scratch", "rna"),
+    ("both-scratch-cells", "both"),
+    ("both-pretrained-cells", "wsi"),
+    ("clinical", "clinical"),
+]
 OWN = {"simulate.effect": 3.0, "simulate.modalities": "own", "simulate.cells": "own", "simulate.shared": "relevant"}
 
 
 def scores(low=0.6, high=0.8, lost=()):
     rows = [
-        {"arm": a, "draw": 0, "inputs": i, "task": t, "metric": m, "value": 0.7, "low": low, "high": high} for t, m in TASKS for a, i in ARMS if a not in lost
+        {"arm": a, "draw": 0, "inputs": i, "task": t, "metric": m, "value": 0.7, "low": low, "high": high}
+        for t, m in TASKS
+        for a, i in ARMS
+        if a not in lost
     ]
     rows += [
-        {"arm": "permuted", "draw": d, "inputs": "both", "task": t, "metric": m, "value": v, "low": v - 0.1, "high": v + 0.1}
+        {
+            "arm": "permuted",
+            "draw": d,
+            "inputs": "both",
+            "task": t,
+            "metric": m,
+            "value": v,
+            "low": v - 0.1,
+            "high": v + 0.1,
+        }
         for t, m in TASKS
         for d, v in ((1, 0.45), (2, 0.55))
     ]
@@ -32,7 +50,17 @@ def scores(low=0.6, high=0.8, lost=()):
 
 def retrieved():
     rows = [
-        {"model": m, "draw": 0, "direction": d, "stratum": s, "k": k, "recall": v, "low": v - 0.1, "high": v + 0.1, "chance": 0.24}
+        {
+            "model": m,
+            "draw": 0,
+            "direction": d,
+            "stratum": s,
+            "k": k,
+            "recall": v,
+            "low": v - 0.1,
+            "high": v + 0.1,
+            "chance": 0.24,
+        }
         for m, v in (("tile-cells", 0.7), ("tile", 0.6), ("mispaired", 0.25))
         for d in ("wsi-to-rna", "rna-to-wsi")
         for s in ("all", "within-site")
@@ -42,8 +70,27 @@ def retrieved():
 
 
 def contrast(question, task="os", verdict="cannot tell", **change):
-    row = {"family": "primary", "arm_a": "a", "arm_b": "b", "metric": "harrell_c", "difference": 0.05, "low": -0.1, "high": 0.2, "n": 90, "events": 60}
-    return {**row, "question": question, "task": task, "verdict": verdict, "detectable": 0.2, "events_needed": 900.0, "status": "ok", **change}
+    row = {
+        "family": "primary",
+        "arm_a": "a",
+        "arm_b": "b",
+        "metric": "harrell_c",
+        "difference": 0.05,
+        "low": -0.1,
+        "high": 0.2,
+        "n": 90,
+        "events": 60,
+    }
+    return {
+        **row,
+        "question": question,
+        "task": task,
+        "verdict": verdict,
+        "detectable": 0.2,
+        "events_needed": 900.0,
+        "status": "ok",
+        **change,
+    }
 
 
 def few(question, task, events=7, **change):
@@ -56,28 +103,47 @@ def test_slides_rna_and_both_stand_beside_chance_and_controls():
     assert [p["name"] for p in shown] == ["os", "pam50", "retrieval"]
     assert [r["name"] for r in shown[0]["rows"]] == ["slides", "RNA", "both", "outcomes permuted"]
     control = shown[0]["rows"][3]
-    assert (control["value"], control["low"], control["high"]) == pytest.approx((0.5, 0.35, 0.65)), "the mean of draws within the widest of their bounds"
+    assert (control["value"], control["low"], control["high"]) == pytest.approx((0.5, 0.35, 0.65)), (
+        "the mean of draws within the widest of their bounds"
+    )
     assert [(r["name"], r["value"], r["chance"]) for r in shown[2]["rows"]] == [
         ("slide → RNA", 0.7, 0.24),
         ("RNA → slide", 0.7, 0.24),
         ("pairs shuffled", 0.25, 0.24),
     ]
-    assert clear_of_chance(shown[0]) == ["slides", "RNA", "both"] and "Clear of chance: slides, RNA, both" in in_words(shown[0])
+    assert clear_of_chance(shown[0]) == ["slides", "RNA", "both"] and "Clear of chance: slides, RNA, both" in in_words(
+        shown[0]
+    )
     assert len(found_figure(shown).axes) == 3
-    assert shown_arms(shown) == "slides: wsi-scratch-cells, RNA: rna-scratch, both: both-scratch-cells, outcomes permuted: permuted"
+    assert (
+        shown_arms(shown)
+        == "slides: wsi-scratch-cells, RNA: rna-scratch, both: both-scratch-cells, outcomes permuted: permuted"
+    )
 
 
 def test_what_is_not_there_has_no_row_and_useless_intervals_no_line():
     shown = panels(scores(0.0, 1.0, lost=("rna-scratch", "wsi-scratch-cells")), retrieved().iloc[:0], TASKS, PLAN)
-    assert [p["name"] for p in shown] == ["os", "pam50"] and [r["name"] for r in shown[0]["rows"]] == ["slides", "both", "outcomes permuted"]
+    assert [p["name"] for p in shown] == ["os", "pam50"] and [r["name"] for r in shown[0]["rows"]] == [
+        "slides",
+        "both",
+        "outcomes permuted",
+    ]
     assert shown[0]["rows"][0]["arm"] == "both-pretrained-cells", "the joint model with slides alone stands in"
-    assert "slides 0.70, both 0.70, outcomes permuted 0.50 [0.35, 0.65]" in in_words(shown[0]) and clear_of_chance(shown[0]) == []
-    lines = [line for line in found_figure(shown).axes[0].lines if len(line.get_xdata()) == 2 and line.get_linestyle() == "-"]
+    assert (
+        "slides 0.70, both 0.70, outcomes permuted 0.50 [0.35, 0.65]" in in_words(shown[0])
+        and clear_of_chance(shown[0]) == []
+    )
+    lines = [
+        line for line in found_figure(shown).axes[0].lines if len(line.get_xdata()) == 2 and line.get_linestyle() == "-"
+    ]
     assert len(lines) == 1, "the control's, no other"
     assert panels(scores().iloc[:0], retrieved().iloc[:0], TASKS, PLAN) == [] and found_figure([]) is None
 
 
-@pytest.mark.parametrize(("low", "high", "said"), [(0.6, 0.8, False), (0.0, 1.0, True), (-0.6, 0.5, True), (np.nan, 0.7, True), (-np.inf, np.inf, True)])
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(0.6, 0.8, False), (0.0, 1.0, True), (-0.6, 0.5, True), (np.nan, 0.7, True), (-np.inf, np.inf, True)],
+)
 def test_an_interval_that_holds_everything_says_nothing(low, high, said):
     assert useless(low, high) == said and (_interval(low, high) == "–") == said
 
@@ -101,36 +167,63 @@ def test_what_was_planted_follows_the_config(slides, change, helps):
     truth = planted(slides, OWN | {f"simulate.{k}": v for k, v in change.items()})
     assert {q: t.helps for q, t in truth.items()} == helps
     said = sentence(truth, 3.0)
-    assert said.startswith("Planted with effect 3: ") and ("a second modality" in said) and ("must help" in said) == (True in helps.values())
+    assert (
+        said.startswith("Planted with effect 3: ")
+        and ("a second modality" in said)
+        and ("must help" in said) == (True in helps.values())
+    )
 
 
 def test_an_answer_against_what_was_planted_is_named():
     truth = planted(True, OWN)
-    rows = [contrast("modality", verdict="no"), contrast("pretraining", verdict="yes"), contrast("modality", "pfi", verdict="cannot tell")]
+    rows = [
+        contrast("modality", verdict="no"),
+        contrast("pretraining", verdict="yes"),
+        contrast("modality", "pfi", verdict="cannot tell"),
+    ]
     assert against(truth, comparisons_table(rows)) == ["os: 'no' for a second modality, which must help"]
     nothing = planted(True, OWN | {"simulate.effect": 0.0})
-    assert against(nothing, comparisons_table([contrast("cells", verdict="yes"), contrast("cells", "retrieval", verdict="yes")])) == [
-        "os: 'yes' for cells, which cannot help"
-    ]
+    assert against(
+        nothing, comparisons_table([contrast("cells", verdict="yes"), contrast("cells", "retrieval", verdict="yes")])
+    ) == ["os: 'yes' for cells, which cannot help"]
     assert against(nothing, comparisons_table([few("cells", "os")])) == []
 
 
 def test_what_an_open_question_would_need_is_a_number_only_where_it_can_be_planned_by():
-    table = comparisons_table([contrast("modality", verdict="yes"), contrast("pretraining"), contrast("cells", events_needed=48_633.0)])
+    table = comparisons_table(
+        [contrast("modality", verdict="yes"), contrast("pretraining"), contrast("cells", events_needed=48_633.0)]
+    )
     assert needed(table, "os") == (
         "To tell a difference of 0.03 on os apart from none: pretraining would need 900 events (here 60), "
         "cells would need far more patients than this cohort has (60 events)."
     )
     assert needed(table, "pam50") == ""
     lines = [a["lines"][0] for a in answers(table, {"evaluate.primary": "os"})]
-    assert "to see 0.03 it would need 900 events (here 60)" in lines[1] and "48" not in lines[2] and "far more patients" in lines[2]
+    assert (
+        "to see 0.03 it would need 900 events (here 60)" in lines[1]
+        and "48" not in lines[2]
+        and "far more patients" in lines[2]
+    )
 
 
 def test_too_few_events_are_one_sentence_not_a_row_per_contrast():
     questions = ("modality", "pretraining", "cells")
-    rows = [few(q, t, e) for q in questions for t, e in (("os", 7), ("pfi", 9))] + [few("single-input", "os", 6, family="non-inferiority")]
-    rows += [contrast(q, "os", status="not available", reason="x is not among the arms of this run; y is not among the arms of this run") for q in questions]
-    rows += [contrast(q, "pam50", status="not available", reason="no fold in which both sides could learn pam50") for q in questions]
+    rows = [few(q, t, e) for q in questions for t, e in (("os", 7), ("pfi", 9))] + [
+        few("single-input", "os", 6, family="non-inferiority")
+    ]
+    rows += [
+        contrast(
+            q,
+            "os",
+            status="not available",
+            reason="x is not among the arms of this run; y is not among the arms of this run",
+        )
+        for q in questions
+    ]
+    rows += [
+        contrast(q, "pam50", status="not available", reason="no fold in which both sides could learn pam50")
+        for q in questions
+    ]
     table = comparisons_table(rows)
     assert too_small(table) == [
         "Too few events to compare anything on os (6 to 7 events), pfi (9 events): 50 are needed (evaluate.min_events), so they are described, not compared."
@@ -146,5 +239,7 @@ def test_too_few_events_are_one_sentence_not_a_row_per_contrast():
 
 
 def test_a_difference_that_could_be_anything_has_no_interval():
-    (line,) = answers(comparisons_table([contrast("modality", low=-0.9, high=1.0, detectable=1.4)]), {"evaluate.primary": "os"})[0]["lines"]
+    (line,) = answers(
+        comparisons_table([contrast("modality", low=-0.9, high=1.0, detectable=1.4)]), {"evaluate.primary": "os"}
+    )[0]["lines"]
     assert "no interval: it would hold every difference there can be" in line and "-0.9" not in line

@@ -30,10 +30,14 @@ def test_uno_auc_and_brier_are_those_of_scikit_survival(seed, step):
     weights = Censoring(days[train], event[train])
     mine = risk[test], days[test], event[test]
     won, comparable = uno_pairs(*mine, weights)
-    assert won / comparable == pytest.approx(concordance_index_ipcw(a, b, mine[0], tau=weights.tau, tied_tol=0)[0], abs=1e-6)
+    assert won / comparable == pytest.approx(
+        concordance_index_ipcw(a, b, mine[0], tau=weights.tau, tied_tol=0)[0], abs=1e-6
+    )
     for horizon in (400.0, 800.0):
         won, comparable = auc_pairs(*mine, horizon, weights)
-        assert won / comparable == pytest.approx(cumulative_dynamic_auc(a, b, mine[0], [horizon], tied_tol=0)[0][0], abs=1e-6)
+        assert won / comparable == pytest.approx(
+            cumulative_dynamic_auc(a, b, mine[0], [horizon], tied_tol=0)[0][0], abs=1e-6
+        )
     terms = brier_terms(survival[test], days[test], event[test], at, weights)
     np.testing.assert_allclose(terms.mean(0), brier_score(a, b, survival[test], at)[1], rtol=1e-9)
     # Theirs starts at the first horizon, ours at day 0, where the error is 0.
@@ -53,10 +57,23 @@ def test_uno_auc_and_brier_are_those_of_torchsurv():
     horizon = torch.tensor([600.0], dtype=torch.float64)
     there = torch.from_numpy(1 / weights.uncensored.at(np.array([600.0])))
     happened, time = torch.from_numpy(event[test] == 1), torch.from_numpy(days[test])
-    theirs = float(BrierScore()(torch.from_numpy(survival[test][:, 2:3]), happened, time, new_time=horizon, weight=inverse, weight_new_time=there))
-    assert brier_terms(survival[test], days[test], event[test], at, weights).mean(0)[2] == pytest.approx(theirs, rel=1e-5)
+    theirs = float(
+        BrierScore()(
+            torch.from_numpy(survival[test][:, 2:3]),
+            happened,
+            time,
+            new_time=horizon,
+            weight=inverse,
+            weight_new_time=there,
+        )
+    )
+    assert brier_terms(survival[test], days[test], event[test], at, weights).mean(0)[2] == pytest.approx(
+        theirs, rel=1e-5
+    )
     won, comparable = auc_pairs(risk[test], days[test], event[test], 600.0, weights)
-    auc = float(Auc()(torch.from_numpy(risk[test]), happened, time, new_time=horizon, weight=inverse, weight_new_time=there))
+    auc = float(
+        Auc()(torch.from_numpy(risk[test]), happened, time, new_time=horizon, weight=inverse, weight_new_time=there)
+    )
     assert won / comparable == pytest.approx(auc, abs=2e-3), "torchsurv ranks by a threshold grid"
 
 
@@ -68,7 +85,9 @@ def test_kaplan_meier_is_that_of_lifelines_and_of_scikit_survival(drawn):
 
     days, event = np.array([d for d, _ in drawn], float), np.array([e for _, e in drawn], float)
     ours = kaplan_meier(days, event)
-    np.testing.assert_allclose(ours.at(np.arange(14.0)), KaplanMeierFitter().fit(days, event).predict(np.arange(14.0)), atol=1e-9)
+    np.testing.assert_allclose(
+        ours.at(np.arange(14.0)), KaplanMeierFitter().fit(days, event).predict(np.arange(14.0)), atol=1e-9
+    )
     times, left = kaplan_meier_estimator(event == 1, days, reverse=True)
     np.testing.assert_allclose(kaplan_meier(days, event, censoring=True).at(times), left, atol=1e-9)
 
@@ -77,7 +96,9 @@ def test_nothing_is_weighted_where_few_are_uncensored():
     days = np.arange(1.0, 101)
     event = (np.arange(100) % 3 == 0).astype(float)
     weights = Censoring(days, event)
-    assert weights.uncensored.at(np.array([weights.tau]))[0] >= 0.2 > weights.uncensored.at(np.array([weights.tau + 1]))[0]
+    assert (
+        weights.uncensored.at(np.array([weights.tau]))[0] >= 0.2 > weights.uncensored.at(np.array([weights.tau + 1]))[0]
+    )
 
 
 def test_perfect_and_useless_predictions():

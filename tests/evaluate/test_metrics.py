@@ -23,7 +23,19 @@ def predictions_of(arm, ids, fold_of, risk, label, classes="abc", inputs="wsi"):
     values = {("os", "risk"): risk, **{("os", f"surv_{d}"): np.exp(-d / 500 * np.exp(risk)) for d in DAYS}}
     values |= {("kind", f"p_{c}"): 0.2 + 0.4 * (label == k) for k, c in enumerate(classes)}
     parts = [
-        pd.DataFrame({"patient_id": ids, "arm": arm, "draw": 0, "inputs": inputs, "repeat": 0, "fold": fold_of, "task": t, "output": o, "value": v})
+        pd.DataFrame(
+            {
+                "patient_id": ids,
+                "arm": arm,
+                "draw": 0,
+                "inputs": inputs,
+                "repeat": 0,
+                "fold": fold_of,
+                "task": t,
+                "output": o,
+                "value": v,
+            }
+        )
         for (t, o), v in values.items()
     ]
     return pd.concat(parts, ignore_index=True)
@@ -36,9 +48,16 @@ def world(n=150, seed=0, arms=("wsi-scratch-cells",), change=lambda days, event,
     event, days, label = (days <= follow).astype(float), np.minimum(days, follow), rng.integers(0, 3, n)
     change(days, event, label, fold_of)
     targets = Targets(ids, {"os": (days, event)}, {"kind": label}, {"kind": list("abc")}, {"os": [400]})
-    rows = pd.concat([predictions_of(a, ids, fold_of, truth + 0.5 * rng.normal(size=n), label) for a in arms], ignore_index=True)
+    rows = pd.concat(
+        [predictions_of(a, ids, fold_of, truth + 0.5 * rng.normal(size=n), label) for a in arms], ignore_index=True
+    )
     train = {(0, f): [p for p, g in zip(ids, fold_of, strict=True) if g != f] for f in range(3)}
-    resampling = Resampling([[p for p, g in zip(ids, fold_of, strict=True) if g == f] for f in range(3)], {p: f"S{i % 15}" for i, p in enumerate(ids)}, 100, 1)
+    resampling = Resampling(
+        [[p for p, g in zip(ids, fold_of, strict=True) if g == f] for f in range(3)],
+        {p: f"S{i % 15}" for i, p in enumerate(ids)},
+        100,
+        1,
+    )
     return Scorer(rows, targets, resampling), train
 
 
@@ -117,7 +136,9 @@ SURVIVAL = {"harrell_c", "uno_c", "auc_time", "brier", "ibs_skill", "calibration
 LABELS = {"auc_macro", "f1_macro", "balanced_accuracy", "brier"}
 
 
-@pytest.mark.parametrize("change", [all_censored_fold, ties_only, one_class, few_events, no_label_known, nothing_known, short_follow_up])
+@pytest.mark.parametrize(
+    "change", [all_censored_fold, ties_only, one_class, few_events, no_label_known, nothing_known, short_follow_up]
+)
 def test_every_edge_is_an_explicit_row(change):
     scorer, train = world(arms=("wsi-scratch-cells", "wsi-pretrained-cells", "wsi-pretrained-nocells"), change=change)
     table = table_of(scorer, train)
@@ -126,13 +147,19 @@ def test_every_edge_is_an_explicit_row(change):
     assert (rows["difference"].notna() | (rows["status"].eq("not available") & rows["reason"].notna())).all()
     over = table[table["fold"] == -1]
     for task, metrics in (("os", SURVIVAL), ("kind", LABELS)):
-        assert (over[over["task"] == task].groupby("arm")["metric"].agg(set) == metrics).all(), "a metric without a value is a row too"
+        assert (over[over["task"] == task].groupby("arm")["metric"].agg(set) == metrics).all(), (
+            "a metric without a value is a row too"
+        )
     if change is short_follow_up:
-        assert (over[(over["horizon_days"] == 400)]["status"] == "not available").all() and whole(table, "harrell_c")["status"] == "ok"
+        assert (over[(over["horizon_days"] == 400)]["status"] == "not available").all() and whole(table, "harrell_c")[
+            "status"
+        ] == "ok"
     c, folds = whole(table, "harrell_c"), table[(table["metric"] == "harrell_c") & (table["fold"] >= 0)]
     if change is all_censored_fold:
         lost = folds[folds["fold"] == 1].iloc[0]
-        assert np.isfinite(c["value"]) and "0 events in this fold, 10 needed" in lost["reason"] and np.isnan(lost["value"])
+        assert (
+            np.isfinite(c["value"]) and "0 events in this fold, 10 needed" in lost["reason"] and np.isnan(lost["value"])
+        )
     if change is ties_only:
         assert c["status"] == "not available" and "no comparable pair" in c["reason"]
     if change is few_events:
@@ -151,9 +178,15 @@ def test_a_fold_without_an_event_by_the_horizon_counts_in_the_brier_score():
     table, terms = table_of(scorer, train), []
     for fold in range(3):
         frame = scorer.tables("wsi-scratch-cells", 0, "wsi", "os")[0, fold]
-        known, weights = scorer.targets.take(list(frame.index)).survival["os"], Censoring(*scorer.targets.take(train[0, fold]).survival["os"])
+        known, weights = (
+            scorer.targets.take(list(frame.index)).survival["os"],
+            Censoring(*scorer.targets.take(train[0, fold]).survival["os"]),
+        )
         terms.append(brier_terms(frame[["surv_400"]].to_numpy(), *known, np.array([400.0]), weights)[:, 0])
-    assert whole(table, "brier", 400)["value"] == pytest.approx(np.concatenate(terms).mean()) and whole(table, "brier", 400)["n"] == 150
+    assert (
+        whole(table, "brier", 400)["value"] == pytest.approx(np.concatenate(terms).mean())
+        and whole(table, "brier", 400)["n"] == 150
+    )
     assert whole(table, "auc_time", 400)["n"] == 100, "without an event there is no pair"
 
 
@@ -165,7 +198,10 @@ def test_scores_without_a_curve_have_what_needs_none():
     for metric, horizon in (("harrell_c", None), ("uno_c", None), ("auc_time", 400)):
         assert whole(bare, metric, horizon)["value"] == whole(table, metric, horizon)["value"]
     lost = bare[(bare["task"] == "os") & (bare["fold"] == -1) & (bare["status"] != "ok")]
-    assert set(lost["metric"]) == {"brier", "ibs_skill", "calibration_slope", "observed_expected"} and lost["reason"].str.contains("no survival curve").all()
+    assert (
+        set(lost["metric"]) == {"brier", "ibs_skill", "calibration_slope", "observed_expected"}
+        and lost["reason"].str.contains("no survival curve").all()
+    )
 
 
 def test_one_patient():
@@ -178,15 +214,26 @@ def test_one_patient():
 def test_an_arm_that_failed_is_a_row_for_every_task():
     scorer, _ = world()
     predictions = pd.DataFrame({"arm": ["wsi-scratch-cells"], "draw": [0], "task": ["os"]})
-    lost = [{"arm": "wsi-scratch-cells", "draw": 0, "task": "kind", "repeat": 0, "fold": 2, "reason": "one class only (a)"}]
+    lost = [
+        {"arm": "wsi-scratch-cells", "draw": 0, "task": "kind", "repeat": 0, "fold": 2, "reason": "one class only (a)"}
+    ]
     table = metrics_table(unavailable_rows({("rna-scratch", 0): "no RNA"}, lost, predictions, ["os", "kind"]))
     check_table(table, METRICS)
-    assert set(table[table["arm"] == "rna-scratch"]["task"]) == {"os", "kind"} and (table["status"] == "not available").all()
+    assert (
+        set(table[table["arm"] == "rna-scratch"]["task"]) == {"os", "kind"}
+        and (table["status"] == "not available").all()
+    )
     assert table[table["arm"] == "wsi-scratch-cells"]["fold"].tolist() == [-1, 2]
 
 
 def test_competing_events_are_those_of_the_other_endpoint_alone():
     ids = ["a", "b", "c", "d"]
     days = np.ones(4)
-    targets = Targets(ids, {"dss": (days, np.array([1, 0, 0, np.nan])), "os": (days, np.array([1, 1, 0, 1]))}, {}, {}, {"dss": [1], "os": [1]})
+    targets = Targets(
+        ids,
+        {"dss": (days, np.array([1, 0, 0, np.nan])), "os": (days, np.array([1, 1, 0, 1]))},
+        {},
+        {},
+        {"dss": [1], "os": [1]},
+    )
     assert competing_events(targets, "dss", "os").tolist() == [False, True, False, True]

@@ -41,7 +41,11 @@ def test_c_is_that_of_lifelines_without_tied_events():
 
 def test_auc_and_its_weighted_form_are_scikit_learns():
     rng = np.random.default_rng(1)
-    score, positive, weight = rng.integers(0, 6, 60).astype(float), rng.random(60) < 0.4, rng.integers(0, 4, 60).astype(np.float32)
+    score, positive, weight = (
+        rng.integers(0, 6, 60).astype(float),
+        rng.random(60) < 0.4,
+        rng.integers(0, 4, 60).astype(np.float32),
+    )
     pairs = class_pairs(score, positive)
     for w, reference in ((np.ones(60, np.float32), None), (weight, weight)):
         ours = ratio(*(pairs.total(w[None], of) for of in ("won", "comparable")))[0]
@@ -58,21 +62,30 @@ def test_bootstrap_weights_are_repeated_patients(drawn):
     won, comparable = (pairs.total(weight[None], of) for of in ("won", "comparable"))
     direct = survival_pairs(risk[again], days[again], event[again])
     # A patient drawn twice makes no comparable pair with itself.
-    assert won[0] == pytest.approx(direct.won.sum(), rel=1e-5) and comparable[0] == pytest.approx(direct.comparable.sum(), rel=1e-5)
+    assert won[0] == pytest.approx(direct.won.sum(), rel=1e-5) and comparable[0] == pytest.approx(
+        direct.comparable.sum(), rel=1e-5
+    )
 
 
 def world(n=120, seed=0):
     rng = np.random.default_rng(seed)
     ids = [f"P{i}" for i in range(n)]
     days, event = rng.exponential(100, n), (rng.random(n) < 0.6).astype(float)
-    targets = Targets(ids, {"os": (days, event)}, {"kind": rng.integers(0, 3, n)}, {"kind": ["a", "b", "c"]}, {"os": [50]})
+    targets = Targets(
+        ids, {"os": (days, event)}, {"kind": rng.integers(0, 3, n)}, {"kind": ["a", "b", "c"]}, {"os": [50]}
+    )
     rows = []
     for i, p in enumerate(ids):
         fold = i % 3
         # Scores of the folds share no scale: each has its own offset.
         rows.append((p, 0, fold, "os", "risk", 100 * fold - days[i] / 100 + rng.normal()))
-        rows += [(p, 0, fold, "kind", f"p_{c}", float(rng.random() + (targets.labels["kind"][i] == k))) for k, c in enumerate("abc")]
-    table = pd.DataFrame(rows, columns=["patient_id", "repeat", "fold", "task", "output", "value"]).assign(arm="a", draw=0, inputs="wsi")
+        rows += [
+            (p, 0, fold, "kind", f"p_{c}", float(rng.random() + (targets.labels["kind"][i] == k)))
+            for k, c in enumerate("abc")
+        ]
+    table = pd.DataFrame(rows, columns=["patient_id", "repeat", "fold", "task", "output", "value"]).assign(
+        arm="a", draw=0, inputs="wsi"
+    )
     resampling = Resampling([ids[fold::3] for fold in range(3)], {p: f"S{i % 12}" for i, p in enumerate(ids)}, 200, 1)
     return table, targets, resampling
 
@@ -91,8 +104,13 @@ def test_over_folds_pairs_are_summed_within_folds():
         pairs = survival_pairs(part["value"].to_numpy(), *known.survival["os"])
         won, comparable = won + pairs.won.sum(), comparable + pairs.comparable.sum()
     assert block.value == pytest.approx(won / comparable, abs=1e-6)
-    pooled = survival_pairs(table[table["task"] == "os"]["value"].to_numpy(), *targets.take(list(table[table["task"] == "os"]["patient_id"])).survival["os"])
-    assert abs(block.value - pooled.won.sum() / pooled.comparable.sum()) > 0.02, "pooling across folds would be another number"
+    pooled = survival_pairs(
+        table[table["task"] == "os"]["value"].to_numpy(),
+        *targets.take(list(table[table["task"] == "os"]["patient_id"])).survival["os"],
+    )
+    assert abs(block.value - pooled.won.sum() / pooled.comparable.sum()) > 0.02, (
+        "pooling across folds would be another number"
+    )
     wide = block.interval()
     assert wide.low < block.value < wide.high and block.n == 120
     assert [f["n"] for f in block.folds] == [40, 40, 40]
@@ -132,12 +150,21 @@ def test_only_patients_that_both_sides_can_score():
     world_ = table, targets, _ = world()
     half = frozenset(f"P{i}" for i in range(60))
     assert score(*world_, "os", only=dict.fromkeys([(0, f) for f in range(3)], half)).n == 60
-    assert [f["n"] for f in score(*world_, "os", only={(0, 0): half, (0, 2): frozenset(targets.patients)}).folds] == [20, 40], "fold by fold"
+    assert [f["n"] for f in score(*world_, "os", only={(0, 0): half, (0, 2): frozenset(targets.patients)}).folds] == [
+        20,
+        40,
+    ], "fold by fold"
 
 
 def test_nothing_comparable_is_nan_not_a_crash():
     world_ = table, targets, _ = world()
-    censored = Targets(targets.patients, {"os": (targets.survival["os"][0], np.zeros(120))}, targets.labels, targets.classes, targets.horizons)
+    censored = Targets(
+        targets.patients,
+        {"os": (targets.survival["os"][0], np.zeros(120))},
+        targets.labels,
+        targets.classes,
+        targets.horizons,
+    )
     assert np.isnan(score(table, censored, world_[2], "os").value)
     empty = score(table[table["task"] != "os"], targets, world_[2], "os")
     assert np.isnan(empty.value) and np.isnan(empty.interval().low) and empty.interval().method == "none"
@@ -162,10 +189,17 @@ def test_a_site_draw_is_its_patients_drawn_together():
 
 def test_pairs_within_a_group():
     rng = np.random.default_rng(3)
-    risk, days, event, group = rng.normal(size=60), rng.exponential(10, 60), (rng.random(60) < 0.5).astype(float), rng.integers(0, 4, 60)
+    risk, days, event, group = (
+        rng.normal(size=60),
+        rng.exponential(10, 60),
+        (rng.random(60) < 0.5).astype(float),
+        rng.integers(0, 4, 60),
+    )
     inside = survival_pairs(risk, days, event, group=group)
     apart = [survival_pairs(*(v[group == g] for v in (risk, days, event))) for g in range(4)]
-    assert inside.won.sum() == sum(p.won.sum() for p in apart) and inside.comparable.sum() == sum(p.comparable.sum() for p in apart)
+    assert inside.won.sum() == sum(p.won.sum() for p in apart) and inside.comparable.sum() == sum(
+        p.comparable.sum() for p in apart
+    )
 
 
 def test_without_sites_there_is_no_site_bootstrap():

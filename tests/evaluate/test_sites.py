@@ -22,7 +22,18 @@ def world(risk_of, n=240, sites=12, seed=0):
     event = (days <= follow).astype(float)
     targets = Targets(ids, {"os": (np.minimum(days, follow), event)}, {}, {}, {"os": [400]})
     fold = at % 3
-    rows = pd.DataFrame({"patient_id": ids, "arm": "wsi-scratch-cells", "draw": 0, "inputs": "wsi", "repeat": 0, "fold": fold, "task": "os", "output": "risk"})
+    rows = pd.DataFrame(
+        {
+            "patient_id": ids,
+            "arm": "wsi-scratch-cells",
+            "draw": 0,
+            "inputs": "wsi",
+            "repeat": 0,
+            "fold": fold,
+            "task": "os",
+            "output": "risk",
+        }
+    )
     rows["value"] = risk_of(by_site, own)
     site = {p: f"S{s:02d}" for p, s in zip(ids, at, strict=True)}
     resampling = Resampling([[p for p, f in zip(ids, fold, strict=True) if f == k] for k in range(3)], site, 100, 1)
@@ -60,7 +71,12 @@ def test_without_the_largest_site():
 def test_event_rates_by_hand():
     ids = ["a", "b", "c", "d"]
     targets = Targets(ids, {"os": (np.array([1.0, 2, 3, np.nan]), np.array([1.0, 0, 1, np.nan]))}, {}, {}, {"os": [1]})
-    assert event_rates(targets, {"a": "x", "b": "x", "c": "y", "d": "y"}, "os") == {"a": 0.5, "b": 0.5, "c": 1.0, "d": 1.0}
+    assert event_rates(targets, {"a": "x", "b": "x", "c": "y", "d": "y"}, "os") == {
+        "a": 0.5,
+        "b": 0.5,
+        "c": 1.0,
+        "d": 1.0,
+    }
 
 
 def test_no_site_no_rows():
@@ -73,7 +89,10 @@ def test_the_probe_finds_a_planted_site_and_none_otherwise(shift, seen):
     rng = np.random.default_rng(0)
     ids, at = [f"P{i}" for i in range(120)], np.arange(120) % 4
     wsi = rng.normal(size=(120, 10)) + shift * np.eye(10)[at]
-    rows = site_probe([Gallery("tile", 0, 0, 0, ids, wsi, rng.normal(size=(120, 10)))], {p: f"S{s}" for p, s in zip(ids, at, strict=True)})
+    rows = site_probe(
+        [Gallery("tile", 0, 0, 0, ids, wsi, rng.normal(size=(120, 10)))],
+        {p: f"S{s}" for p, s in zip(ids, at, strict=True)},
+    )
     by = {r["inputs"]: r for r in rows}
     assert by["wsi"]["x"] == 0.25 and (by["wsi"]["value"] > 0.8) is seen and by["rna"]["value"] < 0.45
 

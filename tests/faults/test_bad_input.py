@@ -13,10 +13,20 @@ CONFIG = {
     **TINY,
     "cohort": "bad",
     "experiment": "bad",
-    "acquire": {"source": "local", "slides": "slides.csv", "tile": None, "cells": None, "rna": "rna.csv", "clinical": "clinical.csv"},
+    "acquire": {
+        "source": "local",
+        "slides": "slides.csv",
+        "tile": None,
+        "cells": None,
+        "rna": "rna.csv",
+        "clinical": "clinical.csv",
+    },
     "tasks": {
         "survival": [{"name": "os"}, {"name": "pfi"}, {"name": "dss"}],
-        "labels": [{"name": "pam50", "classes": ["Basal", "Her2", "LumA", "LumB"]}, {"name": "flat", "classes": ["a", "b"]}],
+        "labels": [
+            {"name": "pam50", "classes": ["Basal", "Her2", "LumA", "LumB"]},
+            {"name": "flat", "classes": ["a", "b"]},
+        ],
     },
     "finetune": {"epochs": 2, "arms": ["wsi-scratch-cells", "wsi-scratch-nocells", "rna-scratch"]},
     "evaluate": {"min_events": 20, "draws": 100, "baselines": ["clinical"], "controls": {"kinds": []}, "primary": "os"},
@@ -76,7 +86,9 @@ def folder(tmp_path_factory):
     clinical.loc[8, "os_days"] = -5
     clinical.loc[9, "os_days"] = None
     clinical.loc[10, "pam50"] = "Lumina"
-    pd.concat([clinical, clinical.iloc[[11]], clinical.iloc[[11]].assign(patient_id=None)]).to_csv(root / "clinical.csv", index=False)
+    pd.concat([clinical, clinical.iloc[[11]], clinical.iloc[[11]].assign(patient_id=None)]).to_csv(
+        root / "clinical.csv", index=False
+    )
     snakemake(root / "run", config={**CONFIG, "data": str(root)})
     return root, patients
 
@@ -85,7 +97,11 @@ def test_every_fault_is_a_row_and_the_rest_is_scored(folder):
     root, patients = folder
     out = root / "run/results"
     slides = pd.read_parquet(out / "cohorts/bad/embed/ready/index.parquet")
-    assert slides.set_index("slide_id").loc["slides.csv row 72", "reason"].startswith("excluded at acquire: slides.csv row 72: slide_id is empty")
+    assert (
+        slides.set_index("slide_id")
+        .loc["slides.csv row 72", "reason"]
+        .startswith("excluded at acquire: slides.csv row 72: slide_id is empty")
+    )
     slides = slides.set_index("patient_id")
     for patient, said in zip(
         [*patients[:5], *patients[12:14]],
@@ -101,19 +117,36 @@ def test_every_fault_is_a_row_and_the_rest_is_scored(folder):
         strict=True,
     ):
         assert slides.loc[patient, "status"] == "excluded" and said in slides.loc[patient, "reason"]
-    assert slides.loc["SIM-001-9999", "reason"].startswith("excluded at acquire: slides.csv: id 'SIM-001-9999' matches nothing in")
+    assert slides.loc["SIM-001-9999", "reason"].startswith(
+        "excluded at acquire: slides.csv: id 'SIM-001-9999' matches nothing in"
+    )
     rna = pd.read_parquet(out / "cohorts/bad/rna/index.parquet").set_index("patient_id")
-    assert "the sample is empty" in rna.loc[patients[5], "reason"] and "negative count -4" in rna.loc[patients[6], "reason"]
-    assert "id 'SIM-001-0007X' matches nothing" in rna.loc["SIM-001-0007X", "reason"] and "closest: 'SIM-001-0007'" in rna.loc["SIM-001-0007X", "reason"]
+    assert (
+        "the sample is empty" in rna.loc[patients[5], "reason"]
+        and "negative count -4" in rna.loc[patients[6], "reason"]
+    )
+    assert (
+        "id 'SIM-001-0007X' matches nothing" in rna.loc["SIM-001-0007X", "reason"]
+        and "closest: 'SIM-001-0007'" in rna.loc["SIM-001-0007X", "reason"]
+    )
     clinical = pd.read_parquet(out / "cohorts/bad/acquire/clinical.parquet").set_index("patient_id")
-    for patient, said in zip(patients[8:11], ("os_days -5 is negative", "os_days is missing but os_event is not", "'Lumina' is none of"), strict=True):
+    for patient, said in zip(
+        patients[8:11],
+        ("os_days -5 is negative", "os_days is missing but os_event is not", "'Lumina' is none of"),
+        strict=True,
+    ):
         assert said in clinical.loc[patient, "reason"] and "clinical.csv row" in clinical.loc[patient, "reason"]
     assert clinical.loc[patients[11], "status"] == "excluded" and "rows 12, 71" in clinical.loc[patients[11], "reason"]
-    assert clinical.loc["clinical.csv row 72", "status"] == "excluded" and "patient_id is empty" in clinical.loc["clinical.csv row 72", "reason"]
+    assert (
+        clinical.loc["clinical.csv row 72", "status"] == "excluded"
+        and "patient_id is empty" in clinical.loc["clinical.csv row 72", "reason"]
+    )
     metrics = pd.read_parquet(out / "experiments/bad/evaluate/metrics.parquet")
     whole = metrics[metrics["fold"] == -1]
     ok = whole[(whole["status"] == "ok") & whole["metric"].isin(["harrell_c", "auc_macro"])]
-    assert {"wsi-scratch-nocells", "rna-scratch", "clinical", "leaky-chance"} == set(ok["arm"]) and ok["value"].notna().all()
+    assert {"wsi-scratch-nocells", "rna-scratch", "clinical", "leaky-chance"} == set(ok["arm"]) and ok[
+        "value"
+    ].notna().all()
     lost = whole[whole["status"] != "ok"]
     assert lost.loc[(lost["arm"] == "wsi-scratch-cells") & ~lost["task"].isin(["dss", "flat"]), "reason"].str.contains(
         "cells"
@@ -143,7 +176,9 @@ def test_predict_says_what_became_of_the_inputs_of_whom_it_cannot_serve(folder):
     root, patients = folder
     again = {"name": "again", "data": str(root), "arm": "wsi-scratch-nocells"}
     snakemake(root / "run", "predict", config={**CONFIG, "data": str(root), "predict": again})
-    table = pd.read_parquet(root / "run/results/experiments/bad/predict/again/predictions.parquet").set_index("patient_id")
+    table = pd.read_parquet(root / "run/results/experiments/bad/predict/again/predictions.parquet").set_index(
+        "patient_id"
+    )
     words = ("NaN or infinite", "NaN or infinite", "5 tile features", "listed but absent", "cannot be read as HDF5")
     for patient, said in zip(patients[:5], words, strict=True):
         reason = table.loc[patient, "reason"]

@@ -29,8 +29,14 @@ RULES = [
     "score_arms",
     "write_report",
 ]
-RULES_OF_FOLDS = ["normalise_rna", "pretrain_towers", "finetune_arm", "fit_baseline"]  # that keep each fold when it is done
-# The jobs of slides write files per slide as they go: they die in the first of each kind, and again in the part of the index.
+RULES_OF_FOLDS = [
+    "normalise_rna",
+    "pretrain_towers",
+    "finetune_arm",
+    "fit_baseline",
+]  # that keep each fold when it is done
+# The jobs of slides write files per slide as they go: they die in the first of each kind, and again in the part of the
+# index.
 RULES_OF_SLIDES = {
     "simulate_patients": [],
     "simulate_slides": [".svs", ".json", ".png", ".parquet"],
@@ -45,11 +51,19 @@ SLIDES = {
     "cohort": "slides",
     "groups": 1,
     "acquire": {"source": "simulate"},
-    "simulate": {"level": "slides", "patients": 6, "sites": 3, "slide_mm": 0.4, "without_slide": 0.5, "second_slide": 0},
+    "simulate": {
+        "level": "slides",
+        "patients": 6,
+        "sites": 3,
+        "slide_mm": 0.4,
+        "without_slide": 0.5,
+        "second_slide": 0,
+    },
     "embed": {"encoder": "efficientnet-lite0"},
     "cells": {"method": "classical"},
 }
-# Loaded by every Python that starts: a job dies when it flushes the first output of its rule, or its rule's first file of a slide or of a fold.
+# Loaded by every Python that starts: a job dies when it flushes the first output of its rule, or its rule's first file
+# of a slide or of a fold.
 KILLER = """
 import os, pathlib, signal, sys
 
@@ -69,7 +83,9 @@ os.fsync = fsync
 """
 
 
-def run_until_done(folder: Path, monkeypatch: pytest.MonkeyPatch, *targets: str, config: dict, whole: dict[str, str]) -> tuple[int, set[str]]:
+def run_until_done(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *targets: str, config: dict, whole: dict[str, str]
+) -> tuple[int, set[str]]:
     """Give the same command until it ends well; attempts, and where jobs were killed.
 
     Whatever lies under a final name after a kill must be what the run that nobody killed has there (`whole`).
@@ -82,7 +98,11 @@ def run_until_done(folder: Path, monkeypatch: pytest.MonkeyPatch, *targets: str,
     for attempt in range(1, 30):
         killed = len(list(marks.iterdir()))
         done = snakemake(folder, *targets, config=config, check=False)
-        final = {name: sha for name, sha in contents(folder).items() if not any(part.startswith(".") for part in Path(name).parts)}
+        final = {
+            name: sha
+            for name, sha in contents(folder).items()
+            if not any(part.startswith(".") for part in Path(name).parts)
+        }
         assert final.items() <= whole.items(), sorted(dict(final.items() - whole.items()))
         if done.returncode == 0:
             return attempt, {p.name for p in marks.iterdir()}
@@ -95,7 +115,9 @@ def run_until_done(folder: Path, monkeypatch: pytest.MonkeyPatch, *targets: str,
 @pytest.mark.xdist_group("tiny")
 def test_killed_in_every_write_the_same_command_ends_the_same(tiny, tmp_path, monkeypatch):
     attempts, killed = run_until_done(tmp_path, monkeypatch, config=TINY, whole=contents(tiny))
-    assert attempts >= 5 and killed == {*RULES, *(f"{rule}.fold" for rule in RULES_OF_FOLDS)}, "a write was never killed"
+    assert attempts >= 5 and killed == {*RULES, *(f"{rule}.fold" for rule in RULES_OF_FOLDS)}, (
+        "a write was never killed"
+    )
     assert contents(tmp_path) == contents(tiny)
 
 
@@ -106,7 +128,9 @@ def test_killed_in_every_write_of_the_pixel_stages(tmp_path, monkeypatch):
     snakemake(whole, *(str(whole / t) for t in targets), config=SLIDES)
     assert 2 <= len(list(whole.glob("results/cohorts/slides/embed/*/SIM*.h5"))) <= 4
     _, killed = run_until_done(cut, monkeypatch, *(str(cut / t) for t in targets), config=SLIDES, whole=contents(whole))
-    assert killed >= {rule + kind for rule, kinds in RULES_OF_SLIDES.items() for kind in ("", *kinds)}, "a write was never killed"
+    assert killed >= {rule + kind for rule, kinds in RULES_OF_SLIDES.items() for kind in ("", *kinds)}, (
+        "a write was never killed"
+    )
     assert contents(cut) == contents(whole)
 
 

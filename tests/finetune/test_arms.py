@@ -45,7 +45,9 @@ def world(tmp_path):
         }
     )
     with_slide = [i for i in range(n) if i % 10 != 0]
-    rows = np.concatenate([np.column_stack([np.full(3, s[i]), rng.normal(size=(3, 4))]) for i in with_slide]).astype(np.float32)
+    rows = np.concatenate([np.column_stack([np.full(3, s[i]), rng.normal(size=(3, 4))]) for i in with_slide]).astype(
+        np.float32
+    )
     with h5py.File(tmp_path / "store.h5", "w") as file:
         file["slide_id"] = np.array([ids[i] for i in with_slide], dtype=h5py.string_dtype())
         file["patient_id"] = np.array([ids[i] for i in with_slide], dtype=h5py.string_dtype())
@@ -67,13 +69,24 @@ def train(world, name, **changes):
     store, profiles, clinical, roles = world
     arm = parse_arm(name)
     return train_fold(
-        arm, inputs_of(store, profiles, arm), 6, read_targets(clinical, CFG), roles, None, {**CFG, **changes}, (1, name, 0, 0), torch.device("cpu")
+        arm,
+        inputs_of(store, profiles, arm),
+        6,
+        read_targets(clinical, CFG),
+        roles,
+        None,
+        {**CFG, **changes},
+        (1, name, 0, 0),
+        torch.device("cpu"),
     )
 
 
 def test_arms_are_ten_and_mean_what_they_say():
     assert len(ARMS) == 10 == len(set(ARMS))
-    assert parse_arm("wsi-pretrained-nocells").streams == "tile" and parse_arm("both-scratch-cells").streams == "tile-cells"
+    assert (
+        parse_arm("wsi-pretrained-nocells").streams == "tile"
+        and parse_arm("both-scratch-cells").streams == "tile-cells"
+    )
     assert parse_arm("rna-pretrained").streams == "tile-cells" and parse_arm("rna-scratch").streams is None
     assert parse_arm("mean-pool").uniform and not parse_arm("wsi-scratch-cells").uniform
 
@@ -89,7 +102,11 @@ def test_both_arm_serves_every_pattern_and_learns(world):
     test = roles["test"]
     counts = table[table["output"] == "risk"].groupby("inputs")["patient_id"].nunique()
     slides = {p for p in test if int(p[1:]) % 10}
-    assert counts.to_dict() == {"wsi": len(slides), "rna": len([p for p in test if p in profiles]), "both": len([p for p in slides if p in profiles])}
+    assert counts.to_dict() == {
+        "wsi": len(slides),
+        "rna": len([p for p in test if p in profiles]),
+        "both": len([p for p in slides if p in profiles]),
+    }
     assert set(table["task"]) == {"os", "kind"}, "dss has no event"
     whole = table[(table["inputs"] == "both") & (table["output"] == "risk")].merge(clinical, on="patient_id")
     from confuselt.evaluate.pairs import survival_pairs
@@ -98,7 +115,9 @@ def test_both_arm_serves_every_pattern_and_learns(world):
     assert pairs.won.sum() / pairs.comparable.sum() > 0.7
     shares = table[table["output"].isin(["p_a", "p_b"])].groupby(["patient_id", "inputs"])["value"].sum()
     np.testing.assert_allclose(shares, 1, atol=1e-9)
-    curves = table[table["output"].str.startswith("surv_")].pivot(index=["patient_id", "inputs"], columns="output", values="value")
+    curves = table[table["output"].str.startswith("surv_")].pivot(
+        index=["patient_id", "inputs"], columns="output", values="value"
+    )
     assert set(curves) == {f"surv_{d}" for d in (60, 100, 120, 180, 240, 300)}
     assert (
         (curves[[f"surv_{d}" for d in (60, 100, 120, 180, 240, 300)]].diff(axis=1).iloc[:, 1:] <= 0).all(axis=None)
@@ -106,15 +125,21 @@ def test_both_arm_serves_every_pattern_and_learns(world):
         and curves.to_numpy().max() <= 1
     )
     assert len(facts["trained_on"]) == 110 and set(facts["inner"]) == {"os", "kind"}
-    assert set(facts["spread"]) == set(facts["median"]) == {"both", "wsi", "rna"} and set(facts["spread"]["rna"]) == {"os"}
+    assert set(facts["spread"]) == set(facts["median"]) == {"both", "wsi", "rna"} and set(facts["spread"]["rna"]) == {
+        "os"
+    }
 
 
 def test_spread_is_that_of_the_training_patients_risk(world):
     """A fold whose test patients are its training patients shows them."""
     store, profiles, clinical, roles = world
-    facts, table = train((store, profiles, clinical, {**roles, "test": roles["train"]}), "wsi-scratch-nocells", **{"finetune.epochs": 3})
+    facts, table = train(
+        (store, profiles, clinical, {**roles, "test": roles["train"]}), "wsi-scratch-nocells", **{"finetune.epochs": 3}
+    )
     risk = table[table["output"] == "risk"]["value"]
-    assert facts["spread"]["wsi"]["os"] == pytest.approx([risk.mean(), risk.std(ddof=0)]) and facts["median"]["wsi"]["os"] == pytest.approx(risk.median())
+    assert facts["spread"]["wsi"]["os"] == pytest.approx([risk.mean(), risk.std(ddof=0)]) and facts["median"]["wsi"][
+        "os"
+    ] == pytest.approx(risk.median())
 
 
 def test_test_patients_never_change_what_is_learned(world):
@@ -125,7 +150,9 @@ def test_test_patients_never_change_what_is_learned(world):
     other = {p: (v if p not in roles["test"] else v * 0 + 9) for p, v in profiles.items()}
     second, _ = train((store, other, noise, roles), "both-scratch-nocells")
     for group, part in first["members"][0]["parts"].items():
-        assert all(torch.equal(v, second["members"][0]["parts"][group]["weights"][k]) for k, v in part["weights"].items())
+        assert all(
+            torch.equal(v, second["members"][0]["parts"][group]["weights"][k]) for k, v in part["weights"].items()
+        )
     assert first["inner"] == second["inner"] and first["members"][0]["baseline"] == second["members"][0]["baseline"]
 
 
@@ -144,7 +171,9 @@ def test_what_cannot_be_fed_says_why(world):
         train(world, "wsi-scratch-cells")
     with pytest.raises(NotAvailable, match="no RNA"):
         train((store, {}, clinical, roles), "rna-scratch")
-    with pytest.raises(NotAvailable, match=r"os: no events among \d+ patients; dss: no events .* kind: one class only \(a\)"):
+    with pytest.raises(
+        NotAvailable, match=r"os: no events among \d+ patients; dss: no events .* kind: one class only \(a\)"
+    ):
         train((store, profiles, clinical.assign(os_event=0.0, label_kind="a"), roles), "rna-scratch")
 
 
@@ -152,7 +181,10 @@ def test_tasks_that_patients_cannot_teach_have_reasons(world):
     *_, clinical, _ = world
     targets = read_targets(clinical.assign(label_kind="a"), CFG)
     assert targets.not_learnable() == {"dss": "no events among 150 patients", "kind": "one class only (a)"}
-    assert read_targets(clinical.assign(os_days=np.nan, label_kind=None), CFG).not_learnable()["kind"] == "no patient has a class"
+    assert (
+        read_targets(clinical.assign(os_days=np.nan, label_kind=None), CFG).not_learnable()["kind"]
+        == "no patient has a class"
+    )
 
 
 def test_a_task_is_learnt_by_what_training_patients_show_not_by_who_is_tested(world):
@@ -161,10 +193,16 @@ def test_a_task_is_learnt_by_what_training_patients_show_not_by_who_is_tested(wo
     test = clinical["patient_id"].isin(roles["test"])
     odd = clinical.assign(dss_event=test.astype(float), label_kind=np.where(test & (np.arange(150) % 2 == 0), "b", "a"))
     facts, table = train((store, profiles, odd, roles), "rna-scratch", **{"finetune.epochs": 2})
-    assert set(table["task"]) == {"os"} and facts["not_learnable"].keys() == {"dss", "kind"} and "one class only (a)" in facts["not_learnable"]["kind"]
+    assert (
+        set(table["task"]) == {"os"}
+        and facts["not_learnable"].keys() == {"dss", "kind"}
+        and "one class only (a)" in facts["not_learnable"]["kind"]
+    )
     plain, _ = train((store, profiles, clinical.assign(label_kind="a"), roles), "rna-scratch", **{"finetune.epochs": 2})
     for group, part in facts["members"][0]["parts"].items():
-        assert all(torch.equal(v, plain["members"][0]["parts"][group]["weights"][k]) for k, v in part["weights"].items())
+        assert all(
+            torch.equal(v, plain["members"][0]["parts"][group]["weights"][k]) for k, v in part["weights"].items()
+        )
 
 
 def test_a_prediction_does_not_depend_on_who_else_is_predicted(world):
@@ -201,7 +239,12 @@ def test_finished_folds_are_kept_and_reused_only_while_nothing_changed(tmp_path)
     with pytest.raises(RuntimeError):
         run_folds(fold, 2, lambda k: [source], {"x": 1}, tmp_path / "parts")
     facts, tables, reason = run_folds(fold, 2, lambda k: [source], {"x": 1}, tmp_path / "parts")
-    assert calls == [0, 1, 1] and reason is None and tables[1]["value"].tolist() == [1.0] and torch.equal(facts[0]["w"], torch.zeros(2))
+    assert (
+        calls == [0, 1, 1]
+        and reason is None
+        and tables[1]["value"].tolist() == [1.0]
+        and torch.equal(facts[0]["w"], torch.zeros(2))
+    )
     source.write_text('{"a": 2}')
     run_folds(fold, 2, lambda k: [source], {"x": 1}, tmp_path / "parts")
     assert calls[3:] == [0, 1]

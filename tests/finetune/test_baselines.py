@@ -21,14 +21,24 @@ IDS = [f"P{i:02d}" for i in range(60)]
 def world():
     rng = np.random.default_rng(0)
     genes = rng.normal(size=(60, 70)).astype(np.float32)
-    targets = Targets(IDS, {"os": (rng.exponential(500, 60), np.ones(60))}, {"kind": rng.integers(0, 2, 60)}, {"kind": ["a", "b"]}, {"os": [400]})
+    targets = Targets(
+        IDS,
+        {"os": (rng.exponential(500, 60), np.ones(60))},
+        {"kind": rng.integers(0, 2, 60)},
+        {"kind": ["a", "b"]},
+        {"os": [400]},
+    )
     return Inputs(None, {}, dict(zip(IDS, genes, strict=True))), targets
 
 
 def test_a_fold_with_nobody_to_test_has_no_predictions_and_is_no_reason_to_lose_the_others(world):
     inputs, targets = world
     facts, table = baselines.fit_pca_cox(inputs, targets, {"train": IDS[:40], "inner": IDS[40:], "test": ["elsewhere"]})
-    assert table.empty and list(table.columns) == ["patient_id", "inputs", "task", "output", "value"] and facts["not_learnable"] == {}
+    assert (
+        table.empty
+        and list(table.columns) == ["patient_id", "inputs", "task", "output", "value"]
+        and facts["not_learnable"] == {}
+    )
     with pytest.raises(NotAvailable, match="fewer than 10 training patients"):
         baselines.fit_pca_cox(inputs, targets, {"train": IDS[:9], "inner": IDS[40:], "test": IDS[50:]})
 
@@ -39,18 +49,24 @@ def test_what_does_not_converge_is_said_of_its_task_alone(world, monkeypatch):
 
     monkeypatch.setattr(baselines, "fit_cox", never)
     facts, table = baselines.fit_pca_cox(*world, {"train": IDS[:40], "inner": IDS[40:50], "test": IDS[50:]})
-    assert facts["not_learnable"] == {"os": "rna: no Cox model converged on the training patients"} and set(table["task"]) == {"kind"}
+    assert facts["not_learnable"] == {"os": "rna: no Cox model converged on the training patients"} and set(
+        table["task"]
+    ) == {"kind"}
     clinical = pd.DataFrame({"patient_id": IDS, "covariate_age": np.arange(60.0)})
     roles = {"train": IDS[:40], "inner": IDS[40:50], "test": IDS[50:]}
     facts, table = baselines.fit_clinical(clinical, world[1], roles)
-    assert list(facts["not_learnable"]) == ["os"] == sorted({"os", "kind"} - set(facts["fitted"]["tasks"])) and set(table["task"]) == {"kind"}
+    assert list(facts["not_learnable"]) == ["os"] == sorted({"os", "kind"} - set(facts["fitted"]["tasks"])) and set(
+        table["task"]
+    ) == {"kind"}
     with pytest.raises(NotAvailable, match="no Cox model converged"):
         baselines.fit_clinical(clinical, world[1].only({"os"}), roles)
 
 
 def test_no_component_beyond_the_rank_of_the_training_patients(world, monkeypatch):
     tried = []
-    monkeypatch.setattr(baselines, "_project", lambda rows, c: tried.append(c) or ({r: v[:, :c] for r, v in rows.items()}, {}))
+    monkeypatch.setattr(
+        baselines, "_project", lambda rows, c: tried.append(c) or ({r: v[:, :c] for r, v in rows.items()}, {})
+    )
     inputs, targets = world
     baselines.fit_pca_cox(inputs, targets, {"train": IDS[:48], "inner": IDS[48:54], "test": IDS[54:]})
     assert tried == [4, 16], "48 centred rows span 47 dimensions"
@@ -65,7 +81,9 @@ def test_cca_without_test_pairs_is_an_empty_gallery():
     assert found["patients"] == [] and len(found["wsi"]) == len(found["rna"]) == 0
     tested = baselines.fit_cca(inputs, {"train": IDS[:40], "inner": IDS[40:50], "test": IDS[50:]})
     side = {k: v.numpy() for k, v in tested["fitted"]["wsi"].items()}
-    vectors = np.clip((np.stack([rows[p] for p in IDS[50:]]) - side["centre"]) / side["scale"], -5, 5) @ side["projection"]
+    vectors = (
+        np.clip((np.stack([rows[p] for p in IDS[50:]]) - side["centre"]) / side["scale"], -5, 5) @ side["projection"]
+    )
     np.testing.assert_allclose(tested["wsi"], vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
@@ -84,15 +102,27 @@ def test_what_was_fitted_is_kept_and_predicts_the_same(world, tmp_path):
         return (rows - pca["mean"]) @ pca["components"].T / np.sqrt(pca["variance"])
 
     def told(task, output):
-        return table[(table["task"] == task) & (table["output"] == output)].set_index("patient_id")["value"].loc[roles["test"]]
+        return (
+            table[(table["task"] == task) & (table["output"] == output)]
+            .set_index("patient_id")["value"]
+            .loc[roles["test"]]
+        )
 
     cox, logistic = state["tasks"]["os"], state["tasks"]["kind"]
     risk = (shown(cox) - cox["centre"].numpy()) @ cox["coefficients"].numpy()
     np.testing.assert_allclose(told("os", "risk"), risk)
     hazard = np.interp(400, cox["times"].numpy(), cox["hazard"].numpy())  # as lifelines does between two times
     np.testing.assert_allclose(told("os", "surv_400"), np.exp(-hazard * np.exp(risk)))
-    np.testing.assert_allclose(told("kind", "p_b"), expit(shown(logistic) @ logistic["coefficients"].numpy()[0] + logistic["intercept"].numpy()[0]), rtol=1e-6)
-    assert cox["ridge"] in baselines.RIDGES and logistic["inverse"] in baselines.INVERSE and cox["components"] in baselines.COMPONENTS
+    np.testing.assert_allclose(
+        told("kind", "p_b"),
+        expit(shown(logistic) @ logistic["coefficients"].numpy()[0] + logistic["intercept"].numpy()[0]),
+        rtol=1e-6,
+    )
+    assert (
+        cox["ridge"] in baselines.RIDGES
+        and logistic["inverse"] in baselines.INVERSE
+        and cox["components"] in baselines.COMPONENTS
+    )
 
 
 def covariates(**columns):
@@ -114,7 +144,9 @@ def test_a_column_of_numbers_is_one_in_every_fold():
     age = [str(40 + i) for i in range(60)]
     age[3] = None
     for train in (IDS[:40], IDS[20:]):
-        rows = baselines.clinical_rows(covariates(age=age), {"train": train, "test": [p for p in IDS if p not in train]})
+        rows = baselines.clinical_rows(
+            covariates(age=age), {"train": train, "test": [p for p in IDS if p not in train]}
+        )
         assert rows["train"].shape[1] == 2 and set(np.unique(rows["train"][:, 1])) <= {0, 1}
     with pytest.raises(NotAvailable, match="no covariate"):
         baselines.clinical_rows(covariates(age=None), {"train": IDS[:40], "test": IDS[40:]})

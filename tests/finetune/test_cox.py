@@ -32,7 +32,9 @@ def test_cox_loss_is_torchsurvs():
 
     rng = np.random.default_rng(0)
     risk, days, event = rng.normal(size=60), rng.permutation(60) + 1.0, (rng.random(60) < 0.4).astype(float)
-    theirs = neg_partial_log_likelihood(torch.from_numpy(risk), torch.from_numpy(event == 1), torch.from_numpy(days), reduction="sum").item()
+    theirs = neg_partial_log_likelihood(
+        torch.from_numpy(risk), torch.from_numpy(event == 1), torch.from_numpy(days), reduction="sum"
+    ).item()
     assert loss(risk, days, event) * event.sum() == pytest.approx(theirs, rel=1e-6)
 
 

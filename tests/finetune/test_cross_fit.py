@@ -28,7 +28,11 @@ def cohort():
     folds = pd.DataFrame({"repeat": 0, "fold": 1, "patient_id": ids, "site": [f"S{s:02d}" for s in site], "role": role})
     other = folds.assign(fold=0, role="train")
     targets = Targets(
-        ids, {"os": (rng.exponential(500, N), (rng.random(N) < 0.2) * 1.0)}, {"kind": rng.integers(-1, 2, N)}, {"kind": ["a", "b"]}, {"os": [400]}
+        ids,
+        {"os": (rng.exponential(500, N), (rng.random(N) < 0.2) * 1.0)},
+        {"kind": rng.integers(-1, 2, N)},
+        {"kind": ["a", "b"]},
+        {"os": [400]},
     )
     return pd.concat([other, folds], ignore_index=True), targets
 
@@ -99,7 +103,9 @@ def test_both_models_are_trained_on_the_other_parts(cohort, monkeypatch):
 
     monkeypatch.setattr(module, "fit_clinical", clinical)
     monkeypatch.setattr(module, "train_arm_fold", arm)
-    found = cross_fit(parse_arm("wsi-scratch-cells"), None, folds, pd.DataFrame(), targets, 0, 1, CFG, torch.device("cpu"))
+    found = cross_fit(
+        parse_arm("wsi-scratch-cells"), None, folds, pd.DataFrame(), targets, 0, 1, CFG, torch.device("cpu")
+    )
     assert [name for name, _ in seen] == ["clinical", "wsi-scratch-cells"] * PARTS
     for (_, one), (_, two) in zip(seen[::2], seen[1::2], strict=True):
         assert (

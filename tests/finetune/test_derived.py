@@ -20,7 +20,10 @@ from confuselt.split.schema import FOLDS
 from confuselt.tables import read_table, write_table
 
 CLASSES = ["a", "b", "c"]
-CFG = {"tasks.survival": [{"name": "os", "horizons": [100, 300]}, {"name": "dss", "horizons": [300]}], "tasks.labels": [{"name": "kind", "classes": CLASSES}]}
+CFG = {
+    "tasks.survival": [{"name": "os", "horizons": [100, 300]}, {"name": "dss", "horizons": [300]}],
+    "tasks.labels": [{"name": "kind", "classes": CLASSES}],
+}
 TRAIN, INNER, TEST = ([f"{c}{i:03d}" for i in range(n)] for c, n in (("A", 90), ("I", 30), ("T", 25)))
 
 
@@ -31,7 +34,10 @@ def outputs(patients, risk, shares, inputs):
     """Predictions as `finetune` writes them, of a fold."""
     rows = [pd.DataFrame({"patient_id": patients, "task": "os", "output": "risk", "value": risk})]
     rows += [pd.DataFrame({"patient_id": patients, "task": "os", "output": "surv_100", "value": 0.5})]
-    rows += [pd.DataFrame({"patient_id": patients, "task": "kind", "output": f"p_{c}", "value": shares[:, k]}) for k, c in enumerate(CLASSES)]
+    rows += [
+        pd.DataFrame({"patient_id": patients, "task": "kind", "output": f"p_{c}", "value": shares[:, k]})
+        for k, c in enumerate(CLASSES)
+    ]
     return pd.concat(rows, ignore_index=True).assign(inputs=inputs)
 
 
@@ -49,8 +55,12 @@ def world(request):
     n = len(patients)
     x, days, event = draw(rng, n, 1.0)
     label = rng.integers(0, 3, n)
-    clinical = pd.DataFrame({"patient_id": patients, "status": "ok", "reason": None, "site": "S", "os_days": days, "os_event": event})
-    clinical = clinical.assign(dss_days=days, dss_event=0.0, label_kind=np.array(CLASSES)[label], covariate_age=x[:, 0].astype(str))
+    clinical = pd.DataFrame(
+        {"patient_id": patients, "status": "ok", "reason": None, "site": "S", "os_days": days, "os_event": event}
+    )
+    clinical = clinical.assign(
+        dss_days=days, dss_event=0.0, label_kind=np.array(CLASSES)[label], covariate_age=x[:, 0].astype(str)
+    )
     clinical.loc[3, ["os_days", "label_kind"]] = [np.nan, None]
     x[:, 0] *= request.param
     shares = [softmax(strength * np.eye(3)[label] + rng.normal(size=(n, 3)), axis=1) for strength in (0.5, 1.0)]
@@ -96,10 +106,14 @@ def check_survival(facts, table, clinical, x):
     else:
         weight, ratio = fixed.fit().params[0], 2 * (fixed.fit().llf - fixed.loglike(np.zeros(1)))
     added = facts["added"]["os"]
-    assert added["unshrunk"] == pytest.approx(weight, rel=1e-3) and added["likelihood_ratio"] == pytest.approx(ratio, rel=1e-3)
+    assert added["unshrunk"] == pytest.approx(weight, rel=1e-3) and added["likelihood_ratio"] == pytest.approx(
+        ratio, rel=1e-3
+    )
     assert added["weight"] == pytest.approx(weight * (ratio - 1) / ratio, rel=1e-3)
     assert (added["n"], added["events"], added["reason"]) == (len(rows), event.sum(), None)
-    beside = PHReg(days, x[rows, :1], status=event, offset=added["weight"] * x[rows, 1], strata=part, ties="breslow").fit()
+    beside = PHReg(
+        days, x[rows, :1], status=event, offset=added["weight"] * x[rows, 1], strata=part, ties="breslow"
+    ).fit()
     assert added["slope"] == pytest.approx(max(1, beside.params[0] / own), rel=1e-3)
     x = x * [added["slope"] * own, added["weight"]]
     risk = told(table, "os", "risk")
@@ -115,7 +129,9 @@ def check_survival(facts, table, clinical, x):
 def test_the_arm_is_one_shrunk_term_beside_the_clinical_model(world):
     clinical, main, crossed, x, _ = world
     facts, table = fit_added(main, crossed, read_targets(clinical, CFG))
-    assert check_survival(facts, table, clinical, x) > 0.4 and (facts["added"]["os"]["slope"] > 1.5) == (np.std(x[:, 0]) < 1)
+    assert check_survival(facts, table, clinical, x) > 0.4 and (facts["added"]["os"]["slope"] > 1.5) == (
+        np.std(x[:, 0]) < 1
+    )
     assert facts["not_learnable"] == {"dss": "no events among 200 patients"} and set(table["task"]) == {"os", "kind"}
 
 
@@ -133,7 +149,11 @@ def test_probabilities_are_a_log_linear_pool(world):
     likelihood = [np.log(pooled(rows, w)[range(len(rows)), label]).sum() for w in grid]
     best, ratio = grid[int(np.argmax(likelihood))], 2 * (max(likelihood) - likelihood[0])
     added = facts["added"]["kind"]
-    assert added["unshrunk"] == pytest.approx(best, abs=1e-3) and added["likelihood_ratio"] == pytest.approx(ratio, rel=1e-4) and 0.3 < added["weight"] < best
+    assert (
+        added["unshrunk"] == pytest.approx(best, abs=1e-3)
+        and added["likelihood_ratio"] == pytest.approx(ratio, rel=1e-4)
+        and 0.3 < added["weight"] < best
+    )
     for k, name in enumerate(CLASSES):
         np.testing.assert_allclose(told(table, "kind", f"p_{name}"), pooled(range(121, 145), added["weight"])[:, k])
 
@@ -141,8 +161,15 @@ def test_probabilities_are_a_log_linear_pool(world):
 def test_where_the_arm_adds_nothing_the_clinical_model_stands(world):
     """Its scores, its curve and its probabilities, to the last bit."""
     clinical, main, crossed, *_ = world
-    turned = {"risk": lambda v: -v, "surv_100": lambda v: v, **dict.fromkeys([f"p_{c}" for c in CLASSES], lambda v: (1 - v) / 2)}
-    opposed = [(one, (f, t.assign(value=[turned[o](v) for o, v in zip(t["output"], t["value"], strict=True)]))) for one, (f, t) in crossed]
+    turned = {
+        "risk": lambda v: -v,
+        "surv_100": lambda v: v,
+        **dict.fromkeys([f"p_{c}" for c in CLASSES], lambda v: (1 - v) / 2),
+    }
+    opposed = [
+        (one, (f, t.assign(value=[turned[o](v) for o, v in zip(t["output"], t["value"], strict=True)])))
+        for one, (f, t) in crossed
+    ]
     facts, table = fit_added(main, opposed, read_targets(clinical, CFG))
     assert {t: a["weight"] for t, a in facts["added"].items()} == {"os": 0.0, "kind": 0.0}
     theirs = main[0][1].set_index(["patient_id", "task", "output"])["value"]
@@ -160,14 +187,22 @@ def test_too_little_to_fit_on_is_a_weight_of_nothing_with_its_reason(world):
     assert facts["added"]["os"]["reason"] == "5 events among the training patients with cross-fitted scores, 10 needed"
     assert facts["added"]["kind"]["weight"] == 0 and "5 patients with a class" in facts["added"]["kind"]["reason"]
     np.testing.assert_allclose(told(table, "os", "surv_100"), 0.5)
-    silent = [(({"not_learnable": {"os": "no events", "kind": "one class only", "dss": "no"}}, pd.DataFrame()),) * 2] * 3
+    silent = [
+        (({"not_learnable": {"os": "no events", "kind": "one class only", "dss": "no"}}, pd.DataFrame()),) * 2
+    ] * 3
     facts, table = fit_added(main, silent, read_targets(clinical, CFG))
     assert facts["added"]["os"]["reason"].endswith("10 needed; without a part: no events") and len(table) == 24 * 5
     one = [crossed[0], *silent[1:]]
     assert fit_added(main, one, read_targets(clinical, CFG))[0]["added"]["os"]["n"] == 28
     nobody = [(f, t[t["task"] == "kind"]) for f, t in main]
-    assert fit_added(nobody, crossed, read_targets(clinical, CFG))[0]["not_learnable"]["os"] == "one of the two models does not predict it"
-    alone = [tuple((f | {"inner_predictions": inner_predictions([], {"os": np.zeros((0, 1))})}, t) for f, t in pair) for pair in (main, *crossed)]
+    assert (
+        fit_added(nobody, crossed, read_targets(clinical, CFG))[0]["not_learnable"]["os"]
+        == "one of the two models does not predict it"
+    )
+    alone = [
+        tuple((f | {"inner_predictions": inner_predictions([], {"os": np.zeros((0, 1))})}, t) for f, t in pair)
+        for pair in (main, *crossed)
+    ]
     assert np.isfinite(fit_added(alone[0], alone[1:], read_targets(clinical, CFG))[1]["value"]).all()
 
 
@@ -191,18 +226,29 @@ def gains(strength, seen, draws=20):
     for seed in range(draws):
         rng = np.random.default_rng([seed, 77])
         x, days, event = draw(rng, 500, strength)
-        clinical = pd.DataFrame({"patient_id": [f"P{i:04d}" for i in range(500)], "status": "ok", "os_days": days, "os_event": event})
+        clinical = pd.DataFrame(
+            {"patient_id": [f"P{i:04d}" for i in range(500)], "status": "ok", "os_days": days, "os_event": event}
+        )
         clinical.loc[:119, "os_event"] *= rng.random(120) < 0.4  # some 30 events train
         x[:120, 1] -= seen * np.log(days[:120])
         pairs = []
         for at in (np.arange(150, 500), *(np.arange(120)[k::3] for k in range(3))):
             ids = list(clinical["patient_id"].iloc[at])
-            tables = [pd.DataFrame({"patient_id": ids, "task": "os", "output": "risk", "value": x[at, k]}) for k in range(2)]
+            tables = [
+                pd.DataFrame({"patient_id": ids, "task": "os", "output": "risk", "value": x[at, k]}) for k in range(2)
+            ]
             inner = {"not_learnable": {}, "inner_predictions": inner_predictions([], {"os": np.zeros((0, 1))})}
             pairs.append(tuple((inner, t) for t in tables))
-        _, table = fit_added(pairs[0], pairs[1:], read_targets(clinical, {"tasks.survival": [{"name": "os", "horizons": [100]}], "tasks.labels": []}))
+        _, table = fit_added(
+            pairs[0],
+            pairs[1:],
+            read_targets(clinical, {"tasks.survival": [{"name": "os", "horizons": [100]}], "tasks.labels": []}),
+        )
         there = clinical.iloc[150:]
-        pairs = [survival_pairs(np.asarray(v), there["os_days"].to_numpy(), there["os_event"].to_numpy()) for v in (told(table, "os", "risk"), x[150:, 0])]
+        pairs = [
+            survival_pairs(np.asarray(v), there["os_days"].to_numpy(), there["os_event"].to_numpy())
+            for v in (told(table, "os", "risk"), x[150:, 0])
+        ]
         c = [ratio(p.won.sum(), p.comparable.sum()) for p in pairs]
         found.append(c[0] - c[1])
     return np.array(found)
@@ -219,13 +265,19 @@ def test_noise_does_no_harm_and_knowledge_helps():
 
 def test_the_clinical_baseline_keeps_what_it_says_of_inner_patients(world):
     clinical, *_ = world
-    roles = {"train": TRAIN[:40], "inner": TRAIN[40:], "test": TRAIN[40:]}  # tested on the inner patients: both must agree
+    roles = {
+        "train": TRAIN[:40],
+        "inner": TRAIN[40:],
+        "test": TRAIN[40:],
+    }  # tested on the inner patients: both must agree
     targets = read_targets(clinical, CFG)
     facts, table = fit_clinical(clinical, targets.only({"os", "kind"}), roles)
     inner = facts["inner_predictions"]
     assert inner["patients"] == [hashed_ids([p])[0] for p in roles["inner"]]
     np.testing.assert_allclose(inner["values"]["os"][:, 0], told(table, "os", "risk").loc[roles["inner"]])
-    np.testing.assert_allclose(inner["values"]["kind"], np.column_stack([told(table, "kind", f"p_{c}").loc[roles["inner"]] for c in CLASSES]))
+    np.testing.assert_allclose(
+        inner["values"]["kind"], np.column_stack([told(table, "kind", f"p_{c}").loc[roles["inner"]] for c in CLASSES])
+    )
 
 
 def test_late_fusion_is_the_mean_of_what_both_say(world):
@@ -243,8 +295,15 @@ def test_late_fusion_is_the_mean_of_what_both_say(world):
 
 def written(folder, arm, inputs, facts, table, status="ok", reason=""):
     rows = table.assign(arm=arm, draw=0, missing=None, missing_rate=0.0, repeat=0, fold=0, inputs=inputs)
-    write_table(rows[list(PREDICTIONS.columns)] if status == "ok" else rows.iloc[:0][list(PREDICTIONS.columns)], folder / f"{arm}.parquet", PREDICTIONS)
-    save_checkpoint({"arm": arm, "status": status, "reason": reason, "folds": [facts] if status == "ok" else []}, folder / f"{arm}.pt")
+    write_table(
+        rows[list(PREDICTIONS.columns)] if status == "ok" else rows.iloc[:0][list(PREDICTIONS.columns)],
+        folder / f"{arm}.parquet",
+        PREDICTIONS,
+    )
+    save_checkpoint(
+        {"arm": arm, "status": status, "reason": reason, "folds": [facts] if status == "ok" else []},
+        folder / f"{arm}.pt",
+    )
 
 
 def test_scripts_write_predictions_or_the_reason(world, tmp_path, monkeypatch):
@@ -258,7 +317,10 @@ def test_scripts_write_predictions_or_the_reason(world, tmp_path, monkeypatch):
     out = {"predictions": tmp_path / "out.parquet", "models": tmp_path / "out.pt", "repeat": 0, "cfg": CFG}
 
     def files(prefix, arms):
-        return {f"{prefix}_predictions": [tmp_path / f"{a}.parquet" for a in arms], f"{prefix}_models": [tmp_path / f"{a}.pt" for a in arms]}
+        return {
+            f"{prefix}_predictions": [tmp_path / f"{a}.parquet" for a in arms],
+            f"{prefix}_models": [tmp_path / f"{a}.pt" for a in arms],
+        }
 
     def result():
         content, table = load_checkpoint(out["models"]), read_table(out["predictions"], PREDICTIONS)
@@ -266,22 +328,36 @@ def test_scripts_write_predictions_or_the_reason(world, tmp_path, monkeypatch):
 
     script("finetune/fit_late_fusion").main(**files("arm", ["wsi-scratch-cells", "rna-scratch"]), **out)
     content, table = result()
-    assert content["status"] == "ok" and content["folds"] == [{"not_learnable": {"dss": "rna: no events among 200 patients"}}]
+    assert content["status"] == "ok" and content["folds"] == [
+        {"not_learnable": {"dss": "rna: no events among 200 patients"}}
+    ]
     assert set(table["arm"]) == {"late-fusion"} and set(table["fold"]) == {0} and len(table) == 24 * 4
     script("finetune/fit_late_fusion").main(**files("arm", ["rna-scratch"]), **out)
     assert result()[0]["reason"] == "wsi-scratch-cells is not among finetune.arms" and result()[1].empty
     plus = script("finetune/fit_clinical_plus")
     monkeypatch.setattr(plus, "cross_fit", lambda *_: crossed)
-    folds = pd.DataFrame([{"repeat": 0, "fold": 0, "patient_id": p, "site": "S", "role": r} for r, ids in ROLES.items() for p in ids])
+    folds = pd.DataFrame(
+        [{"repeat": 0, "fold": 0, "patient_id": p, "site": "S", "role": r} for r, ids in ROLES.items() for p in ids]
+    )
     write_table(folds, tmp_path / "folds.parquet", FOLDS)
-    facts = {"clinical": tmp_path / "clinical_table.parquet", "folds": tmp_path / "folds.parquet", "checkpoints": [], "other_checkpoints": [], **out}
+    facts = {
+        "clinical": tmp_path / "clinical_table.parquet",
+        "folds": tmp_path / "folds.parquet",
+        "checkpoints": [],
+        "other_checkpoints": [],
+        **out,
+    }
     facts |= {"store": tmp_path / "store.json", "rna": [tmp_path / "rna.json"], "parts": tmp_path / "parts"}
     facts["parts"].mkdir()
     for name in ("store.json", "rna.json"):
         (tmp_path / name).write_text("{}")
     plus.main(**files("score", ["clinical", "both-scratch-cells"]), arm="both-scratch-cells", **facts)
     content, table = result()
-    assert content["arm"] == "clinical+both-scratch-cells" == table["arm"].iloc[0] and set(table["inputs"]) == {"both"} and len(table) == 24 * (1 + 6 + 3)
+    assert (
+        content["arm"] == "clinical+both-scratch-cells" == table["arm"].iloc[0]
+        and set(table["inputs"]) == {"both"}
+        and len(table) == 24 * (1 + 6 + 3)
+    )
     assert content["folds"][0]["added"]["os"]["weight"] > 0
     plus.main(**files("score", ["clinical"]), arm="both-scratch-cells", **facts)
     assert result()[0]["reason"] == "both-scratch-cells is not among finetune.arms"

@@ -20,7 +20,12 @@ from confuselt.tables import check_table, read_table, write_table
 from confuselt.unusable import NotAvailable
 
 SEEDS, EPOCHS = 12, 15
-CFG = {"evaluate.primary": "pfi", "evaluate.leaky": {"seeds": 2, "epochs": 3}, "tasks.survival": [{"name": "pfi", "horizons": [100]}], "seed": 1}
+CFG = {
+    "evaluate.primary": "pfi",
+    "evaluate.leaky": {"seeds": 2, "epochs": 3},
+    "tasks.survival": [{"name": "pfi", "horizons": [100]}],
+    "seed": 1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +67,9 @@ def test_choosing_on_the_test_fold_lifts_chance_and_the_inner_part_does_not(worl
 
 def test_true_outcomes_would_be_learned(world, monkeypatch):
     """The net is able: that permuted outcomes leave it at chance says something."""
-    monkeypatch.setattr(leaky.np.random, "default_rng", lambda seed: type("Kept", (), {"permutation": staticmethod(np.arange)})())
+    monkeypatch.setattr(
+        leaky.np.random, "default_rng", lambda seed: type("Kept", (), {"permutation": staticmethod(np.arange)})()
+    )
     assert split_by_arm(leaky_curves(*world, 1, EPOCHS, 1))["honest"][0, -1] > 0.6
 
 
@@ -107,9 +114,15 @@ def files(tmp_path):
     import h5py
 
     rng, ids = np.random.default_rng(0), [f"P{i:02d}" for i in range(60)]
-    pd.DataFrame({"slide_id": ids, "patient_id": ids, "status": "ok", "n": 1, "sha": ids}).to_parquet(tmp_path / "tile.parquet")
+    pd.DataFrame({"slide_id": ids, "patient_id": ids, "status": "ok", "n": 1, "sha": ids}).to_parquet(
+        tmp_path / "tile.parquet"
+    )
     with h5py.File(tmp_path / "tile.h5", "w") as file:
-        file["features"], file["coords"], file["offsets"] = rng.normal(size=(60, 5)).astype(np.float32), np.zeros((60, 2), np.int32), np.arange(61)
+        file["features"], file["coords"], file["offsets"] = (
+            rng.normal(size=(60, 5)).astype(np.float32),
+            np.zeros((60, 2), np.int32),
+            np.arange(61),
+        )
         file["slide_id"] = np.array(ids, dtype=h5py.string_dtype())
         file.attrs.update(name="x", d=5, dtype="float32")
     none = pd.DataFrame(
@@ -123,15 +136,32 @@ def files(tmp_path):
     )
     none.to_parquet(tmp_path / "cells.parquet")
     with h5py.File(tmp_path / "cells.h5", "w") as file:
-        file["features"], file["coords"], file["offsets"] = np.zeros((0, 0), np.float32), np.zeros((0, 2), np.int32), np.zeros(1, int)
+        file["features"], file["coords"], file["offsets"] = (
+            np.zeros((0, 0), np.float32),
+            np.zeros((0, 2), np.int32),
+            np.zeros(1, int),
+        )
         file["slide_id"] = np.array([], dtype=h5py.string_dtype())
         file.attrs.update(name="x", d=0, dtype="float32")
     pack({s: (tmp_path / f"{s}.parquet", tmp_path / f"{s}.h5") for s in ("tile", "cells")}, {}, tmp_path / "store.h5")
-    facts = {"patient_id": ids, "status": "ok", "reason": None, "site": "S", "pfi_days": rng.exponential(300, 60), "pfi_event": (rng.random(60) < 0.5) * 1.0}
+    facts = {
+        "patient_id": ids,
+        "status": "ok",
+        "reason": None,
+        "site": "S",
+        "pfi_days": rng.exponential(300, 60),
+        "pfi_event": (rng.random(60) < 0.5) * 1.0,
+    }
     facts["pfi_days"][3] = np.nan
     write_table(pd.DataFrame(facts), tmp_path / "clinical.parquet", CLINICAL)
     rows = [
-        {"repeat": 0, "fold": f, "patient_id": p, "site": "S", "role": "test" if i % 2 == f else "inner" if i % 5 == 0 else "train"}
+        {
+            "repeat": 0,
+            "fold": f,
+            "patient_id": p,
+            "site": "S",
+            "role": "test" if i % 2 == f else "inner" if i % 5 == 0 else "train",
+        }
         for f in (0, 1)
         for i, p in enumerate(ids)
     ]
@@ -141,13 +171,24 @@ def files(tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
-    [({}, ""), ({"tasks.survival": []}, "tasks.survival names no endpoint"), ({"evaluate.leaky": {"seeds": 0, "epochs": 3}}, "evaluate.leaky.seeds is 0")],
+    [
+        ({}, ""),
+        ({"tasks.survival": []}, "tasks.survival names no endpoint"),
+        ({"evaluate.leaky": {"seeds": 0, "epochs": 3}}, "evaluate.leaky.seeds is 0"),
+    ],
 )
 def test_the_script_writes_curves_or_a_reason(files, changes, reason):
     out = files / "out.parquet"
-    script("finetune/fit_leaky_chance").main(files / "store.h5", files / "folds.parquet", files / "clinical.parquet", out, {**CFG, **changes})
+    script("finetune/fit_leaky_chance").main(
+        files / "store.h5", files / "folds.parquet", files / "clinical.parquet", out, {**CFG, **changes}
+    )
     table, meta = read_table(out, CURVES), json.loads(pq.read_schema(out).metadata[b"meta"])
     assert meta == {"status": "not available" if reason else "ok", "reason": reason}
     assert len(table) == (0 if reason else 2 * 2 * 3)
     if not reason:
-        assert set(table["task"]) == {"pfi"} and set(table["metric"]) == {"harrell_c"} and set(table["fold"]) == {-1} and set(table["draw"]) == {1, 2}
+        assert (
+            set(table["task"]) == {"pfi"}
+            and set(table["metric"]) == {"harrell_c"}
+            and set(table["fold"]) == {-1}
+            and set(table["draw"]) == {1, 2}
+        )

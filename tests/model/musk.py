@@ -22,10 +22,16 @@ def read_bags(path: Path) -> tuple[list[np.ndarray], np.ndarray]:
 
 def packed(bags: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor, int]:
     """Arguments of `GatedABMIL.forward`."""
-    return torch.from_numpy(np.concatenate(bags)), torch.repeat_interleave(torch.arange(len(bags)), torch.tensor([len(b) for b in bags])), len(bags)
+    return (
+        torch.from_numpy(np.concatenate(bags)),
+        torch.repeat_interleave(torch.arange(len(bags)), torch.tensor([len(b) for b in bags])),
+        len(bags),
+    )
 
 
-def fold_accuracy(train: list[np.ndarray], labels: np.ndarray, test: list[np.ndarray], truth: np.ndarray, seed: int) -> float:
+def fold_accuracy(
+    train: list[np.ndarray], labels: np.ndarray, test: list[np.ndarray], truth: np.ndarray, seed: int
+) -> float:
     """Train on the bags of nine folds, accuracy on the tenth; standardised on the training folds."""
     torch.manual_seed(seed)
     rows = np.concatenate(train)
@@ -56,5 +62,7 @@ def accuracies(path: Path, repeats: int = 5, folds: int = 10) -> np.ndarray:
     for repeat in range(repeats):
         split = StratifiedKFold(folds, shuffle=True, random_state=repeat).split(labels, labels)
         for fold, (train, test) in enumerate(split):
-            out[repeat, fold] = fold_accuracy([bags[i] for i in train], labels[train], [bags[i] for i in test], labels[test], seed=100 * repeat + fold)
+            out[repeat, fold] = fold_accuracy(
+                [bags[i] for i in train], labels[train], [bags[i] for i in test], labels[test], seed=100 * repeat + fold
+            )
     return out

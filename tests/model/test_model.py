@@ -59,7 +59,9 @@ def test_uniform_pooling_is_the_mean():
 @pytest.mark.parametrize("kind", ["standard", "robust", "rank"])
 def test_scalers_are_monotone_finite_and_learn_from_training_rows_only(kind):
     rng = np.random.default_rng(0)
-    train = np.column_stack([rng.lognormal(3, 2, 300), rng.integers(0, 3, 300), np.full(300, 7.0), np.where(np.arange(300) < 250, 0, 1e7)])
+    train = np.column_stack(
+        [rng.lognormal(3, 2, 300), rng.integers(0, 3, 300), np.full(300, 7.0), np.where(np.arange(300) < 250, 0, 1e7)]
+    )
     scaler = Scaler.fit(kind, train)
     wild = np.array([[-1e30, -5.0, 7.0, 0.0], [5.0, 0.0, 7.0, 1.0], [50.0, 1.0, 7.0, 1e9], [1e30, 99.0, 8.0, 1e30]])
     out = scaler(wild)
@@ -69,9 +71,13 @@ def test_scalers_are_monotone_finite_and_learn_from_training_rows_only(kind):
 
 def test_standard_and_robust_are_their_definitions():
     rows = np.random.default_rng(1).normal(5, 3, (200, 2))
-    np.testing.assert_allclose(Scaler.fit("standard", rows)(rows), np.clip((rows - rows.mean(0)) / rows.std(0), -5, 5), atol=1e-6)
+    np.testing.assert_allclose(
+        Scaler.fit("standard", rows)(rows), np.clip((rows - rows.mean(0)) / rows.std(0), -5, 5), atol=1e-6
+    )
     q = np.quantile(rows, [0.25, 0.5, 0.75], axis=0)
-    np.testing.assert_allclose(Scaler.fit("robust", rows)(rows), np.clip((rows - q[1]) / (q[2] - q[0]) * 1.349, -5, 5), atol=1e-6)
+    np.testing.assert_allclose(
+        Scaler.fit("robust", rows)(rows), np.clip((rows - q[1]) / (q[2] - q[0]) * 1.349, -5, 5), atol=1e-6
+    )
 
 
 def test_rank_scaling_is_close_to_scikit_learns_normal_scores():
@@ -79,7 +85,9 @@ def test_rank_scaling_is_close_to_scikit_learns_normal_scores():
     train, new = rng.lognormal(0, 1, (500, 3)), rng.lognormal(0, 1, (200, 3))
     train[:100, 1] = 1.0
     ours = Scaler.fit("rank", train)(new)
-    theirs = QuantileTransformer(n_quantiles=201, output_distribution="uniform", subsample=10**6).fit(train).transform(new)
+    theirs = (
+        QuantileTransformer(n_quantiles=201, output_distribution="uniform", subsample=10**6).fit(train).transform(new)
+    )
     theirs = norm.ppf(np.clip(theirs, 0.5 / 201, 1 - 0.5 / 201))
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
     middle = Scaler.fit("rank", train)(np.ones((1, 3)))[0, 1]
@@ -89,10 +97,16 @@ def test_rank_scaling_is_close_to_scikit_learns_normal_scores():
 
 def test_contrastive_loss_of_single_slides_is_clips():
     torch.manual_seed(0)
-    a, b = torch.nn.functional.normalize(torch.randn(6, 4), dim=1), torch.nn.functional.normalize(torch.randn(6, 4), dim=1)
+    a, b = (
+        torch.nn.functional.normalize(torch.randn(6, 4), dim=1),
+        torch.nn.functional.normalize(torch.randn(6, 4), dim=1),
+    )
     scale = torch.tensor(1 / 0.07)
     logits = scale * a @ b.T
-    clip = (torch.nn.functional.cross_entropy(logits, torch.arange(6)) + torch.nn.functional.cross_entropy(logits.T, torch.arange(6))) / 2
+    clip = (
+        torch.nn.functional.cross_entropy(logits, torch.arange(6))
+        + torch.nn.functional.cross_entropy(logits.T, torch.arange(6))
+    ) / 2
     torch.testing.assert_close(contrastive_loss(a, b, torch.arange(6), scale), clip)
 
 

@@ -28,7 +28,10 @@ def trained(kind):
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Linear(7, 5), torch.nn.ReLU(), torch.nn.Linear(5, 1))
     x = torch.randn(20, 7)
-    parts = [{"params": net[0].parameters(), "lr": 0.01, "weight_decay": 0.1}, {"params": net[2].parameters(), "lr": 0.001}]
+    parts = [
+        {"params": net[0].parameters(), "lr": 0.01, "weight_decay": 0.1},
+        {"params": net[2].parameters(), "lr": 0.001},
+    ]
     optimiser = kind(parts, weight_decay=0.01)
     schedule = one_cycle(optimiser, [0.01, 0.001], 12)
     for _ in range(12):
@@ -45,5 +48,11 @@ def test_every_step_is_torchs():
 
 
 def test_training_imports_no_compiler():
-    done = subprocess.run([sys.executable, "-c", TRAIN], capture_output=True, text=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT / "workflow")})
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT / "workflow")},
+    )
     assert done.returncode == 0, done.stderr

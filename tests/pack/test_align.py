@@ -50,7 +50,9 @@ def test_other_places_are_never_joined(n, seed, kind):
         cells += 128
     else:
         cells = np.delete(cells, 0, axis=0)
-    with pytest.raises(Unusable, match="rows of cells for|have a row of cells at their place|beside the tiles everywhere"):
+    with pytest.raises(
+        Unusable, match="rows of cells for|have a row of cells at their place|beside the tiles everywhere"
+    ):
         align(tile, cells)
 
 
@@ -61,7 +63,10 @@ def test_places_that_stand_twice_are_joined_in_equal_order_only():
         align(tile, tile[::-1].copy())
 
 
-@pytest.mark.parametrize(("tile", "cells", "by_number"), [(False, False, True), (True, False, True), (False, True, True), (True, True, False)])
+@pytest.mark.parametrize(
+    ("tile", "cells", "by_number"),
+    [(False, False, True), (True, False, True), (False, True, True), (True, True, False)],
+)
 def test_a_bag_without_coordinates_is_joined_by_row_number_and_that_is_said(tile, cells, by_number):
     places = grid()
     assert align(*(places if stated else np.zeros_like(places) for stated in (tile, cells))).by_number == by_number
@@ -85,8 +90,18 @@ def packed(folder, bags):
         rows = []
         for slide, both in bags.items():
             write(folder / f"{slide}.{stream}.h5", *both[k])
-            rows.append({"slide_id": slide, "patient_id": slide, "status": "ok", "reason": None, stream: str(folder / f"{slide}.{stream}.h5")})
-        import_stream(pd.DataFrame(rows), stream, cfg, {}, folder / f"{stream}.h5").to_parquet(folder / f"{stream}.parquet")
+            rows.append(
+                {
+                    "slide_id": slide,
+                    "patient_id": slide,
+                    "status": "ok",
+                    "reason": None,
+                    stream: str(folder / f"{slide}.{stream}.h5"),
+                }
+            )
+        import_stream(pd.DataFrame(rows), stream, cfg, {}, folder / f"{stream}.h5").to_parquet(
+            folder / f"{stream}.parquet"
+        )
         sources[stream] = folder / f"{stream}.parquet", folder / f"{stream}.h5"
     pack(sources, {}, folder / "store.h5")
     return Bags(folder / "store.h5", "tile-cells")
@@ -126,11 +141,17 @@ def test_unequal_places_leave_the_cells_out_and_row_numbers_are_said(tmp_path):
     rng, places = np.random.default_rng(0), grid()
     bag = rng.normal(size=(12, 3))
     shifted, none = (bag, places + 112), (bag, None)
-    bags = packed(tmp_path, {"a": ((bag, places), shifted), "b": ((bag, places), none), "c": ((bag, places), (bag[::-1], places[::-1]))})
+    bags = packed(
+        tmp_path,
+        {"a": ((bag, places), shifted), "b": ((bag, places), none), "c": ((bag, places), (bag[::-1], places[::-1]))},
+    )
     assert bags.slide_ids == ["b", "c"]
     with h5py.File(tmp_path / "store.h5") as file:
         (lost,) = json.loads(file.attrs["excluded"])
-        assert lost["slide_id"] == "a" and "cells stream left out: cells lie +112, +112 beside the tiles everywhere" in lost["reason"]
+        assert (
+            lost["slide_id"] == "a"
+            and "cells stream left out: cells lie +112, +112 beside the tiles everywhere" in lost["reason"]
+        )
         assert json.loads(file.attrs["by_number"]) == ["b"]
         assert len(set(file["tile/sha"].asstr()[()])) == 1 and file["cells/sha"].asstr()[()].tolist()[0] == ""
 
@@ -140,7 +161,12 @@ def test_augmented_copies_are_left_out(tmp_path):
     features, coords = real_bag()
     copies = np.arange(len(features)) >= len(features) - 200
     again = np.r_[np.arange(len(features)), np.arange(200)]
-    write(tmp_path / "a.h5", features[again] + 1, coords[again], augmented=np.r_[np.zeros(len(features), bool), np.ones(200, bool)])
+    write(
+        tmp_path / "a.h5",
+        features[again] + 1,
+        coords[again],
+        augmented=np.r_[np.zeros(len(features), bool), np.ones(200, bool)],
+    )
     read, places = read_bag(tmp_path / "a.h5")
     np.testing.assert_array_equal(read, features + 1)
     np.testing.assert_array_equal(places, coords)

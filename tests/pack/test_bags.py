@@ -16,7 +16,16 @@ def source(folder, name, bags, status=None):
     """Index and store of a stream: slide to (patient, rows)."""
     order = sorted(bags)
     index = pd.DataFrame(
-        [{"slide_id": s, "patient_id": bags[s][0], "status": (status or {}).get(s, "ok"), "n": len(bags[s][1]), "sha": f"{name}-{s}"} for s in order],
+        [
+            {
+                "slide_id": s,
+                "patient_id": bags[s][0],
+                "status": (status or {}).get(s, "ok"),
+                "n": len(bags[s][1]),
+                "sha": f"{name}-{s}",
+            }
+            for s in order
+        ],
         columns=["slide_id", "patient_id", "status", "n", "sha"],
     )
     index.to_parquet(folder / f"{name}.parquet")
@@ -35,7 +44,9 @@ def source(folder, name, bags, status=None):
 @pytest.fixture
 def store(tmp_path):
     rng = np.random.default_rng(0)
-    bags = {s: (p, rng.normal(size=(n, 3))) for s, p, n in (("z", "P1", 4), ("a", "P2", 5), ("b", "P1", 2), ("c", "P3", 3))}
+    bags = {
+        s: (p, rng.normal(size=(n, 3))) for s, p, n in (("z", "P1", 4), ("a", "P2", 5), ("b", "P1", 2), ("c", "P3", 3))
+    }
     cells = {s: (p, rng.normal(size=(len(r), 2))) for s, (p, r) in bags.items() if s != "c"}
     cells["a"] = ("P2", rng.normal(size=(4, 2)))
     path = tmp_path / "store.h5"
@@ -48,7 +59,9 @@ def test_rows_arrive_in_order_and_patients_lie_together(store):
     read = Bags(path, "tile")
     assert read.slide_ids == ["b", "z", "a", "c"] and read.patient_ids == ["P1", "P1", "P2", "P3"]
     packed = read.pack([[0, 1], [2]])
-    np.testing.assert_array_equal(packed.rows, np.concatenate([bags["b"][1], bags["z"][1], bags["a"][1]]).astype(np.float32))
+    np.testing.assert_array_equal(
+        packed.rows, np.concatenate([bags["b"][1], bags["z"][1], bags["a"][1]]).astype(np.float32)
+    )
     assert packed.bag.tolist() == [0] * 6 + [1] * 5 and packed.bags == 2
     assert read.of_patients(["P3", "P9", "P1"]) == {"P3": [3], "P1": [0, 1]}
     assert read.recipe["tile"]["trained_on"] == ["TCGA"]
@@ -61,25 +74,42 @@ def test_streams_align_row_by_row_or_are_left_out_with_a_reason(store):
     np.testing.assert_array_equal(read.pack([[1]]).rows, np.hstack([bags["z"][1], cells["z"][1]]).astype(np.float32))
     with h5py.File(path) as file:
         excluded = json.loads(file.attrs["excluded"])
-    assert excluded == [{"slide_id": "a", "reason": "cells stream left out: 4 rows of cells for 5 tiles; both must hold the same places"}]
+    assert excluded == [
+        {
+            "slide_id": "a",
+            "reason": "cells stream left out: 4 rows of cells for 5 tiles; both must hold the same places",
+        }
+    ]
 
 
 def test_files_of_slides_that_do_not_fit_name_the_rule_that_makes_them_anew(tmp_path):
-    index = pd.DataFrame({"slide_id": ["a", "b"], "patient_id": ["P1", "P2"], "status": "ok", "n": [2, 3], "sha": ["s", "t"]})
+    index = pd.DataFrame(
+        {"slide_id": ["a", "b"], "patient_id": ["P1", "P2"], "status": "ok", "n": [2, 3], "sha": ["s", "t"]}
+    )
     index.to_parquet(tmp_path / "index.parquet")
 
     def packed():
         pack({"tile": (tmp_path / "index.parquet", None)}, {}, tmp_path / "store.h5")
 
     for slide, rows, weights in (("a", 2, "old"), ("b", 3, "old")):
-        write_bag(tmp_path / f"{slide}.h5", np.ones((rows, 4), np.float32), np.zeros((rows, 2), np.int32), {"weights": weights})
+        write_bag(
+            tmp_path / f"{slide}.h5",
+            np.ones((rows, 4), np.float32),
+            np.zeros((rows, 2), np.int32),
+            {"weights": weights},
+        )
     packed()
     for rows, weights, said in ((3, "new", "other slides by"), (2, "old", "2 rows, its index says 3")):
-        write_bag(tmp_path / "b.h5", np.ones((rows, 4), np.float32), np.zeros((rows, 2), np.int32), {"weights": weights})
+        write_bag(
+            tmp_path / "b.h5", np.ones((rows, 4), np.float32), np.zeros((rows, 2), np.int32), {"weights": weights}
+        )
         with pytest.raises(ValueError, match=f"b.h5: .*{said}.*delete it and run again with --forcerun embed_tiles"):
             packed()
     (tmp_path / "b.h5").unlink()
-    with pytest.raises(ValueError, match="b.h5: the index has this slide, but the file is absent; run again with --forcerun embed_tiles"):
+    with pytest.raises(
+        ValueError,
+        match="b.h5: the index has this slide, but the file is absent; run again with --forcerun embed_tiles",
+    ):
         packed()
 
 
@@ -115,7 +145,11 @@ def test_missing_stream_is_said(tmp_path):
     assert Bags(tmp_path / "s.h5", "tile").missing is None
 
 
-ROLES = {"train": [f"P{i}" for i in range(20)], "inner": [f"P{i}" for i in range(20, 28)], "test": [f"P{i}" for i in range(28, 40)]}
+ROLES = {
+    "train": [f"P{i}" for i in range(20)],
+    "inner": [f"P{i}" for i in range(20, 28)],
+    "test": [f"P{i}" for i in range(28, 40)],
+}
 
 
 @pytest.fixture
@@ -133,7 +167,9 @@ def check_dealt(read: Bags, roles: dict[str, list[str]]) -> None:
         rows = read.pack(list(read.of_patients(patients).values())).rows
         tile, cells = rows[:, :2], rows[:, 2:]
         assert sorted(map(tuple, cells)) == sorted(map(tuple, tile)), "the role's own rows, each once"
-        assert (cells == tile).all(1).mean() < 0.3 and abs(np.corrcoef(tile[:, 0], cells[:, 0])[0, 1]) < 0.6, "no link is left"
+        assert (cells == tile).all(1).mean() < 0.3 and abs(np.corrcoef(tile[:, 0], cells[:, 0])[0, 1]) < 0.6, (
+            "no link is left"
+        )
 
 
 @pytest.mark.parametrize("scaled", [False, True])
@@ -143,13 +179,17 @@ def test_dealt_cells_stay_in_their_role_and_tell_nothing(linked, scaled):
     if scaled:
         read.scale(lambda rows: rows)
     check_dealt(read, ROLES)
-    assert read.pack([read.of_patients(["P40"])["P40"]]).rows.tolist() == [[40, 0, 40, 0], [40, 1, 40, 1]], "nobody's role, nobody's cells"
+    assert read.pack([read.of_patients(["P40"])["P40"]]).rows.tolist() == [[40, 0, 40, 0], [40, 1, 40, 1]], (
+        "nobody's role, nobody's cells"
+    )
     train_only, other = Bags(linked, "tile-cells"), Bags(linked, "tile-cells")
     train_only.deal({r: ROLES[r] for r in ("train", "inner")}, 1)
     other.deal(ROLES, 2)
     ours = read.pack(list(read.of_patients(ROLES["train"]).values())).rows
     same, differs = (b.pack(list(b.of_patients(ROLES["train"]).values())).rows for b in (train_only, other))
-    assert (same == ours).all() and (differs != ours).any(), "pretraining, which never sees test patients, deals as finetuning does"
+    assert (same == ours).all() and (differs != ours).any(), (
+        "pretraining, which never sees test patients, deals as finetuning does"
+    )
     few = read.pack([[3]], 1).rows[0]
     assert few.tolist() in read.pack([[3]]).rows.tolist(), "a budget draws among the dealt rows"
     with pytest.raises(ValueError, match="streams tile hold no cells"):

@@ -47,4 +47,6 @@ def test_arrays_are_hashed_without_a_copy():
     array_hash(array)
     assert tracemalloc.get_traced_memory()[1] < array.nbytes / 10
     tracemalloc.stop()
-    assert array_hash(np.zeros((0, 3))) != array_hash(np.zeros((3, 0))) and array_hash(np.array(["a", "bc"])) != array_hash(np.array(["a", "bd"]))
+    assert array_hash(np.zeros((0, 3))) != array_hash(np.zeros((3, 0))) and array_hash(
+        np.array(["a", "bc"])
+    ) != array_hash(np.array(["a", "bd"]))

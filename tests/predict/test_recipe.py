@@ -9,7 +9,9 @@ import pytest
 from confuselt.predict.cohort import _pattern_vector, _table, check_recipe, lost_inputs, not_served
 
 
-@pytest.mark.parametrize(("key", "other"), [("name", "conch"), ("weights", "fe12"), ("d", 768), ("mpp", 1.0), ("tile_px", 256)])
+@pytest.mark.parametrize(
+    ("key", "other"), [("name", "conch"), ("weights", "fe12"), ("d", 768), ("mpp", 1.0), ("tile_px", 256)]
+)
 def test_recipe_names_both(key, other):
     trained = {"name": "uni", "weights": "ab34", "d": 1024, "dtype": "float16", "tile_px": 224, "mpp": 0.5}
     check_recipe({"recipe": {"tile": trained}}, SimpleNamespace(recipe={"tile": dict(trained)}))
@@ -40,7 +42,12 @@ def test_whoever_has_an_input_is_told_of_and_out_of_fold_means_trained_on():
         facts,
         2,
     )
-    assert table["patient_id"].tolist() == list("ABCD") and table["status"].tolist() == ["ok", "excluded", "excluded", "excluded"]
+    assert table["patient_id"].tolist() == list("ABCD") and table["status"].tolist() == [
+        "ok",
+        "excluded",
+        "excluded",
+        "excluded",
+    ]
     assert not table["out_of_fold"].any() and table["risk_os"].iloc[0] == pytest.approx(0.2)
     assert table["reason"].tolist()[1:] == [
         "every model was trained on this patient",
@@ -51,11 +58,18 @@ def test_whoever_has_an_input_is_told_of_and_out_of_fold_means_trained_on():
 
 def test_who_is_not_served_learns_what_became_of_its_inputs():
     index = pd.DataFrame(
-        [["A", "excluded", "broken"], ["A", "excluded", "glass"], ["A", "excluded", "broken"], ["B", "ok", None], [None, "excluded", "whose"]],
+        [
+            ["A", "excluded", "broken"],
+            ["A", "excluded", "glass"],
+            ["A", "excluded", "broken"],
+            ["B", "ok", None],
+            [None, "excluded", "whose"],
+        ],
         columns=["patient_id", "status", "reason"],
     )
     people = pd.DataFrame(
-        [["A", "ok", None], ["B", "ok", None], ["C", "excluded", "no site"], ["D", "ok", "age 300"]], columns=["patient_id", "status", "reason"]
+        [["A", "ok", None], ["B", "ok", None], ["C", "excluded", "no site"], ["D", "ok", "age 300"]],
+        columns=["patient_id", "status", "reason"],
     )
     table = not_served(people, {"B"}, lost_inputs([index, index.head(1)]), "rna-scratch").set_index("patient_id")
     assert table["reason"].to_dict() == {

@@ -19,7 +19,14 @@ from confuselt.predict import recognise
 from confuselt.predict.recognise import check_scale, check_spread, slides_beyond, trained_patients
 from confuselt.rna.normalise import fit_normaliser
 
-CFG = {"rna.matrix": "normalised", "rna.genes": None, "rna.scaling": "standard", "rna.clip": 5.0, "rna.min_count": 1, "rna.min_share": 0.1}
+CFG = {
+    "rna.matrix": "normalised",
+    "rna.genes": None,
+    "rna.scaling": "standard",
+    "rna.clip": 5.0,
+    "rna.min_count": 1,
+    "rna.min_share": 0.1,
+}
 GENES = [f"G{i}" for i in range(60)]
 
 
@@ -53,7 +60,8 @@ def test_rna_on_another_scale_is_refused_with_what_to_do(scaling, change):
     assert check_scale(fitted.beyond(new), "RNA", 0.2) == {}
     other = with_values(new, change(new.X))
     with pytest.raises(
-        ValueError, match=r"RNA of 150 patients: \d+% of the values lie beyond what any training patient reached .*predict.acquire: \{rna: null\}"
+        ValueError,
+        match=r"RNA of 150 patients: \d+% of the values lie beyond what any training patient reached .*predict.acquire: \{rna: null\}",
     ):
         check_scale(fitted.beyond(other), "RNA", 0.2)
 
@@ -71,7 +79,12 @@ def test_one_sample_on_another_scale_is_a_row_with_its_reason():
 @settings(deadline=None, max_examples=30)
 @given(st.integers(25, 200), st.integers(0, 1000))
 def test_patients_like_those_of_training_are_never_refused(n, seed):
-    assert check_scale(fit_normaliser(log_intensities(n, seed), CFG).beyond(log_intensities(80, seed + 1, "N")), "RNA", 0.0) == {}
+    assert (
+        check_scale(
+            fit_normaliser(log_intensities(n, seed), CFG).beyond(log_intensities(80, seed + 1, "N")), "RNA", 0.0
+        )
+        == {}
+    )
 
 
 def bags_of(folder: Path, rows: dict[str, np.ndarray], places: np.ndarray) -> Path:
@@ -81,7 +94,15 @@ def bags_of(folder: Path, rows: dict[str, np.ndarray], places: np.ndarray) -> Pa
     for patient, values in rows.items():
         with h5py.File(folder / f"{patient}.h5", "w") as file:
             file["features"], file["coords"] = values, places
-        table.append({"slide_id": f"slide of {patient}", "patient_id": patient, "status": "ok", "reason": None, "tile": str(folder / f"{patient}.h5")})
+        table.append(
+            {
+                "slide_id": f"slide of {patient}",
+                "patient_id": patient,
+                "status": "ok",
+                "reason": None,
+                "tile": str(folder / f"{patient}.h5"),
+            }
+        )
     cfg = {"data": "/", "acquire.id_column": "patient_id", "acquire.tile": None}
     import_stream(pd.DataFrame(table), "tile", cfg, {}, folder / "tile.h5").to_parquet(folder / "tile.parquet")
     pack({"tile": (folder / "tile.parquet", folder / "tile.h5")}, {}, folder / "store.h5")
@@ -98,10 +119,16 @@ def drawn(names, seed=0):
 
 def test_slides_on_another_scale_are_refused(tmp_path):
     train = Bags(bags_of(tmp_path / "train", drawn("abcdefgh"), PLACES), "tile")
-    scaler = StreamScaler.fit(train.sample_rows(list(range(8)), 1000, np.random.default_rng(0)), train.widths, {"tile": "standard"})
+    scaler = StreamScaler.fit(
+        train.sample_rows(list(range(8)), 1000, np.random.default_rng(0)), train.widths, {"tile": "standard"}
+    )
     new = drawn("uvwxyz", 1)
-    assert check_scale(slides_beyond(Bags(bags_of(tmp_path / "same", new, PLACES), "tile"), scaler), "slides", 0.2) == {}
-    unit = {p: rows / np.linalg.norm(rows, axis=1, keepdims=True) for p, rows in new.items()}  # an encoder whose vectors were normalised
+    assert (
+        check_scale(slides_beyond(Bags(bags_of(tmp_path / "same", new, PLACES), "tile"), scaler), "slides", 0.2) == {}
+    )
+    unit = {
+        p: rows / np.linalg.norm(rows, axis=1, keepdims=True) for p, rows in new.items()
+    }  # an encoder whose vectors were normalised
     far = slides_beyond(Bags(bags_of(tmp_path / "unit", unit, PLACES), "tile"), scaler)
     assert list(check_scale(far, "slides", 0.2)) == list("uvwxyz"), "a handful is told one by one"
     with pytest.raises(ValueError, match="slides of 12 patients: .*same encoder with the same normalisation"):
@@ -122,7 +149,9 @@ def world(tmp_path):
     store = bags_of(tmp_path / "new", slides, PLACES)
     again = rna[:, [*GENES[::-1]]].copy()  # genes in another order, one gene more
     new = ad.AnnData(
-        np.column_stack([again.X, np.ones(4)]), obs=pd.DataFrame(index=["TCGA-P0-01", "D", "E", "F"]), var=pd.DataFrame(index=[*GENES[::-1], "MORE"])
+        np.column_stack([again.X, np.ones(4)]),
+        obs=pd.DataFrame(index=["TCGA-P0-01", "D", "E", "F"]),
+        var=pd.DataFrame(index=[*GENES[::-1], "MORE"]),
     )
     return facts, fitted, store, new
 
@@ -148,7 +177,11 @@ def tpm(n, seed, prefix="P"):
     rng = np.random.default_rng(seed)
     level = np.random.default_rng(1).normal(1.5, 2, len(GENES))
     values = np.exp(level + rng.normal(0, 0.7, (n, len(GENES))))
-    return ad.AnnData(values.astype(np.float32), obs=pd.DataFrame(index=[f"{prefix}{i}" for i in range(n)]), var=pd.DataFrame(index=GENES))
+    return ad.AnnData(
+        values.astype(np.float32),
+        obs=pd.DataFrame(index=[f"{prefix}{i}" for i in range(n)]),
+        var=pd.DataFrame(index=GENES),
+    )
 
 
 def judged(fitted, new):
@@ -156,7 +189,10 @@ def judged(fitted, new):
     check_spread(fitted.transform(new), "RNA")
 
 
-@pytest.mark.parametrize(("before", "after"), [(np.log2, np.log10), (lambda x: x, np.log2), (np.log2, lambda x: x / 1000), (np.log2, lambda x: 0 * x + 3)])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(np.log2, np.log10), (lambda x: x, np.log2), (np.log2, lambda x: x / 1000), (np.log2, lambda x: 0 * x + 3)],
+)
 def test_a_contraction_into_the_range_of_training_is_refused_too(before, after):
     fitted = fit_normaliser(with_values(tpm(150, 0), before(1 + tpm(150, 0).X)), CFG)
     new = tpm(60, 2, "N")
@@ -175,4 +211,6 @@ def test_vectors_of_length_one_are_refused_and_a_subtype_alone_is_not():
 
 
 def test_a_handful_of_patients_is_told_one_by_one():
-    assert check_scale({"a": 0.35}, "RNA", 0.2) == {} and list(check_scale({"a": 0.01, "b": 0.02, "c": 0.7}, "RNA", 0.2)) == ["c"]
+    assert check_scale({"a": 0.35}, "RNA", 0.2) == {} and list(
+        check_scale({"a": 0.01, "b": 0.02, "c": 0.7}, "RNA", 0.2)
+    ) == ["c"]

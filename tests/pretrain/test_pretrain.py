@@ -13,8 +13,16 @@ from confuselt.pretrain.retrieval import embed_patients, embed_profiles, ranks
 from confuselt.pretrain.train import load_encoders, pretrain, shuffle_pairs
 from confuselt.rna.profiles import Profiles
 
-BLOCK = Pretrain(epochs=25, batch_size=40, learning_rate=5e-3, model={"hidden": 16, "attention": 8, "dim": 8, "dropout_wsi": 0, "dropout_rna": 0, "dropout": 0})
-CFG = {f"pretrain.{k}": v for k, v in BLOCK.model_dump().items()} | {"pack.scaling_tile": "standard", "pack.scaling_cells": "standard"}
+BLOCK = Pretrain(
+    epochs=25,
+    batch_size=40,
+    learning_rate=5e-3,
+    model={"hidden": 16, "attention": 8, "dim": 8, "dropout_wsi": 0, "dropout_rna": 0, "dropout": 0},
+)
+CFG = {f"pretrain.{k}": v for k, v in BLOCK.model_dump().items()} | {
+    "pack.scaling_tile": "standard",
+    "pack.scaling_cells": "standard",
+}
 SEED = (1, "tile", 0, 0)
 
 
@@ -32,7 +40,9 @@ def world(tmp_path):
         group = file.create_group("tile")
         group.create_dataset("features", data=rows)
         group["offsets"] = np.arange(len(slides) + 1) * 3
-    rna = Profiles([f"G{i}" for i in range(6)], dict(zip(ids, (shared @ rng.normal(size=(4, 6))).astype(np.float32), strict=True)))
+    rna = Profiles(
+        [f"G{i}" for i in range(6)], dict(zip(ids, (shared @ rng.normal(size=(4, 6))).astype(np.float32), strict=True))
+    )
     return tmp_path / "store.h5", rna, {"train": ids[:60], "inner": ids[60:75]}, ids[75:]
 
 
@@ -59,7 +69,11 @@ def test_mispaired_learns_nothing_and_test_patients_do_not_matter(world):
     _, history = pretrain(Bags(store, "tile"), rna, roles, CFG, SEED, torch.device("cpu"), mispaired=1)
     assert history["inner_percentile_rank"].iloc[-1] < 0.75
     given = shuffle_pairs(roles["train"], 1)
-    assert sorted(given.values()) == sorted(given) and given != {p: p for p in given} and given != shuffle_pairs(roles["train"], 2)
+    assert (
+        sorted(given.values()) == sorted(given)
+        and given != {p: p for p in given}
+        and given != shuffle_pairs(roles["train"], 2)
+    )
 
 
 def test_within_site_pairs_stay_in_their_site():
@@ -83,7 +97,9 @@ def test_within_site_pairs_differ_from_true_ones_and_from_mispaired_ones(world):
     store, rna, roles, _ = world
     site = {p: "ab"[i % 2] for i, p in enumerate(roles["train"])}
     losses = [
-        pretrain(Bags(store, "tile"), rna, roles, CFG, SEED, torch.device("cpu"), *extra)[1]["inner_percentile_rank"].iloc[-1]
+        pretrain(Bags(store, "tile"), rna, roles, CFG, SEED, torch.device("cpu"), *extra)[1][
+            "inner_percentile_rank"
+        ].iloc[-1]
         for extra in ((), (1,), (1, site))
     ]
     assert len(set(losses)) == 3 and losses[2] < 0.75 < losses[0]
@@ -91,8 +107,13 @@ def test_within_site_pairs_differ_from_true_ones_and_from_mispaired_ones(world):
 
 def test_nothing_to_pair_is_said(world):
     store, rna, roles, _ = world
-    content, history = pretrain(Bags(store, "tile"), Profiles(rna.genes, dict(list(rna.of.items())[:2])), roles, CFG, SEED, torch.device("cpu"))
-    assert content == {"status": "not available", "reason": "2 training patients have both a slide and RNA, 4 needed"} and history.empty
+    content, history = pretrain(
+        Bags(store, "tile"), Profiles(rna.genes, dict(list(rna.of.items())[:2])), roles, CFG, SEED, torch.device("cpu")
+    )
+    assert (
+        content == {"status": "not available", "reason": "2 training patients have both a slide and RNA, 4 needed"}
+        and history.empty
+    )
 
 
 def test_ranks_with_ties_and_strata():

@@ -10,12 +10,30 @@ from confuselt.tables import check_table
 
 
 def samples(n):
-    return pd.DataFrame({"sample_id": [f"P{i}" for i in range(n)], "patient_id": [f"P{i}" for i in range(n)], "status": "ok", "reason": None, "row": range(n)})
+    return pd.DataFrame(
+        {
+            "sample_id": [f"P{i}" for i in range(n)],
+            "patient_id": [f"P{i}" for i in range(n)],
+            "status": "ok",
+            "reason": None,
+            "row": range(n),
+        }
+    )
 
 
 def test_bad_samples_are_rows_and_the_rest_is_read(tmp_path):
-    rows = {"P0": [1, 2, 3], "P1": [0, 0, 0], "P2": [1, np.nan, 2], "P3": [1, -2, 2], "P4": [1.5, 2, 3], "P5": [np.nan] * 3, "P6": [3, np.inf, 1]}
-    pd.DataFrame(rows, index=["A", "B", "C"]).T.rename_axis("patient_id").reset_index().to_csv(tmp_path / "rna.csv", index=False)
+    rows = {
+        "P0": [1, 2, 3],
+        "P1": [0, 0, 0],
+        "P2": [1, np.nan, 2],
+        "P3": [1, -2, 2],
+        "P4": [1.5, 2, 3],
+        "P5": [np.nan] * 3,
+        "P6": [3, np.inf, 1],
+    }
+    pd.DataFrame(rows, index=["A", "B", "C"]).T.rename_axis("patient_id").reset_index().to_csv(
+        tmp_path / "rna.csv", index=False
+    )
     adata, index = gather(tmp_path / "rna.csv", samples(7), "patient_id", counts=True, data=tmp_path)
     check_table(index, INDEX)
     assert adata.obs_names.tolist() == ["P0"] and adata.X.tolist() == [[1, 2, 3]] and adata.X.dtype == np.int64
@@ -60,4 +78,6 @@ def test_a_large_count_stays_itself_and_an_impossible_one_is_refused(tmp_path):
     (tmp_path / "rna.csv").write_text("patient_id,A,B\nP0,3000000000,1\nP1,1,1e15\nP2,2147483648,7\n")
     adata, index = gather(tmp_path / "rna.csv", samples(3), "patient_id", counts=True, data=tmp_path)
     assert adata.X[:, 0].tolist() == [3_000_000_000, 2_147_483_648]
-    assert "gene B has the count 1e+15; no sample has so many reads" in index.set_index("patient_id").loc["P1", "reason"]
+    assert (
+        "gene B has the count 1e+15; no sample has so many reads" in index.set_index("patient_id").loc["P1", "reason"]
+    )

@@ -17,7 +17,11 @@ def counts(seed=0, n=40, genes=120):
     rng = np.random.default_rng(seed)
     mean = np.exp(rng.uniform(3, 8, genes)) * np.exp(0.3 * rng.standard_normal((n, genes)))
     values = rng.poisson(mean * rng.gamma(5, 0.2, (n, genes)))
-    return ad.AnnData(values.astype(np.int32), obs=pd.DataFrame(index=[f"P{i}" for i in range(n)]), var=pd.DataFrame(index=[f"G{i}" for i in range(genes)]))
+    return ad.AnnData(
+        values.astype(np.int32),
+        obs=pd.DataFrame(index=[f"P{i}" for i in range(n)]),
+        var=pd.DataFrame(index=[f"G{i}" for i in range(genes)]),
+    )
 
 
 def reference():
@@ -26,7 +30,10 @@ def reference():
     raw = pd.read_csv(folder / "reference_counts.csv.gz", index_col=0).T.to_numpy(float)
     factors = pd.read_csv(folder / "reference_size_factors.csv")["size_factor"].to_numpy()
     trend = pd.read_csv(folder / "reference_dispersion_trend.csv").set_index("name")["value"]
-    transforms = [pd.read_csv(folder / f"reference_vst_{n}.csv.gz", index_col=0).T.to_numpy(float) for n in ("full", "frozen_new_samples")]
+    transforms = [
+        pd.read_csv(folder / f"reference_vst_{n}.csv.gz", index_col=0).T.to_numpy(float)
+        for n in ("full", "frozen_new_samples")
+    ]
     return raw, factors, {"fit_type": "parametric", "a0": trend["asymptDisp"], "a1": trend["extraPois"]}, transforms
 
 
@@ -73,7 +80,9 @@ def test_fitted_trend_and_transform_are_those_of_pydeseq2():
     theirs.vst_fit(use_design=False)
     fresh = counts(seed=1, n=7)
     factors = size_factors(np.asarray(fresh[:, trend["genes"]].X, float), np.asarray(trend["log_means"]))
-    np.testing.assert_allclose(vst(np.asarray(fresh.X, float) / factors[:, None], trend), theirs.vst_transform(np.asarray(fresh.X)), rtol=1e-8)
+    np.testing.assert_allclose(
+        vst(np.asarray(fresh.X, float) / factors[:, None], trend), theirs.vst_transform(np.asarray(fresh.X)), rtol=1e-8
+    )
 
 
 def test_frozen_normaliser_survives_json_and_ignores_other_patients(tmp_path):
@@ -124,7 +133,15 @@ def test_the_fold_goes_on_without_such_a_patient(tmp_path):
     roles = ["train"] * 30 + ["inner"] * 3 + ["test"] * 7
     folds = pd.DataFrame({"repeat": 0, "fold": 0, "patient_id": data.obs_names, "site": "S", "role": roles})
     folds.to_parquet(tmp_path / "folds.parquet")
-    script("rna/normalise_rna").main(tmp_path / "counts.h5ad", tmp_path / "folds.parquet", [tmp_path / "out.h5ad"], [tmp_path / "out.json"], tmp_path, 0, CFG)
+    script("rna/normalise_rna").main(
+        tmp_path / "counts.h5ad",
+        tmp_path / "folds.parquet",
+        [tmp_path / "out.h5ad"],
+        [tmp_path / "out.json"],
+        tmp_path,
+        0,
+        CFG,
+    )
     out = ad.read_h5ad(tmp_path / "out.h5ad")
     assert set(data.obs_names) - set(out.obs_names) == {"P35"} == set(json.loads(out.uns["excluded"]))
     assert set(read_profiles(tmp_path / "out.h5ad").of) == set(out.obs_names)
@@ -147,7 +164,9 @@ def test_ready_made_matrix_is_scaled_on_training_patients(scaling):
     data = counts().copy()
     data.X = np.asarray(data.X, np.float32)
     data.X[:, 3] = 1.0
-    fitted = fit_normaliser(data[:30].copy(), {**CFG, "rna.matrix": "normalised", "rna.scaling": scaling, "rna.genes": None})
+    fitted = fit_normaliser(
+        data[:30].copy(), {**CFG, "rna.matrix": "normalised", "rna.scaling": scaling, "rna.genes": None}
+    )
     assert "G3" not in fitted.genes and len(fitted.genes) == 119
     out = fitted.transform(data)
     assert np.isfinite(out).all() and abs(np.median(out[:30])) < 0.2

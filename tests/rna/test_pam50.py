@@ -24,15 +24,24 @@ def test_reference_calls():
     calls = pd.read_csv(shared("pam50", "pam50_testdata_assignments.tsv"), sep="\t", index_col=0)
     values = data.select_dtypes("number").T
     ours = call_pam50(values, centroids.select_dtypes("number"), values.median())
-    theirs = calls["assignment"].map({"basal": "Basal", "her2": "Her2", "luminal_a": "LumA", "luminal_b": "LumB", "normal": "Normal"})
+    theirs = calls["assignment"].map(
+        {"basal": "Basal", "her2": "Her2", "luminal_a": "LumA", "luminal_b": "LumB", "normal": "Normal"}
+    )
     assert len(theirs) == 200
     assert (ours.loc[theirs.index, "call"] == theirs).mean() >= 0.99
 
 
 def test_too_few_genes_and_flat_samples_say_so():
     centroids = pd.DataFrame(
-        np.random.default_rng(0).normal(size=(50, 5)), index=[f"G{i}" for i in range(50)], columns=["Basal", "Her2", "LumA", "LumB", "Normal"]
+        np.random.default_rng(0).normal(size=(50, 5)),
+        index=[f"G{i}" for i in range(50)],
+        columns=["Basal", "Her2", "LumA", "LumB", "Normal"],
     )
     flat = pd.DataFrame(np.ones((1, 50)), index=["a"], columns=centroids.index)
-    assert call_pam50(flat, centroids, pd.Series(0.0, centroids.index))["reason"].tolist() == ["no variation over the PAM50 genes, or too few of them"]
-    assert "30 of 50 PAM50 genes" in call_pam50(flat.iloc[:, :30], centroids, pd.Series(0.0, centroids.index))["reason"].iloc[0]
+    assert call_pam50(flat, centroids, pd.Series(0.0, centroids.index))["reason"].tolist() == [
+        "no variation over the PAM50 genes, or too few of them"
+    ]
+    assert (
+        "30 of 50 PAM50 genes"
+        in call_pam50(flat.iloc[:, :30], centroids, pd.Series(0.0, centroids.index))["reason"].iloc[0]
+    )

@@ -52,15 +52,26 @@ def test_files_of_a_cohort_are_joined_and_an_odd_one_is_named(tmp_path):
     for name in "abc":
         write_star(pd.Series(rng.integers(1, 50, 20), index=genes), tmp_path / f"{name}.tsv")
     write_star(pd.Series([1, 2], index=["G0", "OTHER"]), tmp_path / "d.tsv")
-    (tmp_path / "rna.csv").write_text("sample_id,patient_id,file\n" + "".join(f"{n}-01,P{n},{n}.tsv\n" for n in "abcde"))
+    (tmp_path / "rna.csv").write_text(
+        "sample_id,patient_id,file\n" + "".join(f"{n}-01,P{n},{n}.tsv\n" for n in "abcde")
+    )
     samples = pd.DataFrame(
-        {"sample_id": [f"{n}-01" for n in "abcde"], "patient_id": [f"P{n}" for n in "abcde"], "status": "ok", "reason": None, "row": range(5)}
+        {
+            "sample_id": [f"{n}-01" for n in "abcde"],
+            "patient_id": [f"P{n}" for n in "abcde"],
+            "status": "ok",
+            "reason": None,
+            "row": range(5),
+        }
     )
     adata, index = gather(tmp_path / "rna.csv", samples, "patient_id", True, tmp_path)
     assert list(adata.obs_names) == ["Pa", "Pb", "Pc"] and list(adata.var_names) == genes and adata.X.dtype == np.int64
     assert adata["Pb"].X.ravel().tolist() == read_star(tmp_path / "b.tsv").tolist()
     reasons = index.set_index("sample_id")["reason"]
-    assert "d.tsv: 2 genes, most files have 20 (20 differ)" in reasons["d-01"] and "e.tsv: the file is listed but absent" in reasons["e-01"]
+    assert (
+        "d.tsv: 2 genes, most files have 20 (20 differ)" in reasons["d-01"]
+        and "e.tsv: the file is listed but absent" in reasons["e-01"]
+    )
     assert read_count_files(pd.Series([None]), tmp_path)[2] == {0: "the RNA sheet names no file"}
 
 

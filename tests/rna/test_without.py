@@ -54,7 +54,9 @@ def told_by_test(function):
 
 def test_test_patients_have_no_say():
     assert not told_by_test(without)
-    assert told_by_test(lambda values, genes, named, train: without(values, genes, named, np.ones_like(train))), "the guard must catch a look at all patients"
+    assert told_by_test(lambda values, genes, named, train: without(values, genes, named, np.ones_like(train))), (
+        "the guard must catch a look at all patients"
+    )
 
 
 @pytest.fixture
@@ -70,7 +72,9 @@ def run(tmp_path):
         full.write_h5ad(tmp_path / "full.h5ad")
         roles = {"repeat": 0, "fold": 0, "patient_id": ids, "site": None, "role": np.where(train, "train", "test")}
         write_table(pd.DataFrame(roles), tmp_path / "folds.parquet", FOLDS)
-        script("rna/drop_pam50").main([tmp_path / "full.h5ad"], tmp_path / "folds.parquet", [tmp_path / "reduced.h5ad"], 0)
+        script("rna/drop_pam50").main(
+            [tmp_path / "full.h5ad"], tmp_path / "folds.parquet", [tmp_path / "reduced.h5ad"], 0
+        )
         return tmp_path / "reduced.h5ad"
 
     return made

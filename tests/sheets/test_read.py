@@ -79,14 +79,19 @@ def test_other_encodings_and_other_files_are_named(tmp_path):
 
 def test_a_name_that_stands_twice_is_refused_where_it_is_asked_for(tmp_path):
     path = table(tmp_path, "patient_id,X,X\nP1,1,2\n")
-    assert columns_of(path) == ["patient_id", "X", "X"] and read_sheet(path, ["patient_id"])["patient_id"].tolist() == ["P1"]
+    assert columns_of(path) == ["patient_id", "X", "X"] and read_sheet(path, ["patient_id"])["patient_id"].tolist() == [
+        "P1"
+    ]
     with pytest.raises(ValueError, match="column 'X' stands 2 times \\(columns 2, 3\\)"):
         read_sheet(path)
     found = read_matrix(path, ("patient_id",))
     assert found.names == ["X", "X"] and found.values.tolist() == [[1, 2]]
 
 
-@pytest.mark.parametrize("word", ["", " ", "NA", "na", "[Not Available]", "'--", "NULL", "NaN", "#N/A", "Unknown", "not reported", "-", "None", "?"])
+@pytest.mark.parametrize(
+    "word",
+    ["", " ", "NA", "na", "[Not Available]", "'--", "NULL", "NaN", "#N/A", "Unknown", "not reported", "-", "None", "?"],
+)
 def test_one_list_of_words_for_nothing(tmp_path, word):
     path = table(tmp_path, f"patient_id,a\nP1,{word}\nP2,3\n")
     assert read_sheet(path)["a"].tolist() == [None, "3"]
@@ -100,22 +105,30 @@ def test_words_in_a_table_of_numbers(tmp_path):
     path = table(tmp_path, "patient_id,a,site\nP1,1,Basel\nP2,2,Bern\n")
     with pytest.raises(ValueError, match="columns 'site' are not numeric"):
         read_matrix(path, ("patient_id",))
-    np.testing.assert_array_equal(read_matrix(table(tmp_path, "patient_id,a\nP1,1\nP2,x\nP3,2\n"), ("patient_id",)).values[:, 0], [1, np.nan, 2])
+    np.testing.assert_array_equal(
+        read_matrix(table(tmp_path, "patient_id,a\nP1,1\nP2,x\nP3,2\n"), ("patient_id",)).values[:, 0], [1, np.nan, 2]
+    )
 
 
 def test_a_column_that_numbers_the_rows_is_no_measurement(tmp_path):
     rows = range(12)
     for first in (0, 1):
-        pd.DataFrame({"patient_id": [f"P{i}" for i in rows], "n": [i + first for i in rows], "a": np.random.default_rng(0).normal(size=12)}).to_csv(
-            tmp_path / "t.csv", index=False
-        )
+        pd.DataFrame(
+            {
+                "patient_id": [f"P{i}" for i in rows],
+                "n": [i + first for i in rows],
+                "a": np.random.default_rng(0).normal(size=12),
+            }
+        ).to_csv(tmp_path / "t.csv", index=False)
         with pytest.raises(ValueError, match=f"column 'n' numbers the rows \\({first} to {11 + first}\\)"):
             check_counters(read_matrix(tmp_path / "t.csv", ("patient_id",)), tmp_path / "t.csv")
 
 
 def test_an_unnamed_index_of_parquet_is_no_column(tmp_path):
     pd.DataFrame({"patient_id": ["a", "b"], "x": [1, 2]}, index=[5, 9]).to_parquet(tmp_path / "t.parquet")
-    assert "__index_level_0__" in pq.read_schema(tmp_path / "t.parquet").names and columns_of(tmp_path / "t.parquet") == ["patient_id", "x"]
+    assert "__index_level_0__" in pq.read_schema(tmp_path / "t.parquet").names and columns_of(
+        tmp_path / "t.parquet"
+    ) == ["patient_id", "x"]
     assert read_matrix(tmp_path / "t.parquet", ("patient_id",)).names == ["x"]
 
 
@@ -137,7 +150,11 @@ CELLS = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.lists(st.lists(CELLS, min_size=2, max_size=2), max_size=6), st.lists(CELLS, min_size=2, max_size=2, unique=True), st.sampled_from(["t.csv", "t.tsv"]))
+@given(
+    st.lists(st.lists(CELLS, min_size=2, max_size=2), max_size=6),
+    st.lists(CELLS, min_size=2, max_size=2, unique=True),
+    st.sampled_from(["t.csv", "t.tsv"]),
+)
 def test_whatever_a_writer_quotes_is_read_back(tmp_path_factory, rows, names, file):
     """Any text that the csv module writes: cells stripped, nothing lost, nothing moved to another column."""
     buffer = io.StringIO()

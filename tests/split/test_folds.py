@@ -51,8 +51,16 @@ def check(table, clinical, repeats, folds):
 
 
 def test_real_sites_four_repeats():
-    cfg = {**CFG, "tasks.labels": [{"name": "pam50", "column": None, "classes": ["Basal", "Her2", "LumA", "LumB"], "aliases": {}}], "split.repeats": 4}
-    cfg["tasks.survival"] = [{"name": "os", "time": None, "event": None, "event_is": None, "unit": "days", "factor": 1.0}]
+    cfg = {
+        **CFG,
+        "tasks.labels": [
+            {"name": "pam50", "column": None, "classes": ["Basal", "Her2", "LumA", "LumB"], "aliases": {}}
+        ],
+        "split.repeats": 4,
+    }
+    cfg["tasks.survival"] = [
+        {"name": "os", "time": None, "event": None, "event_is": None, "unit": "days", "factor": 1.0}
+    ]
     path = shared("tcga_brca_hif", "clinical.parquet")
     clinical = read_clinical(path, {**cfg, "acquire.site": "site", "acquire.covariates": []}).rows
     table = make_folds(clinical, cfg)
@@ -69,7 +77,12 @@ def test_real_sites_four_repeats():
 @given(seed=st.integers(0, 1000), repeats=st.integers(1, 3), folds=st.integers(2, 4))
 def test_sites_are_never_split(seed, repeats, folds):
     clinical = cohort(seed=seed)
-    check(make_folds(clinical, {**CFG, "split.folds": folds, "split.repeats": repeats, "seed": seed}), clinical, repeats, folds)
+    check(
+        make_folds(clinical, {**CFG, "split.folds": folds, "split.repeats": repeats, "seed": seed}),
+        clinical,
+        repeats,
+        folds,
+    )
 
 
 def test_inner_part_is_about_the_wanted_share():
@@ -95,7 +108,10 @@ def test_impossible_wishes_are_said():
     with pytest.raises(ValueError, match="no map of 4 groups to 4 folds"):
         make_folds(cohort(n=40, sites=4, seed=1), {**CFG, "split.folds": 4, "split.min_events": 3, "split.tries": 5})
     with pytest.raises(ValueError, match="adjusted Rand index"):
-        make_folds(cohort(sites=3, n=60), {**CFG, "split.folds": 2, "split.repeats": 9, "split.min_events": 0, "split.tries": 20})
+        make_folds(
+            cohort(sites=3, n=60),
+            {**CFG, "split.folds": 2, "split.repeats": 9, "split.min_events": 0, "split.tries": 20},
+        )
 
 
 def test_folds_from_a_file(tmp_path):
@@ -113,7 +129,9 @@ def test_folds_from_a_file(tmp_path):
         folds_from_file(tmp_path / "folds.csv", clinical, {**CFG, "split.folds": 4})
     twice = pd.concat([table.assign(repeat=0), table.assign(repeat=1).drop(index=3)])
     twice.to_csv(tmp_path / "folds.csv", index=False)
-    with pytest.raises(ValueError, match=f"1 patients have no test_fold in some repeat, first .*{table.at[3, 'patient_id']}"):
+    with pytest.raises(
+        ValueError, match=f"1 patients have no test_fold in some repeat, first .*{table.at[3, 'patient_id']}"
+    ):
         folds_from_file(tmp_path / "folds.csv", clinical, {**CFG, "split.repeats": 2})
     table.rename(columns={"test_fold": "fold"}).to_csv(tmp_path / "folds.csv", index=False)
     with pytest.raises(ValueError, match="no column 'test_fold'"):

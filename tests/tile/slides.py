@@ -10,7 +10,9 @@ from confuselt.acquire.tissue import Drawn, Section, draw
 CFG = {"tile.size": 224, "tile.mpp": 0.5, "tile.min_tissue": 0.5, "tile.max_pen": 0.1, "tile.min_focus": 2.5}
 
 
-def drawn_slide(path: Path, seed: int = 3, mpp: float = 0.5, stated: float | None = 0.5, width_um: float = 700, **facts) -> Drawn:
+def drawn_slide(
+    path: Path, seed: int = 3, mpp: float = 0.5, stated: float | None = 0.5, width_um: float = 700, **facts
+) -> Drawn:
     """Draw a section and write it as a slide."""
     width = round(width_um / mpp)
     drawn = draw(Section(width, round(width * 0.75), mpp, **facts), np.random.default_rng(seed))

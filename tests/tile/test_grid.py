@@ -40,7 +40,9 @@ def test_tiles_hold_tissue_lie_on_a_grid_and_have_the_wanted_resolution(plain):
     _, drawn, grid = plain
     assert 8 <= len(grid.tiles) <= 24 and not grid.tiles.duplicated(["x", "y"]).any()
     assert (grid.tiles[["x", "y"]] % 224 == 0).all().all() and grid.facts["tile_mpp"] == 0.5
-    true = [drawn.tissue[y : y + 224, x : x + 224].mean() for x, y in zip(grid.tiles["x"], grid.tiles["y"], strict=True)]
+    true = [
+        drawn.tissue[y : y + 224, x : x + 224].mean() for x, y in zip(grid.tiles["x"], grid.tiles["y"], strict=True)
+    ]
     assert np.abs(grid.tiles["tissue"] - true).max() < 0.25 and np.mean(true) > 0.6
 
 
@@ -57,8 +59,12 @@ def test_pen_and_blur_are_seen(tmp_path):
     image = slide.whole(MPP)
     tissue, pen = find_tissue(image, MPP)
     assert pen.any() and not (tissue & pen).any()
-    blurred = np.array([drawn.artefact[y : y + 224, x : x + 224].mean() for x, y in zip(grid.tiles["x"], grid.tiles["y"], strict=True)])
-    assert (blurred > 0.98).any() and grid.tiles["focus"][blurred > 0.98].max() < 2.5 < grid.tiles["focus"][blurred == 0].min()
+    blurred = np.array(
+        [drawn.artefact[y : y + 224, x : x + 224].mean() for x, y in zip(grid.tiles["x"], grid.tiles["y"], strict=True)]
+    )
+    assert (blurred > 0.98).any() and grid.tiles["focus"][blurred > 0.98].max() < 2.5 < grid.tiles["focus"][
+        blurred == 0
+    ].min()
     kept = cut(slide, CFG)
     assert kept.left_out["out of focus"] >= 1 and len(kept.tiles) < len(grid.tiles)
     assert overview(kept, slide).shape == image.shape
@@ -99,17 +105,28 @@ def test_a_group_goes_on_after_a_broken_slide_and_keeps_what_fits(tmp_path):
         return run_group(rows, lambda row: tile_slide(row, tmp_path, out, CFG), TILE_INDEX, out).set_index("slide_id")
 
     first = index()
-    assert first["status"].to_dict() == {"a": "ok", "b": "ok", "c": "excluded", "d": "excluded"} and first.loc["d", "reason"] == "the slide sheet names no file"
+    assert (
+        first["status"].to_dict() == {"a": "ok", "b": "ok", "c": "excluded", "d": "excluded"}
+        and first.loc["d", "reason"] == "the slide sheet names no file"
+    )
     grid = read_table(out / "a.parquet", GRID)
     meta = json.loads(pq.read_schema(out / "a.parquet").metadata[b"meta"])
-    assert len(grid) == first.loc["a", "n"] and meta["slide_id"] == "a" and meta["mpp"] == 0.5 and (out / "a.png").exists()
+    assert (
+        len(grid) == first.loc["a", "n"] and meta["slide_id"] == "a" and meta["mpp"] == 0.5 and (out / "a.png").exists()
+    )
     stamps = {n: (out / f"{n}.parquet").stat().st_mtime_ns for n in "ab"}
     drawn_slide(tmp_path / "b.svs", seed=9, width_um=500)
     second = index()
-    assert (out / "a.parquet").stat().st_mtime_ns == stamps["a"] and (out / "b.parquet").stat().st_mtime_ns != stamps["b"]
+    assert (out / "a.parquet").stat().st_mtime_ns == stamps["a"] and (out / "b.parquet").stat().st_mtime_ns != stamps[
+        "b"
+    ]
     assert len(list(out.iterdir())) == 6 and not list(out.glob(".partial*"))
     (tmp_path / "b.svs").write_text("no slide either")
-    assert index().loc["b", "status"] == "excluded" and {p.name for p in out.iterdir()} == {"a.parquet", "a.png", ".a.parquet.json"}
+    assert index().loc["b", "status"] == "excluded" and {p.name for p in out.iterdir()} == {
+        "a.parquet",
+        "a.png",
+        ".a.parquet.json",
+    }
     # What an earlier stage excluded leaves nothing either.
     rows[0]["reason"] = "excluded at acquire: no more"
     assert index().loc["a", "reason"] == "excluded at acquire: no more" and not list(out.iterdir())
@@ -162,4 +179,6 @@ def test_a_real_slide_is_tiled(tmp_path):
     slide = Slide(shared("slides", "CMU-1-Small-Region.svs"))
     grid = cut(slide, CFG)
     # Measured 2026-11: 49 tiles, the least sharp 8.8.
-    assert 40 <= len(grid.tiles) <= 60 and grid.tiles["focus"].min() > 5 and grid.left_out == {"pen": 0, "out of focus": 0}
+    assert (
+        40 <= len(grid.tiles) <= 60 and grid.tiles["focus"].min() > 5 and grid.left_out == {"pen": 0, "out of focus": 0}
+    )

@@ -39,7 +39,9 @@ def test_the_whole_slide_is_read_in_bands_of_bounded_size(drawn, monkeypatch):
     at_once = Slide(path).whole(4.0)
     reads, slide = [], Slide(path)
     inner = slide._slide.read_region
-    monkeypatch.setattr(slide._slide, "read_region", lambda at, level, shape: reads.append(shape) or inner(at, level, shape))
+    monkeypatch.setattr(
+        slide._slide, "read_region", lambda at, level, shape: reads.append(shape) or inner(at, level, shape)
+    )
     monkeypatch.setattr("confuselt.tile.slide.BAND", 10_000)
     banded = slide.whole(4.0)
     assert len(reads) > 5 and max(w * h for w, h in reads) <= 1.1 * 10_000

@@ -15,13 +15,16 @@ H, W = 300, 400
 
 def jpeg(image, quality=80):
     """As a slide keeps it."""
-    return cv2.imdecode(cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)[..., ::-1].copy()
+    return cv2.imdecode(
+        cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR
+    )[..., ::-1].copy()
 
 
 def slide(glass=(243, 243, 243), tissue=0.35, filler=None, pale=0.0, seed=0):
     """A low-power picture of H&E tissue on glass; `tissue`: radius as a share of the width; `pale`: share of stain that is missing.
 
-    Returns the picture, where tissue is, and where filler is: the right fifth and two steps at the left, as unscanned fields lie.
+    Returns the picture, where tissue is, and where filler is: the right fifth and two steps at the left, as unscanned
+    fields lie.
     """
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:H, :W]
@@ -56,7 +59,18 @@ def test_filler_beside_glass_of_any_grey(level, filler):
         check(save(image), truth, empty)
 
 
-@pytest.mark.parametrize("glass", [(150, 150, 150), (180, 180, 180), (246, 246, 246), (255, 255, 255), (235, 225, 200), (205, 215, 235), (242, 226, 240)])
+@pytest.mark.parametrize(
+    "glass",
+    [
+        (150, 150, 150),
+        (180, 180, 180),
+        (246, 246, 246),
+        (255, 255, 255),
+        (235, 225, 200),
+        (205, 215, 235),
+        (242, 226, 240),
+    ],
+)
 @pytest.mark.parametrize("pale", [0.0, 0.6])
 def test_no_filler_and_glass_of_any_grey_or_cast(glass, pale):
     """Overexposed glass too: it is no filler, and pale tissue beside it stays."""
@@ -99,7 +113,11 @@ def test_simulated_sections_with_filler(tmp_path):
     for colour in (0, 255):
         wider = cv2.copyMakeBorder(drawn.image, 0, 400, 0, 600, cv2.BORDER_CONSTANT, value=(colour,) * 3)
         found, pen = find_tissue(jpeg(cv2.resize(wider, (325, 238), interpolation=cv2.INTER_AREA)), MPP)
-        assert not pen.any() and found[:188, :250][wanted].mean() > 0.97 and (found.sum() - wanted.sum()) < 0.03 * wanted.sum()
+        assert (
+            not pen.any()
+            and found[:188, :250][wanted].mean() > 0.97
+            and (found.sum() - wanted.sum()) < 0.03 * wanted.sum()
+        )
 
 
 def test_mutants_are_caught(monkeypatch):
@@ -112,7 +130,14 @@ def test_mutants_are_caught(monkeypatch):
     before = lambda image, _: np.maximum(np.percentile(image.reshape(-1, 3), 95, axis=0), 200).astype(np.float32)  # noqa: E731
     for mutant, victim in (
         ({"glass_colour": before}, grey),
-        ({"glass_colour": lambda image, _: np.percentile(image[(image < 255).any(2)], 95, axis=0).astype(np.float32)}, pale),
+        (
+            {
+                "glass_colour": lambda image, _: np.percentile(image[(image < 255).any(2)], 95, axis=0).astype(
+                    np.float32
+                )
+            },
+            pale,
+        ),
         ({"find_filler": lambda image: np.zeros(image.shape[:2], bool)}, grey),
         ({"find_filler": lambda image: np.zeros(image.shape[:2], bool)}, black),
     ):

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.full
-QUIET = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND")
+QUIET = (
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+)
 NOT_THE_PAGE = "not an origin"  # Chromium's own requests (its clock, its updates), whatever it is told
 
 
@@ -19,12 +25,22 @@ def open_page(page: Path, folder: Path) -> tuple[str, list[str]]:
     if browser is None:
         pytest.skip("chromium is not installed: apt-get install chromium")
     # Without a sandbox: in a container root has none.
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", *QUIET, f"--user-data-dir={folder / 'profile'}", f"--log-net-log={folder / 'net.json'}"]
+    command = [
+        browser,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        *QUIET,
+        f"--user-data-dir={folder / 'profile'}",
+        f"--log-net-log={folder / 'net.json'}",
+    ]
     done = subprocess.run([*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and done.stdout, done.stderr[-2000:]
     events = json.loads((folder / "net.json").read_text())["events"]
     started = [e["params"] for e in events if "initiator" in e.get("params", {})]
-    return done.stdout, [p["url"] for p in started if p["initiator"] != NOT_THE_PAGE and not p["url"].startswith(("data:", "file:"))]
+    return done.stdout, [
+        p["url"] for p in started if p["initiator"] != NOT_THE_PAGE and not p["url"].startswith(("data:", "file:"))
+    ]
 
 
 @pytest.mark.xdist_group("tiny")
@@ -36,7 +52,11 @@ def test_no_request_leaves_the_report(tiny, tmp_path):
 
 @pytest.mark.parametrize(
     "asks",
-    ['<img src="http://127.0.0.1:9/x.png">', "<script>fetch('http://127.0.0.1:9/x.png')</script>", "<style>@import url(http://127.0.0.1:9/x.png)</style>"],
+    [
+        '<img src="http://127.0.0.1:9/x.png">',
+        "<script>fetch('http://127.0.0.1:9/x.png')</script>",
+        "<style>@import url(http://127.0.0.1:9/x.png)</style>",
+    ],
 )
 def test_a_page_that_asks_is_noticed(tmp_path, asks):
     (tmp_path / "page.html").write_text(f"<html><body>{asks}</body></html>")

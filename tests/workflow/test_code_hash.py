@@ -21,7 +21,12 @@ def copy(tmp_path):
 def hash_in(workflow, script=SCRIPT):
     program = f"from confuselt.code_hash import code_hash; from pathlib import Path; print(code_hash(Path('{script}')))"
     return subprocess.run(
-        [sys.executable, "-c", program], cwd=workflow, env={"PYTHONPATH": str(workflow)}, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        cwd=workflow,
+        env={"PYTHONPATH": str(workflow)},
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.strip()
 
 
@@ -43,8 +48,16 @@ def test_log_lines_are_outside(copy):
     before = hash_in(copy, "scripts/split/make_folds.py")
     module = copy / "confuselt/split/folds.py"
     edit(module, "%d patients of %s are not in the cohort, first %s", "%d of %s are unknown: %s")
-    edit(module, "    if absent:\n        log.warning", "    if absent:\n        log.info('%d', len(absent))\n        log.warning")
-    edit(copy / "confuselt/split/roles.py", "import pandas as pd\n", "import logging\n\nimport pandas as pd\n\nlog = logging.getLogger(__name__)\n")
+    edit(
+        module,
+        "    if absent:\n        log.warning",
+        "    if absent:\n        log.info('%d', len(absent))\n        log.warning",
+    )
+    edit(
+        copy / "confuselt/split/roles.py",
+        "import pandas as pd\n",
+        "import logging\n\nimport pandas as pd\n\nlog = logging.getLogger(__name__)\n",
+    )
     assert hash_in(copy, "scripts/split/make_folds.py") == before
     edit(module, "        return 0.0", "        return 1.0")
     assert hash_in(copy, "scripts/split/make_folds.py") != before

@@ -35,21 +35,43 @@ def test_shipped_configs_are_valid(path):
         ({"finetunes": {}}, "did you mean 'finetune'"),
         ({"split": {"folds": "one"}}, "split.folds"),
         ({"split": {"folds": 1}}, "greater than or equal to 2"),
-        ({"embed": {"encoder": "efficientnet-lite0"}, "tile": {"size": 256}}, "tile.size 256: efficientnet-lite0 takes tiles of 224 pixels"),
+        (
+            {"embed": {"encoder": "efficientnet-lite0"}, "tile": {"size": 256}},
+            "tile.size 256: efficientnet-lite0 takes tiles of 224 pixels",
+        ),
         ({"evaluate": {"primary": "xyz"}}, "evaluate.primary 'xyz' is no endpoint"),
         ({"finetune": {"arms": ["wsi"]}}, "unknown arms"),
-        ({"evaluate": {"baselines": ["clinical+rna"]}}, "unknown baselines ['clinical+rna']; known: ['clinical', 'pca-cox'"),
+        (
+            {"evaluate": {"baselines": ["clinical+rna"]}},
+            "unknown baselines ['clinical+rna']; known: ['clinical', 'pca-cox'",
+        ),
         ({"evaluate": {"baselines": ["clinical+late-fusion"]}}, "and clinical+ARM for any of ['wsi-scratch-nocells'"),
         ({"acquire": {"site": None}}, "split.group: patient"),
-        ({"tasks": {"survival": [{"name": "os"}, {"name": "os"}], "labels": []}, "evaluate": {"primary": "os"}}, "share a name"),
+        (
+            {"tasks": {"survival": [{"name": "os"}, {"name": "os"}], "labels": []}, "evaluate": {"primary": "os"}},
+            "share a name",
+        ),
         ({"tasks": {"survival": [], "labels": []}}, "tasks.survival and tasks.labels are both empty"),
-        ({"tasks": {"survival": []}, "evaluate": {"primary": "os"}}, "evaluate.primary 'os' is no label of tasks.labels"),
+        (
+            {"tasks": {"survival": []}, "evaluate": {"primary": "os"}},
+            "evaluate.primary 'os' is no label of tasks.labels",
+        ),
         ({"tasks": {"survival": [{"name": "pfi", "horizons": []}]}}, "tasks.survival.0.horizons"),
-        ({"tasks": {"survival": [{"name": "pfi", "competing": "os"}]}}, "tasks.survival pfi: competing 'os' is no other endpoint; others: []"),
-        ({"tasks": {"survival": [{"name": "os"}, {"name": "pfi", "competing": "pfi"}]}}, "competing 'pfi' is no other endpoint; others: ['os']"),
+        (
+            {"tasks": {"survival": [{"name": "pfi", "competing": "os"}]}},
+            "tasks.survival pfi: competing 'os' is no other endpoint; others: []",
+        ),
+        (
+            {"tasks": {"survival": [{"name": "os"}, {"name": "pfi", "competing": "pfi"}]}},
+            "competing 'pfi' is no other endpoint; others: ['os']",
+        ),
         ({"predict": {"name": "tcga-brca"}}, "is the training cohort"),
         (
-            {"acquire": {"source": "simulate"}, "simulate": {"level": "features"}, "predict": {"name": "other", "data": "there"}},
+            {
+                "acquire": {"source": "simulate"},
+                "simulate": {"level": "features"},
+                "predict": {"name": "other", "data": "there"},
+            },
             "predict.data 'there' would not be read: acquire.source of 'other' is simulate; set predict.acquire.source: local",
         ),
         ({"cells": {"method": "classical"}}, "where there are no cells, set cells.method: ready"),
@@ -76,8 +98,19 @@ def test_all_faults_are_told_at_once():
 
 
 def test_text_from_the_command_line_is_read_leniently():
-    config = validate({"split": {"folds": "4", "from": "sites"}, "rna": {"genes": "null", "scaled_outside": "false"}, "predict": {"name": ""}})
-    assert config.split.folds == 4 and config.rna.genes is None and config.rna.scaled_outside is False and config.predict.name is None
+    config = validate(
+        {
+            "split": {"folds": "4", "from": "sites"},
+            "rna": {"genes": "null", "scaled_outside": "false"},
+            "predict": {"name": ""},
+        }
+    )
+    assert (
+        config.split.folds == 4
+        and config.rna.genes is None
+        and config.rna.scaled_outside is False
+        and config.predict.name is None
+    )
 
 
 def test_second_cohort_sees_its_own_data():
@@ -92,7 +125,9 @@ def test_second_cohort_sees_its_own_data():
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
 def test_every_script_states_known_keys(script):
     found = settings(script, Config())
-    assert bool(found) == bool(reads(script)) == ("cfg: dict" in script.read_text()), "a script states keys exactly if it takes them"
+    assert bool(found) == bool(reads(script)) == ("cfg: dict" in script.read_text()), (
+        "a script states keys exactly if it takes them"
+    )
     keys = {key for key, _, _ in leaves(Config())}
     for key in found:
         assert any(k == key or k.startswith(f"{key}.") for k in keys), key

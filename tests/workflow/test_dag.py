@@ -22,14 +22,24 @@ def from_checkout(*arguments, check=True):
 
 def test_demo_dry_run(tmp_path):
     text = from_checkout("-n", "--cores", "2", "--configfile", "config/demo.yaml", "--config", f"results={tmp_path}")
-    assert all(rule in text for rule in ("simulate_slides", "cut_tiles", "embed_tiles", "find_cells", "write_report")) and "simulate_cohort" not in text
+    assert (
+        all(rule in text for rule in ("simulate_slides", "cut_tiles", "embed_tiles", "find_cells", "write_report"))
+        and "simulate_cohort" not in text
+    )
 
 
 def test_slurm_profile_from_the_checkout_asks_for_gpus(tmp_path):
-    text = from_checkout("--profile", "slurm", "-n", "--configfile", "config/demo.yaml", "--config", f"results={tmp_path}")
+    text = from_checkout(
+        "--profile", "slurm", "-n", "--configfile", "config/demo.yaml", "--config", f"results={tmp_path}"
+    )
     assert "write_report" in text
     wanted = yaml.safe_load((ROOT / "slurm/profile.yaml").read_text())["set-resources"]
-    assert {rule: r["gpu"] for rule, r in wanted.items()} == {"embed_tiles": 1, "stream_slides": 1, "pretrain_towers": 1, "finetune_arm": 1}
+    assert {rule: r["gpu"] for rule, r in wanted.items()} == {
+        "embed_tiles": 1,
+        "stream_slides": 1,
+        "pretrain_towers": 1,
+        "finetune_arm": 1,
+    }
     rules = "".join(p.read_text() for p in (ROOT / "workflow/rules").glob("*.smk"))
     for rule in wanted:
         assert "gpu=gpus()" in rules.split(f"rule {rule}:")[1].split("rule ")[0]
@@ -37,7 +47,16 @@ def test_slurm_profile_from_the_checkout_asks_for_gpus(tmp_path):
 
 def test_real_example_dry_run(tmp_path):
     data = shared("tcga_brca_hif")
-    text = from_checkout("-n", "--cores", "2", "--configfile", "config/examples/tcga_brca_hif.yaml", "--config", f"data={data}", f"results={tmp_path}")
+    text = from_checkout(
+        "-n",
+        "--cores",
+        "2",
+        "--configfile",
+        "config/examples/tcga_brca_hif.yaml",
+        "--config",
+        f"data={data}",
+        f"results={tmp_path}",
+    )
     assert "simulate_cohort" not in text and "finetune_arm" in text
     text = from_checkout(
         "predict",
@@ -64,7 +83,9 @@ def test_real_example_dry_run(tmp_path):
     ],
 )
 def test_config_faults_stop_before_any_job(tmp_path, arguments, said):
-    text = from_checkout("--cores", "1", "--configfile", "config/demo.yaml", "--config", f"results={tmp_path}", *arguments, check=False)
+    text = from_checkout(
+        "--cores", "1", "--configfile", "config/demo.yaml", "--config", f"results={tmp_path}", *arguments, check=False
+    )
     assert said in text and "Traceback" not in text
     assert not (tmp_path / "cohorts").exists()
 
@@ -84,7 +105,16 @@ def test_missing_column_and_missing_folds_stop_before_any_job(tmp_path):
 
 def test_predict_without_a_name_says_how(tmp_path):
     text = from_checkout(
-        "predict", "-n", "--cores", "1", "--configfile", "config/demo.yaml", "--config", f"results={tmp_path}", "predict={name: null}", check=False
+        "predict",
+        "-n",
+        "--cores",
+        "1",
+        "--configfile",
+        "config/demo.yaml",
+        "--config",
+        f"results={tmp_path}",
+        "predict={name: null}",
+        check=False,
     )
     assert "predict={name: NAME, data: FOLDER}" in text
 
@@ -93,21 +123,32 @@ def test_predict_without_a_name_says_how(tmp_path):
 def test_a_sheet_of_1133_slides_is_planned_in_time_and_without_torch(tmp_path, column):
     """A sheet of ready-made bags (one job a stream), and one of slides (a job a group and stage)."""
     slides = pd.DataFrame(
-        {"slide_id": [f"S{i}" for i in range(1133)], "patient_id": [f"P{i % 1062}" for i in range(1133)], column: [f"given/S{i}" for i in range(1133)]}
+        {
+            "slide_id": [f"S{i}" for i in range(1133)],
+            "patient_id": [f"P{i % 1062}" for i in range(1133)],
+            column: [f"given/S{i}" for i in range(1133)],
+        }
     )
     slides[column] += {"tile": ".h5", "file": ".svs"}[column]
     slides.to_csv(tmp_path / "slides.csv", index=False)
     (tmp_path / "given").mkdir()
     for name in slides[column]:
         (tmp_path / name).touch()
-    pd.DataFrame({"patient_id": [f"P{i}" for i in range(1062)], "site": "A"}).to_csv(tmp_path / "clinical.csv", index=False)
-    config = {"data": str(tmp_path), "acquire": {"slides": "slides.csv", "tile": None, "cells": None, "rna": None, "clinical": "clinical.csv"}}
+    pd.DataFrame({"patient_id": [f"P{i}" for i in range(1062)], "site": "A"}).to_csv(
+        tmp_path / "clinical.csv", index=False
+    )
+    config = {
+        "data": str(tmp_path),
+        "acquire": {"slides": "slides.csv", "tile": None, "cells": None, "rna": None, "clinical": "clinical.csv"},
+    }
     if column == "file":
         config |= {"embed": {"encoder": "efficientnet-lite0"}, "cells": {"method": "classical"}}
     trap = tmp_path / "trap"
     trap.mkdir()
     for name in ("torch", "torchsurv", "scanpy", "pydeseq2"):
-        (trap / f"{name}.py").write_text(f"raise ImportError('{name} must not be imported while the workflow is parsed')")
+        (trap / f"{name}.py").write_text(
+            f"raise ImportError('{name} must not be imported while the workflow is parsed')"
+        )
     start = os.times()
     folder = tmp_path / "run"
     (folder / "config").mkdir(parents=True)

@@ -59,7 +59,9 @@ def test_scripts_are_thin_and_belong_to_a_rule(script):
 def test_library_knows_nothing_of_snakemake_and_inits_are_empty():
     for path in (WORKFLOW / "confuselt").rglob("*.py"):
         imports = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Import | ast.ImportFrom)]
-        names = [a.name for n in imports for a in n.names] + [n.module or "" for n in imports if isinstance(n, ast.ImportFrom)]
+        names = [a.name for n in imports for a in n.names] + [
+            n.module or "" for n in imports if isinstance(n, ast.ImportFrom)
+        ]
         assert not any(n.split(".")[0] == "snakemake" for n in names), path
         if path.name == "__init__.py":
             assert path.read_text() == ""

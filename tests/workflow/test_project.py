@@ -30,7 +30,13 @@ def targets(folder):
     """Everything of a cohort that is made before folds."""
     return [
         str(folder / COHORT / name)
-        for name in ("pack/efficientnet-lite0.h5", "tile/index.parquet", "acquire/patients.parquet", "acquire/downloads.parquet", "rna/index.parquet")
+        for name in (
+            "pack/efficientnet-lite0.h5",
+            "tile/index.parquet",
+            "acquire/patients.parquet",
+            "acquire/downloads.parquet",
+            "rna/index.parquet",
+        )
     ]
 
 
@@ -42,7 +48,15 @@ def config_of(server, outcomes_md5, **acquire):
         "cohort": "brca",
         "groups": 6,
         "max_excluded": 0.2,
-        "acquire": {"source": "gdc", "gdc": gdc, "timeout": 3, "attempts": 3, "connections": 6, "segments": 2, **acquire},
+        "acquire": {
+            "source": "gdc",
+            "gdc": gdc,
+            "timeout": 3,
+            "attempts": 3,
+            "connections": 6,
+            "segments": 2,
+            **acquire,
+        },
     }
 
 
@@ -83,7 +97,10 @@ def kept(project, tmp_path_factory):
 
 def test_without_a_manifest_the_way_to_one_is_said(project, tmp_path):
     done = snakemake(tmp_path, "-n", config=config_of(*project[:2]), check=False)
-    assert done.returncode and "manifest.parquet is absent. Run `snakemake cohort` with the same config first" in done.stdout + done.stderr
+    assert (
+        done.returncode
+        and "manifest.parquet is absent. Run `snakemake cohort` with the same config first" in done.stdout + done.stderr
+    )
     other = {**SIX, "acquire": {"source": "simulate"}}
     done = snakemake(tmp_path, "cohort", "-n", config=other, check=False)
     assert done.returncode and "acquire.source is 'simulate'" in done.stdout + done.stderr
@@ -95,7 +112,11 @@ def test_the_manifest_pins_what_was_chosen(kept, project):
     about = json.loads(pq.read_schema(path).metadata[b"meta"])
     used = table[table["status"] == "ok"]
     assert used["what"].value_counts().to_dict() == {"slide": 12, "rna": 12, "outcomes": 1, "subtypes": 1}
-    assert about["project"] == "TCGA-BRCA" and about["release"] == project[0].release and set(about["query"]) == {"slides", "rna"}
+    assert (
+        about["project"] == "TCGA-BRCA"
+        and about["release"] == project[0].release
+        and set(about["query"]) == {"slides", "rna"}
+    )
     assert table.loc[table["status"] != "ok", "reason"].str.contains("Solid Tissue Normal|has 2 aliquots").all()
 
 
@@ -114,7 +135,11 @@ def test_a_slide_that_is_wrong_for_good_is_a_row_and_the_rest_goes_on(kept, proj
 
 
 def test_the_token_is_nowhere_and_only_its_host_saw_it(kept, project):
-    seen = {(path.split("/")[1], headers.get("X-Auth-Token")) for _, path, headers, _ in project[0].log if "/data/" in path or "/mirror/" in path}
+    seen = {
+        (path.split("/")[1], headers.get("X-Auth-Token"))
+        for _, path, headers, _ in project[0].log
+        if "/data/" in path or "/mirror/" in path
+    }
     assert seen == {("data", TOKEN), ("mirror", None)}
     for path in kept.rglob("*"):
         assert not path.is_file() or TOKEN.encode() not in path.read_bytes(), path
@@ -137,7 +162,11 @@ def test_another_choice_than_the_pinned_one_is_said(kept, project):
     config = config_of(*project[:2])
     config["acquire"]["gdc"]["sample_types"] = ["Metastatic"]
     done = snakemake(kept, "-n", config=config, check=False)
-    assert done.returncode and "was pinned with acquire.gdc.sample_types ['Primary Tumor'], the config says ['Metastatic']" in done.stdout + done.stderr
+    assert (
+        done.returncode
+        and "was pinned with acquire.gdc.sample_types ['Primary Tumor'], the config says ['Metastatic']"
+        in done.stdout + done.stderr
+    )
 
 
 def test_again_there_is_nothing_to_do(kept, project):
@@ -149,7 +178,11 @@ def test_again_there_is_nothing_to_do(kept, project):
 def count_slides(folder, counts, stop):
     """Slides on disk, whole or half, every 20 ms."""
     while not stop.is_set():
-        names = {p.name.removeprefix(".partial.").removesuffix(".done") for p in folder.glob("*")} if folder.exists() else ()
+        names = (
+            {p.name.removeprefix(".partial.").removesuffix(".done") for p in folder.glob("*")}
+            if folder.exists()
+            else ()
+        )
         counts.append(len(names))
         time.sleep(0.02)
 
@@ -163,7 +196,13 @@ def streamed(project, kept, tmp_path_factory):
     watch.start()
     project[0].per_connection = SLOW
     try:
-        snakemake(folder, *targets(folder), "--cores", "6", config=config_of(*project[:2], keep_slides=False, slides_on_disk=3))
+        snakemake(
+            folder,
+            *targets(folder),
+            "--cores",
+            "6",
+            config=config_of(*project[:2], keep_slides=False, slides_on_disk=3),
+        )
     finally:
         project[0].per_connection = None
         stop.set()
@@ -181,7 +220,9 @@ def test_another_manner_of_tiling_says_that_it_downloads_again(project, streamed
     again = config_of(*project[:2], keep_slides=False, slides_on_disk=3)
     done = snakemake(streamed[0], "-n", *targets(streamed[0]), config={**again, "tile": {"min_tissue": 0.6}})
     text = done.stdout + done.stderr
-    assert text.count("MB of slides are downloaded, but for those whose results still fit") == len(list((streamed[0] / COHORT / "acquire/fetched").iterdir()))
+    assert text.count("MB of slides are downloaded, but for those whose results still fit") == len(
+        list((streamed[0] / COHORT / "acquire/fetched").iterdir())
+    )
     done = snakemake(streamed[0], "-n", *targets(streamed[0]), config={**again, "rna": {"genes": 50}})
     assert "slides are downloaded" not in done.stdout + done.stderr
 
@@ -193,7 +234,9 @@ def test_results_that_fit_are_not_fetched_again(project, kept):
     done = snakemake(kept, *targets(kept), config=config_of(*project[:2], keep_slides=False))
     assert "slides are downloaded, but for those whose results still fit" in done.stdout + done.stderr
     asked = {path for method, path, _, _ in server.log[before:] if method == "GET"}
-    assert asked and all(project[2]["file_id"] in path for path in asked), "only the slide that never came is tried again"
+    assert asked and all(project[2]["file_id"] in path for path in asked), (
+        "only the slide that never came is tried again"
+    )
     assert contents(kept) == had and not list(slides.iterdir())
 
 
@@ -202,11 +245,16 @@ def test_another_project_runs_to_its_report_from_config_alone(drawn, tmp_path):
     """Lung: three classes of its own, no PAM50, slides never kept."""
     classes = ["prox.-inflam", "prox.-prolif.", "TRU"]
     with Server() as server:
-        md5 = serve_project(server, drawn, "TCGA-LUAD", dict(zip(("Basal", "Her2", "LumA", "LumB"), [*classes, "TRU"], strict=True)))
+        md5 = serve_project(
+            server, drawn, "TCGA-LUAD", dict(zip(("Basal", "Her2", "LumA", "LumB"), [*classes, "TRU"], strict=True))
+        )
         config = config_of(server, md5, keep_slides=False)
         config["acquire"]["gdc"] |= {"project": "TCGA-LUAD", "labels": {"expression": "Subtype_mRNA"}}
         config |= {"cohort": "luad", "experiment": "luad"}
-        config["tasks"] = {"survival": [{"name": "os"}], "labels": [{"name": "expression", "classes": classes, "from_rna": True}]}
+        config["tasks"] = {
+            "survival": [{"name": "os"}],
+            "labels": [{"name": "expression", "classes": classes, "from_rna": True}],
+        }
         config["finetune"] = {"epochs": 2, "arms": ["wsi-pretrained-cells", "rna-scratch", "both-scratch-cells"]}
         snakemake(tmp_path, "cohort", config=config)
         snakemake(tmp_path, config=config)
@@ -223,7 +271,12 @@ def test_no_more_slides_on_disk_on_slurm(slurm, project, kept, streamed, tmp_pat
     watch = threading.Thread(target=count_slides, args=(tmp_path / COHORT / "acquire/gdc/slides", counts, stop))
     watch.start()
     try:
-        done = snakemake(tmp_path, *targets(tmp_path), *slurm.arguments, config=config_of(*project[:2], keep_slides=False, slides_on_disk=3))
+        done = snakemake(
+            tmp_path,
+            *targets(tmp_path),
+            *slurm.arguments,
+            config=config_of(*project[:2], keep_slides=False, slides_on_disk=3),
+        )
     finally:
         stop.set()
         watch.join()

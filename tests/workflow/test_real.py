@@ -19,7 +19,9 @@ EXAMPLE = ["--configfile", "config/examples/tcga_brca_hif.yaml"]
 def run(*arguments: str) -> float:
     """Seconds that the workflow took."""
     start = time.monotonic()
-    done = subprocess.run([str(Path(sys.executable).with_name("snakemake")), *arguments], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("snakemake")), *arguments], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return time.monotonic() - start
 
@@ -34,10 +36,20 @@ def out(tmp_path_factory):
 def test_retrieval_and_subtype(out):
     evaluate = out / "experiments/tcga-brca-hif/evaluate"
     retrieval = pd.read_parquet(evaluate / "retrieval.parquet")
-    rows = retrieval[(retrieval["model"] == "tile-cells") & (retrieval["stratum"] == "all") & (retrieval["k"] == 10) & (retrieval["fold"] >= 0)]
+    rows = retrieval[
+        (retrieval["model"] == "tile-cells")
+        & (retrieval["stratum"] == "all")
+        & (retrieval["k"] == 10)
+        & (retrieval["fold"] >= 0)
+    ]
     assert (rows.groupby("direction")["recall"].mean() >= 0.34).all()
     metrics = pd.read_parquet(evaluate / "metrics.parquet")
-    row = metrics[(metrics["arm"] == "wsi-pretrained-cells") & (metrics["inputs"] == "wsi") & (metrics["metric"] == "auc_macro") & (metrics["fold"] == -1)]
+    row = metrics[
+        (metrics["arm"] == "wsi-pretrained-cells")
+        & (metrics["inputs"] == "wsi")
+        & (metrics["metric"] == "auc_macro")
+        & (metrics["fold"] == -1)
+    ]
     assert row["value"].item() >= 0.74
     assert set(ARMS) <= set(metrics["arm"])
 
@@ -64,18 +76,50 @@ def test_unseen_patients(out, tmp_path):
         table["patient_id"] = "NEW-" + table["patient_id"]
         table.to_parquet(tmp_path / f"{name}.parquet")
     (tmp_path / "rna_zscores.parquet").unlink()
-    run("predict", "--cores", "2", "--nolock", *EXAMPLE, "--config", f"data={data}", f"results={out}", f"predict={{name: unseen, data: {tmp_path}}}")
+    run(
+        "predict",
+        "--cores",
+        "2",
+        "--nolock",
+        *EXAMPLE,
+        "--config",
+        f"data={data}",
+        f"results={out}",
+        f"predict={{name: unseen, data: {tmp_path}}}",
+    )
     table = pd.read_parquet(out / "experiments/tcga-brca-hif/predict/unseen/predictions.parquet")
-    assert (table["status"] == "ok").all() and set(table["inputs"]) == {"wsi"} and len(table) == 30 and not table["out_of_fold"].any()
+    assert (
+        (table["status"] == "ok").all()
+        and set(table["inputs"]) == {"wsi"}
+        and len(table) == 30
+        and not table["out_of_fold"].any()
+    )
 
 
 def test_without_the_cells_stream(tmp_path):
     data = tmp_path / "in"
     shutil.copytree(shared("tcga_brca_hif"), data)
     (data / "cell_features.parquet").unlink()
-    run("--cores", "2", "--nolock", *EXAMPLE, "--config", f"data={data}", f"results={tmp_path / 'out'}", "pretrain={epochs: 3}", "finetune={epochs: 3}")
+    run(
+        "--cores",
+        "2",
+        "--nolock",
+        *EXAMPLE,
+        "--config",
+        f"data={data}",
+        f"results={tmp_path / 'out'}",
+        "pretrain={epochs: 3}",
+        "finetune={epochs: 3}",
+    )
     metrics = pd.read_parquet(tmp_path / "out/experiments/tcga-brca-hif/evaluate/metrics.parquet")
-    lost = metrics[(metrics["status"] == "not available") & metrics["arm"].isin([a for a in ARMS if a.endswith("-cells")])]
-    assert {"wsi-scratch-cells", "wsi-pretrained-cells", "both-scratch-cells", "both-pretrained-cells"} == set(lost["arm"])
+    lost = metrics[
+        (metrics["status"] == "not available") & metrics["arm"].isin([a for a in ARMS if a.endswith("-cells")])
+    ]
+    assert {"wsi-scratch-cells", "wsi-pretrained-cells", "both-scratch-cells", "both-pretrained-cells"} == set(
+        lost["arm"]
+    )
     assert lost["reason"].str.contains("no slide has a usable cells stream").all()
-    assert "cell_features.parquet is listed as acquire.cells but absent" in (tmp_path / "out/experiments/tcga-brca-hif/evaluate/report.html").read_text()
+    assert (
+        "cell_features.parquet is listed as acquire.cells but absent"
+        in (tmp_path / "out/experiments/tcga-brca-hif/evaluate/report.html").read_text()
+    )

@@ -139,7 +139,9 @@ def test_every_key_that_a_script_reads_is_in_the_contract():
 def test_the_contract_says_no_rule_for_exactly_the_keys_that_no_script_reads():
     read = read_keys()
     for row in TABLE:
-        assert (row["rules"] == "-") is not any(under(k, [row["key"]]) or under(row["key"], [k]) for k in read), row["key"]
+        assert (row["rules"] == "-") is not any(under(k, [row["key"]]) or under(row["key"], [k]) for k in read), row[
+            "key"
+        ]
 
 
 def planned(folder, config=None):
@@ -148,7 +150,11 @@ def planned(folder, config=None):
     stats = re.search(r"Job stats:\njob\s+count\n[-\s]+\n(.*?)\n\n", done.stdout + done.stderr, re.S)
     if "Nothing to be done" in done.stdout + done.stderr or stats is None:
         return {}
-    return {name: int(count) for name, count in (line.split() for line in stats.group(1).splitlines()) if name not in ("total", "all")}
+    return {
+        name: int(count)
+        for name, count in (line.split() for line in stats.group(1).splitlines())
+        if name not in ("total", "all")
+    }
 
 
 @pytest.mark.xdist_group("tiny")
@@ -185,7 +191,11 @@ class TestRealDryRuns:
         assert plan["pretrain_towers"] == 4, "both folds in one job: main, permuted, mispaired, without-pam50"
 
     def test_another_plan_is_scored_anew_and_trains_nothing(self, tiny):
-        assert set(planned(tiny, changed("evaluate.plan.delta_c", 0.03))) == {"register_plan", "score_arms", "write_report"}
+        assert set(planned(tiny, changed("evaluate.plan.delta_c", 0.03))) == {
+            "register_plan",
+            "score_arms",
+            "write_report",
+        }
 
     def test_touched_files_and_comments_rerun_nothing(self, tiny):
         scripts = [*(ROOT / "workflow").rglob("*.py"), *(ROOT / "workflow").rglob("*.smk"), ROOT / "workflow/Snakefile"]
@@ -207,7 +217,12 @@ class TestRealDryRuns:
         config = json.loads(json.dumps(TINY))
         config["evaluate"]["controls"] = {"draws": 2}
         plan = planned(tiny, config)
-        assert plan["finetune_arm"] == 2 and plan["permute_outcomes"] == 1 and "import_tiles" not in plan and plan["pretrain_towers"] == 2
+        assert (
+            plan["finetune_arm"] == 2
+            and plan["permute_outcomes"] == 1
+            and "import_tiles" not in plan
+            and plan["pretrain_towers"] == 2
+        )
 
     def test_code_edit_reruns_only_what_reaches_it(self, tiny, tmp_path):
         done = subprocess.run(["git", "diff", "--quiet"], cwd=ROOT)  # the checkout itself is never edited
@@ -222,5 +237,11 @@ class TestRealDryRuns:
         target = copy / "confuselt/finetune/cox.py"
         target.write_text(target.read_text().replace('"""Cox partial', '"""The Cox partial') + "\n# a comment\n")
         done = snakemake(tiny, "-n", "--snakefile", str(copy / "Snakefile"))
-        jobs = set(re.findall(r"^(?:Job \d+: )?(\w+): ", done.stdout + done.stderr, re.M)) & {"evaluate", "finetune", "pretrain", "rna", "acquire"}
+        jobs = set(re.findall(r"^(?:Job \d+: )?(\w+): ", done.stdout + done.stderr, re.M)) & {
+            "evaluate",
+            "finetune",
+            "pretrain",
+            "rna",
+            "acquire",
+        }
         assert jobs == {"evaluate"}

@@ -69,5 +69,7 @@ def test_the_folds_are_there_until_every_output_has_its_name(tmp_path, monkeypat
 
 @pytest.mark.parametrize("script", ["pretrain/pretrain_towers", "rna/normalise_rna", "finetune/finetune_arm"])
 def test_by_hand_outputs_are_lists_and_parts_are_no_argument(script):
-    done = subprocess.run([sys.executable, str(ROOT / f"workflow/scripts/{script}.py"), "--help"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / f"workflow/scripts/{script}.py"), "--help"], capture_output=True, text=True
+    )
     assert done.returncode == 0 and "--repeat" in done.stdout and "--parts" not in done.stdout, done.stderr

@@ -24,7 +24,10 @@ CONFIG = {
     "cohort": "drawn",
     "experiment": "drawn",
     "groups": 3,
-    "tasks": {"survival": [{"name": "os"}], "labels": [{"name": "pam50", "classes": ["Basal", "Her2", "LumA", "LumB"], "from_rna": True}]},
+    "tasks": {
+        "survival": [{"name": "os"}],
+        "labels": [{"name": "pam50", "classes": ["Basal", "Her2", "LumA", "LumB"], "from_rna": True}],
+    },
     "acquire": {"source": "simulate"},
     "simulate": {"level": "slides", "patients": 20, "sites": 6, "slide_mm": 0.5, "without_slide": 0.1},
     "embed": {"encoder": "efficientnet-lite0"},
@@ -55,10 +58,17 @@ def test_every_slide_has_tiles_features_and_cells_row_by_row(cohort):
     cells = pd.read_parquet(cohort / "cells/index.parquet").set_index("slide_id")
     assert set(slides["slide_id"]) == set(tiles.index) == set(embedded.index) == set(cells.index)
     ok = tiles[tiles["status"] == "ok"]
-    assert len(ok) > 0.8 * len(tiles) and (embedded.loc[ok.index, "n"] == ok["n"]).all() and (cells.loc[ok.index, "n"] == ok["n"]).all()
+    assert (
+        len(ok) > 0.8 * len(tiles)
+        and (embedded.loc[ok.index, "n"] == ok["n"]).all()
+        and (cells.loc[ok.index, "n"] == ok["n"]).all()
+    )
     assert set(ok["mpp"]) == {0.25, 0.5}, "some sites scan finer"
     with h5py.File(cohort / "pack/efficientnet-lite0.h5") as store:
-        assert store["tile"]["features"].shape == (ok["n"].sum(), 1280) and store["cells"]["features"].shape == (ok["n"].sum(), 42)
+        assert store["tile"]["features"].shape == (ok["n"].sum(), 1280) and store["cells"]["features"].shape == (
+            ok["n"].sum(),
+            42,
+        )
         np.testing.assert_array_equal(store["tile"]["coords"][()], store["cells"]["coords"][()])
         first = store["slide_id"].asstr()[0]
         grid = pd.read_parquet(cohort / f"tile/{first}.parquet")
@@ -93,7 +103,15 @@ def test_a_cohort_that_grew_with_a_stop_after_an_index_is_that_of_a_fresh_run(tm
         **CONFIG,
         "groups": 2,
         "tasks": {"survival": [{"name": "os"}], "labels": []},
-        "simulate": {"level": "slides", "patients": 8, "sites": 4, "slide_mm": 0.4, "without_slide": 0, "second_slide": 0, "without_rna": 0},
+        "simulate": {
+            "level": "slides",
+            "patients": 8,
+            "sites": 4,
+            "slide_mm": 0.4,
+            "without_slide": 0,
+            "second_slide": 0,
+            "without_rna": 0,
+        },
     }
     more = {**config, "simulate": {**config["simulate"], "patients": 9}}
     grown, fresh = tmp_path / "grown", tmp_path / "fresh"
@@ -110,7 +128,9 @@ def test_a_cohort_that_grew_with_a_stop_after_an_index_is_that_of_a_fresh_run(tm
     snakemake(fresh, config=more)
     assert contents(grown) == contents(fresh)
     assert (
-        before.keys() < contents(grown).keys() and before["experiments/drawn/evaluate/report.html"] != contents(grown)["experiments/drawn/evaluate/report.html"]
+        before.keys() < contents(grown).keys()
+        and before["experiments/drawn/evaluate/report.html"]
+        != contents(grown)["experiments/drawn/evaluate/report.html"]
     )
 
 
@@ -118,7 +138,11 @@ def test_the_plan_of_a_pixel_key_is_the_contract(drawn):
     config = json.loads(json.dumps(CONFIG)) | {"tile": {"max_pen": 0.2}}
     done = snakemake(drawn, "-n", config=config)
     text = done.stdout + done.stderr
-    assert all(rule in text for rule in ("cut_tiles", "embed_tiles", "find_cells", "pack_bags")) and "simulate_slides" not in text and "gather_rna" not in text
+    assert (
+        all(rule in text for rule in ("cut_tiles", "embed_tiles", "find_cells", "pack_bags"))
+        and "simulate_slides" not in text
+        and "gather_rna" not in text
+    )
 
 
 def test_slide_scripts_read_every_key_that_they_state(drawn, cohort, tmp_path):
@@ -135,14 +159,24 @@ def test_slide_scripts_read_every_key_that_they_state(drawn, cohort, tmp_path):
     shutil.copytree(cohort / "tile", copies["tile"], dirs_exist_ok=True)
     simulated = tmp_path / "simulated"
     calls = {
-        "acquire/simulate_patients": {k: simulated / f"{k}.out" for k in ("slides", "rna", "counts", "clinical", "centroids", "truth")},
+        "acquire/simulate_patients": {
+            k: simulated / f"{k}.out" for k in ("slides", "rna", "counts", "clinical", "centroids", "truth")
+        },
         "acquire/simulate_slides": {"part": simulated / "parts/0.parquet"},
         "tile/cut_tiles": {"part": tmp_path / "cut/parts/0.parquet"},
         "tile/index_tiles": {"parts": [part], "slides": slides, "index": tmp_path / "i.parquet"},
         "embed/embed_tiles": {"tiles": part, "part": copies["embed"] / "parts/0.parquet"},
-        "embed/index_embeddings": {"parts": [cohort / f"embed/efficientnet-lite0/parts/{group}.parquet"], "slides": slides, "index": tmp_path / "e.parquet"},
+        "embed/index_embeddings": {
+            "parts": [cohort / f"embed/efficientnet-lite0/parts/{group}.parquet"],
+            "slides": slides,
+            "index": tmp_path / "e.parquet",
+        },
         "cells/find_cells": {"tiles": part, "part": copies["cells"] / "parts/0.parquet"},
-        "cells/index_cells": {"parts": [cohort / f"cells/parts/{group}.parquet"], "slides": slides, "index": tmp_path / "c.parquet"},
+        "cells/index_cells": {
+            "parts": [cohort / f"cells/parts/{group}.parquet"],
+            "slides": slides,
+            "index": tmp_path / "c.parquet",
+        },
     }
     for name, arguments in calls.items():
         path, module = ROOT / f"workflow/scripts/{name}.py", script(name)
@@ -171,7 +205,9 @@ def test_slides_of_ones_own_with_faults_are_rows_and_the_rest_goes_on(tmp_path):
     (data / "cut.svs").write_bytes((data / "good0.svs").read_bytes()[:4000])
     write_svs(data / "glass.svs", np.full((700, 900, 3), 243, np.uint8), 0.5)
     names = ["good0", "good1", "good2", "silent", "told", "empty", "text", "cut", "glass", "absent"]
-    ids = [n.removeprefix("good") for n in names]  # a number is a slide's id like another, whatever the groups are called
+    ids = [
+        n.removeprefix("good") for n in names
+    ]  # a number is a slide's id like another, whatever the groups are called
     lines = [f"{s},P{i},{n}.svs,{0.5 if n == 'told' else ''}" for i, (s, n) in enumerate(zip(ids, names, strict=True))]
     lines += ["lonely,,good0.svs,", "P1/s1,P1,good1.svs,", "index,P1,good1.svs,"]
     (data / "slides.csv").write_text("slide_id,patient_id,file,mpp\n" + "\n".join(lines) + "\n")
@@ -183,7 +219,15 @@ def test_slides_of_ones_own_with_faults_are_rows_and_the_rest_goes_on(tmp_path):
         "data": str(data),
         "groups": 8,
         "max_excluded": 0.8,
-        "acquire": {"source": "local", "slides": "slides.csv", "tile": None, "cells": None, "rna": None, "clinical": "clinical.csv", "covariates": []},
+        "acquire": {
+            "source": "local",
+            "slides": "slides.csv",
+            "tile": None,
+            "cells": None,
+            "rna": None,
+            "clinical": "clinical.csv",
+            "covariates": [],
+        },
     }
     cohort = tmp_path / "results/cohorts/own"
     target = f"{cohort}/pack/efficientnet-lite0.h5"
@@ -203,13 +247,17 @@ def test_slides_of_ones_own_with_faults_are_rows_and_the_rest_goes_on(tmp_path):
     copied = pd.read_parquet(cohort / "embed/efficientnet-lite0/index.parquet").set_index("slide_id")["reason"]
     assert copied["glass"] == "excluded at tile: " + reasons["glass"]
     sheet = pd.read_parquet(cohort / "acquire/slides.parquet").set_index("slide_id")["reason"]
-    assert "slide 'lonely' has no patient_id" in sheet["lonely"] and all("files are named after a slide" in sheet[s] for s in ("P1/s1", "index"))
+    assert "slide 'lonely' has no patient_id" in sheet["lonely"] and all(
+        "files are named after a slide" in sheet[s] for s in ("P1/s1", "index")
+    )
     with h5py.File(cohort / "pack/efficientnet-lite0.h5") as store:
         assert store["slide_id"].asstr()[()].tolist() == ["0", "1", "2", "told"]
     # Too many: an error that lists them, before anything is trained.
     done = snakemake(tmp_path, target, config={**config, "max_excluded": 0.3}, check=False)
     logs = "".join(p.read_text() for p in (tmp_path / "results/logs/embed").rglob("index_embeddings*.log"))
-    assert done.returncode and "6 of 10 slides are excluded, more than max_excluded (30%)" in logs and "text.svs" in logs
+    assert (
+        done.returncode and "6 of 10 slides are excluded, more than max_excluded (30%)" in logs and "text.svs" in logs
+    )
     # A slide appears and another changes: only their groups run again.
     parts = {p: p.stat().st_mtime_ns for p in cohort.rglob("parts/*.parquet")}
     kept = (cohort / "embed/efficientnet-lite0/1.h5").stat().st_mtime_ns
@@ -219,7 +267,9 @@ def test_slides_of_ones_own_with_faults_are_rows_and_the_rest_goes_on(tmp_path):
     drawn_slide(data / "told.svs", seed=10, stated=None, width_um=400, density=9000.0)  # the same outline, other nuclei
     snakemake(tmp_path, target, config=config)
     assert embedded.stat().st_mtime_ns != told
-    assert (cohort / "embed/efficientnet-lite0/1.h5").stat().st_mtime_ns == kept and (cohort / "embed/efficientnet-lite0/absent.h5").exists()
+    assert (cohort / "embed/efficientnet-lite0/1.h5").stat().st_mtime_ns == kept and (
+        cohort / "embed/efficientnet-lite0/absent.h5"
+    ).exists()
     again = {group_of("absent", 8), group_of("told", 8)}
     for part, time in parts.items():
         assert (part.stat().st_mtime_ns == time) is (int(part.stem) not in again), part

@@ -68,7 +68,9 @@ def test_rna_is_fitted_on_training_patients(cohort, experiment):
         rna = ad.read_h5ad(experiment / f"rna/r0f{fold}.h5ad")
         facts = json.loads((experiment / f"rna/r0f{fold}.json").read_text())
         assert facts["genes"] == list(rna.var_names) and len(facts["genes"]) == 60
-        train = [p for p in folds[(folds["fold"] == fold) & (folds["role"] == "train")]["patient_id"] if p in rna.obs_names]
+        train = [
+            p for p in folds[(folds["fold"] == fold) & (folds["role"] == "train")]["patient_id"] if p in rna.obs_names
+        ]
         assert np.abs(rna[train].X.mean(0)).max() < 0.15
 
 
@@ -85,8 +87,12 @@ def test_metrics_hold_every_arm_control_and_baseline(experiment):
         "leaky-chance",
     }
     # Genes of this cohort have names of their own.
-    assert set(metrics.loc[metrics["arm"] == "without-pam50", "reason"]) == {"pretraining was not available: the matrix has none of PAM50's genes"}
-    ok = metrics[(metrics["status"] == "ok") & metrics["metric"].isin(["harrell_c", "auc_macro"]) & (metrics["fold"] == -1)]
+    assert set(metrics.loc[metrics["arm"] == "without-pam50", "reason"]) == {
+        "pretraining was not available: the matrix has none of PAM50's genes"
+    }
+    ok = metrics[
+        (metrics["status"] == "ok") & metrics["metric"].isin(["harrell_c", "auc_macro"]) & (metrics["fold"] == -1)
+    ]
     assert ok["value"].between(0, 1).all() and (ok["low"] <= ok["high"]).all()
     both = ok[(ok["arm"] == "both-pretrained-cells") & (ok["task"] == "pfi")]
     assert set(both["inputs"]) == {"both", "wsi", "rna"}
@@ -111,16 +117,28 @@ def test_comparisons_and_retrieval(experiment):
     ).all()
     retrieval = pd.read_parquet(experiment / "evaluate/retrieval.parquet")
     assert set(retrieval["model"]) == {"tile-cells", "cca", "mispaired"}
-    assert set(retrieval["direction"]) == {"wsi-to-rna", "rna-to-wsi"} and set(retrieval["stratum"]) == {"all", "within-site", "within-class"}
+    assert set(retrieval["direction"]) == {"wsi-to-rna", "rna-to-wsi"} and set(retrieval["stratum"]) == {
+        "all",
+        "within-site",
+        "within-class",
+    }
 
 
 def test_report_is_one_file_that_asks_for_nothing(experiment):
     text = (experiment / "evaluate/report.html").read_text()
-    for heading in ("The three answers", "What these data cannot answer", "Left out, with reasons", "Kaplan–Meier", "Retrieval between modalities"):
+    for heading in (
+        "The three answers",
+        "What these data cannot answer",
+        "Left out, with reasons",
+        "Kaplan–Meier",
+        "Retrieval between modalities",
+    ):
         assert heading in text
     assert "Every arm was trained under it" in text
     assert text.count("data:image/png;base64,") >= 4
-    assert not re.findall(r'(?:src|href)="(?!data:)', text) and "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
+    assert not re.findall(r'(?:src|href)="(?!data:)', text) and "http" not in re.sub(
+        r"base64,[A-Za-z0-9+/=]+", "", text
+    )
     assert "nan" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text).lower().replace("nano", "")
 
 
@@ -145,8 +163,14 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
     rna = [experiment / f"rna/r0f{f}.h5ad" for f in (0, 1)]
     pre = [experiment / f"pretrain/tile-cells/r0f{f}.pt" for f in (0, 1)]
     arms = ("wsi-pretrained-cells", "both-pretrained-cells", "clinical", "cca")
-    streams = {s: (cohort / f / "index.parquet", cohort / f / "features.h5") for s, f in (("tile", "embed/ready"), ("cells", "cells"))}
-    evaluated = {k: experiment / f"evaluate/{k}.parquet" for k in ("predictions", "metrics", "comparisons", "retrieval", "curves")}
+    streams = {
+        s: (cohort / f / "index.parquet", cohort / f / "features.h5")
+        for s, f in (("tile", "embed/ready"), ("cells", "cells"))
+    }
+    evaluated = {
+        k: experiment / f"evaluate/{k}.parquet"
+        for k in ("predictions", "metrics", "comparisons", "retrieval", "curves")
+    }
     calls = {
         "acquire/simulate_cohort": dict(tile="o", cells="o", rna="o", clinical="o", truth="o"),
         "acquire/read_sheets": dict(
@@ -158,18 +182,40 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             rna_matrix=sim / "rna_counts.parquet",
             clinical_table=sim / "clinical.csv",
         ),
-        "acquire/read_clinical": dict(slides=acquired["slides"], rna=acquired["rna"], clinical="o", patients="o", clinical_table=sim / "clinical.csv"),
+        "acquire/read_clinical": dict(
+            slides=acquired["slides"],
+            rna=acquired["rna"],
+            clinical="o",
+            patients="o",
+            clinical_table=sim / "clinical.csv",
+        ),
         "acquire/list_sources": dict(downloads="o", fetched=[]),
         "acquire/permute_outcomes": dict(clinical=acquired["clinical"], permuted="o", control="permuted", draw=1),
         "embed/import_tiles": dict(slides=acquired["slides"], index="o", features="o"),
         "cells/import_cells": dict(slides=acquired["slides"], index="o", features="o"),
-        "rna/gather_rna": dict(samples=acquired["rna"], counts="o", index="o", pam50="o", rna_matrix=sim / "rna_counts.parquet"),
-        "rna/normalise_rna": dict(counts=cohort / "rna/counts.h5ad", folds=folds, normalised=["o", "o"], normalisers=["o", "o"], repeat=0),
+        "rna/gather_rna": dict(
+            samples=acquired["rna"], counts="o", index="o", pam50="o", rna_matrix=sim / "rna_counts.parquet"
+        ),
+        "rna/normalise_rna": dict(
+            counts=cohort / "rna/counts.h5ad", folds=folds, normalised=["o", "o"], normalisers=["o", "o"], repeat=0
+        ),
         "split/make_folds": dict(clinical=acquired["clinical"], patients=acquired["patients"], folds="o"),
         "pack/pack_bags": dict(
-            tile_index=streams["tile"][0], tile_features=streams["tile"][1], cells_index=streams["cells"][0], cells_features=streams["cells"][1], store="o"
+            tile_index=streams["tile"][0],
+            tile_features=streams["tile"][1],
+            cells_index=streams["cells"][0],
+            cells_features=streams["cells"][1],
+            store="o",
         ),
-        "pretrain/pretrain_towers": dict(store=store, rna=rna, folds=folds, checkpoints=["o", "o"], histories=["o", "o"], streams="tile-cells", repeat=0),
+        "pretrain/pretrain_towers": dict(
+            store=store,
+            rna=rna,
+            folds=folds,
+            checkpoints=["o", "o"],
+            histories=["o", "o"],
+            streams="tile-cells",
+            repeat=0,
+        ),
         "evaluate/register_plan": dict(plan="o"),
         "finetune/finetune_arm": dict(
             store=store,
@@ -184,7 +230,14 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             repeat=0,
         ),
         "finetune/fit_baseline": dict(
-            store=store, rna=rna, folds=folds, clinical=acquired["clinical"], predictions="o", models="o", baseline="pca-cox", repeat=0
+            store=store,
+            rna=rna,
+            folds=folds,
+            clinical=acquired["clinical"],
+            predictions="o",
+            models="o",
+            baseline="pca-cox",
+            repeat=0,
         ),
         "finetune/fit_late_fusion": dict(arm_predictions=[], arm_models=[], predictions="o", models="o", repeat=0),
         "finetune/fit_clinical_plus": dict(
@@ -240,7 +293,11 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
         path, module = ROOT / f"workflow/scripts/{name}.py", script(name)
         cfg = Recorded(settings(path, config))
         filled = {k: tmp_path / f"{path.stem}.{k}.out" if v == "o" else v for k, v in arguments.items()}
-        filled |= {k: [tmp_path / f"{path.stem}.{k}.{i}.out" for i in range(len(v))] for k, v in arguments.items() if v == ["o", "o"]}
+        filled |= {
+            k: [tmp_path / f"{path.stem}.{k}.{i}.out" for i in range(len(v))]
+            for k, v in arguments.items()
+            if v == ["o", "o"]
+        }
         if "parts" in inspect.signature(module.main).parameters:
             filled["parts"] = tmp_path / f"{path.stem}.parts"
             filled["parts"].mkdir()
@@ -251,7 +308,9 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             scratch = tmp_path / "scratch.pt"
             save_checkpoint({**load_checkpoint(arguments["score_models"][1]), "arm": "both-scratch-cells"}, scratch)
             models_of_scratch = [arguments["score_models"][0], scratch]
-            module.main(**{**filled, "arm": "both-scratch-cells", "checkpoints": [], "score_models": models_of_scratch}, cfg=cfg)
+            module.main(
+                **{**filled, "arm": "both-scratch-cells", "checkpoints": [], "score_models": models_of_scratch}, cfg=cfg
+            )
         if path.stem == "make_folds":  # the other way to folds reads its own keys
             folds_of_user = pd.read_parquet(folds).query("role == 'test'").rename(columns={"fold": "test_fold"})
             folds_of_user[["patient_id", "test_fold"]].to_csv(tmp_path / "folds.csv", index=False)
@@ -277,7 +336,9 @@ def test_predict_serves_every_input_pattern(tiny, predicted):
         expected = {i for i, able in (("wsi", slides), ("rna", rna), ("both", slides and rna)) if able} or {"none"}
         assert set(part["inputs"]) == expected
     ok = table[table["status"] == "ok"]
-    assert ok[["risk_os", "risk_pfi", "surv_os_1095", "p_pam50_LumA"]].notna().all().all() and not ok["out_of_fold"].any()
+    assert (
+        ok[["risk_os", "risk_pfi", "surv_os_1095", "p_pam50_LumA"]].notna().all().all() and not ok["out_of_fold"].any()
+    )
     np.testing.assert_allclose(ok[[c for c in ok if c.startswith("p_pam50")]].sum(axis=1), 1, atol=1e-9)
     np.testing.assert_allclose(ok["risk_os"], 1 - ok["surv_os_1825"], atol=1e-12)
     z = ok[[c for c in ok if c.startswith("z_")]].to_numpy()
@@ -306,20 +367,34 @@ def test_training_patients_under_another_name_are_served_out_of_fold(tiny, cohor
         if "slide_id" in frame:
             frame["slide_id"] += "-01"
         frame.to_parquet(tmp_path / table)
-    files = {"tile": "tile_features.parquet", "cells": "cell_features.parquet", "rna": "rna_counts.parquet", "clinical": None}
+    files = {
+        "tile": "tile_features.parquet",
+        "cells": "cell_features.parquet",
+        "rna": "rna_counts.parquet",
+        "clinical": None,
+    }
     config = {**TINY, "predict": {"name": "renamed", "data": str(tmp_path), "acquire": {"source": "local", **files}}}
     snakemake(tiny, "predict", config=config)
     table = pd.read_parquet(tiny / "results/experiments/tiny/predict/renamed/predictions.parquet")
     folds = pd.read_parquet(tiny / "results/experiments/tiny/split/folds.parquet")
-    known = table[table["patient_id"].str.removesuffix("-01").isin(set(folds["patient_id"])) & (table["status"] == "ok")]
+    known = table[
+        table["patient_id"].str.removesuffix("-01").isin(set(folds["patient_id"])) & (table["status"] == "ok")
+    ]
     assert len(known) > 60 and known["out_of_fold"].all() and known["beyond_training"].mean() < 0.2
 
 
 def test_another_recipe_or_missing_genes_is_an_error_that_names_both(tiny, predicted):
-    done = snakemake(tiny, "predict", config={**TINY, "predict": {"name": "wide", "simulate": {"seed": 6, "tile_features": 14}}}, check=False)
+    done = snakemake(
+        tiny,
+        "predict",
+        config={**TINY, "predict": {"name": "wide", "simulate": {"seed": 6, "tile_features": 14}}},
+        check=False,
+    )
     logs = "".join(p.read_text() for p in Path(tiny / "results/logs/predict").rglob("*wide*/**/*.log"))
     assert done.returncode and "stream 'tile': the model was trained on d 12, this cohort has 14" in logs
-    done = snakemake(tiny, "predict", config={**TINY, "predict": {"name": "few", "simulate": {"seed": 6, "genes": 60}}}, check=False)
+    done = snakemake(
+        tiny, "predict", config={**TINY, "predict": {"name": "few", "simulate": {"seed": 6, "genes": 60}}}, check=False
+    )
     logs = "".join(p.read_text() for p in Path(tiny / "results/logs/predict").rglob("*few*/**/*.log"))
     assert done.returncode and "genes of the model are missing in this matrix" in logs
 
@@ -331,7 +406,10 @@ def test_checkpoints_hold_no_readable_id(experiment):
 
 def test_results_are_reproduced_by_a_second_run(tiny, experiment, tmp_path):
     """Same seed and machine: a fold trained again is identical by content."""
-    before = {p: content_hash(p) for p in (experiment / "pretrain/tile-cells/r0f0.pt", experiment / "pretrain/tile-cells/r0f0.parquet")}
+    before = {
+        p: content_hash(p)
+        for p in (experiment / "pretrain/tile-cells/r0f0.pt", experiment / "pretrain/tile-cells/r0f0.parquet")
+    }
     snakemake(tiny, "--forcerun", "pretrain_towers", "--until", "pretrain_towers")
     assert {p: content_hash(p) for p in before} == before
     snakemake(tiny)

@@ -17,17 +17,35 @@ from cheap_tables import APART, false_table, nulls, power_table
 @pytest.mark.full
 @pytest.mark.parametrize("name", ["demo", "features", "null", "alarm", "coverage", "false-yes", "power"])
 def test_one_draw(name):
-    done = subprocess.run([sys.executable, "benchmarks/studies/run.py", name, "--draws", "1", "--no-table"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "benchmarks/studies/run.py", name, "--draws", "1", "--no-table"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
 def contrast(question, task, verdict="cannot tell", difference=0.0):
-    return {"question": question, "task": task, "verdict": verdict, "difference": difference, "low": -0.1, "high": 0.1, "p": 0.5, "detectable": 0.1}
+    return {
+        "question": question,
+        "task": task,
+        "verdict": verdict,
+        "difference": difference,
+        "low": -0.1,
+        "high": 0.1,
+        "p": 0.5,
+        "detectable": 0.1,
+    }
 
 
 def draws_of_nulls(**change):
     levels = run.NULLS
-    return [{"level": n, "seed": 301, "contrasts": [contrast(q, t) | change.get(q, {}) for q, t in nulls(n)]} for n in levels for _ in range(2)]
+    return [
+        {"level": n, "seed": 301, "contrasts": [contrast(q, t) | change.get(q, {}) for q, t in nulls(n)]}
+        for n in levels
+        for _ in range(2)
+    ]
 
 
 @pytest.mark.parametrize("table", [false_table, full.alarm_table])
@@ -45,8 +63,14 @@ def test_a_claim_is_held_only_where_every_null_was_judged(table):
 def test_power_is_told_by_draws_that_are_not_tested():
     def draws(apart):
         level = "os, effect 1"
-        tested = [{"level": level, "contrasts": [contrast("modality", "os", difference=0.1) | {"p": 0.001, "low": 0.01}]} for _ in range(4)]
-        return [*tested, *({"level": level + APART, "contrasts": [contrast("modality", "os", difference=d)]} for d in apart)]
+        tested = [
+            {"level": level, "contrasts": [contrast("modality", "os", difference=0.1) | {"p": 0.001, "low": 0.01}]}
+            for _ in range(4)
+        ]
+        return [
+            *tested,
+            *({"level": level + APART, "contrasts": [contrast("modality", "os", difference=d)]} for d in apart),
+        ]
 
     assert power_table(draws([0.15] * 4))[1]
     assert not power_table(draws([0.0] * 4))[1], "nothing was to be expected, everything was found"
@@ -59,7 +83,11 @@ def test_draws_of_the_full_chain_are_made_anew_when_a_default_changes(monkeypatc
     before = run.key_of(study, config, seed)
     assert before == run.key_of(study, config, seed)
     real = run.Config
-    monkeypatch.setattr(run, "Config", SimpleNamespace(model_validate=lambda given: real.model_validate({**given, "finetune": {"epochs": 1}})))
+    monkeypatch.setattr(
+        run,
+        "Config",
+        SimpleNamespace(model_validate=lambda given: real.model_validate({**given, "finetune": {"epochs": 1}})),
+    )
     assert run.key_of(study, config, seed) != before
 
 
@@ -70,7 +98,9 @@ def drawn(**change):
         found = [{"name": n, "colour": "both", "value": value, "low": 0.6, "high": 0.8, "chance": 0.5} for n in names]
         return [*found, {"name": control, "colour": "control", "value": 0.5, "low": 0.4, "high": 0.6, "chance": 0.5}]
 
-    panels = [{"name": task, "rows": rows("outcomes permuted", "slides", "RNA", "both")} for task in ("os", "pfi", "pam50")]
+    panels = [
+        {"name": task, "rows": rows("outcomes permuted", "slides", "RNA", "both")} for task in ("os", "pfi", "pam50")
+    ]
     panels.append({"name": "retrieval", "rows": rows("pairs shuffled", "slide → RNA", "RNA → slide", value=1.0)})
     said = {"question": "modality", "task": "os", "verdict": "yes", "difference": 0.1, "p_holm": 0.01}
     return {"seed": 1, "primary": "os", "panels": panels, "contrasts": [said], "against": []} | change

@@ -19,7 +19,9 @@ PACKAGE_DIR = Path(__file__).resolve().parent
 PACKAGE = PACKAGE_DIR.name
 
 # Plumbing: how a job is started, logged and stamped, never what it computes.
-PLUMBING = frozenset({"confuselt.run_step", "confuselt.stamp", "confuselt.code_hash", "confuselt.progress", "confuselt.settings"})
+PLUMBING = frozenset(
+    {"confuselt.run_step", "confuselt.stamp", "confuselt.code_hash", "confuselt.progress", "confuselt.settings"}
+)
 
 LEVELS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log"})
 

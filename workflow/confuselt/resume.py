@@ -24,7 +24,10 @@ def _key_of(path: Path, changed: int) -> str:
 
 def fold_key(files: list[Path], cfg: dict) -> str:
     """What a kept fold depends on: files by content, config, code."""
-    facts = [_key_of(Path(f), Path(f).stat().st_mtime_ns) for f in files] + [config_hash(dict(cfg)), get_stamp().get("code", "")]
+    facts = [_key_of(Path(f), Path(f).stat().st_mtime_ns) for f in files] + [
+        config_hash(dict(cfg)),
+        get_stamp().get("code", ""),
+    ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
@@ -33,7 +36,9 @@ def resumed(fold: int) -> None:
     log.info("fold %d was finished by an earlier, interrupted job", fold)
 
 
-def make_folds(make: Callable[..., None], outputs: list[list[Path]], inputs_of: Callable[[int], list[Path]], cfg: dict, parts: Path) -> None:
+def make_folds(
+    make: Callable[..., None], outputs: list[list[Path]], inputs_of: Callable[[int], list[Path]], cfg: dict, parts: Path
+) -> None:
     """Make the files of every fold, keeping those of each finished fold in `parts` until all are done.
 
     Parameters
@@ -49,7 +54,9 @@ def make_folds(make: Callable[..., None], outputs: list[list[Path]], inputs_of: 
         Folder of the finished folds; `run_step` removes it once the outputs are in place.
     """
     folds = list(zip(*outputs, strict=True))
-    kept = [[parts / f"f{fold}.{kind}{path.suffix}" for kind, path in enumerate(paths)] for fold, paths in enumerate(folds)]
+    kept = [
+        [parts / f"f{fold}.{kind}{path.suffix}" for kind, path in enumerate(paths)] for fold, paths in enumerate(folds)
+    ]
     for fold, files in enumerate(kept):
         key, mark = fold_key(inputs_of(fold), cfg), parts / f"f{fold}.key"
         if mark.exists() and mark.read_text() == key:

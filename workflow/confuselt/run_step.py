@@ -40,7 +40,8 @@ def run_step(main: Callable[..., None], scope: dict[str, Any]) -> None:
     Parameters
     ----------
     main : callable
-        Its annotations say how an argument is filled: `Output`, ``list[Output]``, `Parts`, ``Path``, ``list[Path]``, ``str``, ``int``, ``dict`` (cfg).
+        Its annotations say how an argument is filled: `Output`, ``list[Output]``, `Parts`, ``Path``, ``list[Path]``,
+        ``str``, ``int``, ``dict`` (cfg).
     scope : dict
         The script's ``globals()``; holds ``snakemake`` in a job, and ``READS``.
     """
@@ -63,12 +64,19 @@ def execute(main: Callable[..., None], values: dict[str, Any], script: Path) -> 
     cfg = values.get("cfg", {})
     set_stamp({**_maker(script), "config": config_hash(dict(cfg)), **versions(tuple(DECISIVE.values()))})
     random.seed(cfg.get("seed", 0))
-    outputs = {name: values[name] for name, kind in _kinds(main).items() if kind in OUTPUTS and values.get(name) is not None}
+    outputs = {
+        name: values[name] for name, kind in _kinds(main).items() if kind in OUTPUTS and values.get(name) is not None
+    }
     final = [Path(path) for given in outputs.values() for path in (given if isinstance(given, list) else [given])]
     for path in final:
         path.parent.mkdir(parents=True, exist_ok=True)
-    partial = {name: [_partial(p) for p in given] if isinstance(given, list) else _partial(given) for name, given in outputs.items()}
-    parts = {name: final[0].with_name(f".{final[0].stem}.parts") for name, kind in _kinds(main).items() if kind is Parts}
+    partial = {
+        name: [_partial(p) for p in given] if isinstance(given, list) else _partial(given)
+        for name, given in outputs.items()
+    }
+    parts = {
+        name: final[0].with_name(f".{final[0].stem}.parts") for name, kind in _kinds(main).items() if kind is Parts
+    }
     for folder in parts.values():
         folder.mkdir(exist_ok=True)
     main(**{**values, **partial, **parts})
@@ -114,7 +122,9 @@ def _log_to(path: str | None) -> None:
     if path:
         handlers = [logging.FileHandler(path, mode="w")]
         no_bars()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=handlers, force=True)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=handlers, force=True
+    )
     logging.captureWarnings(True)
     for noisy in ("fontTools", "matplotlib", "numba"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

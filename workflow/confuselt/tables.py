@@ -52,7 +52,12 @@ class Table:
 
     def as_json(self) -> dict:
         """Plain description for ``workflow/schemas/tables.json``."""
-        return {"columns": self.columns, "patterns": self.patterns, "key": list(self.key), "required": list(self.required)}
+        return {
+            "columns": self.columns,
+            "patterns": self.patterns,
+            "key": list(self.key),
+            "required": list(self.required),
+        }
 
 
 INDEX_COLUMNS = {"status": "string", "reason": "string", "n": "int64", "sha": "string"}
@@ -68,11 +73,15 @@ def check_table(frame: pd.DataFrame, table: Table, where: str = "") -> None:
         table.type_of(column)
     for column in {*table.key, *table.required}:
         if frame[column].isna().any():
-            raise ValueError(f"{label}: column '{column}' has missing values in rows {list(frame.index[frame[column].isna()][:5])}")
+            raise ValueError(
+                f"{label}: column '{column}' has missing values in rows {list(frame.index[frame[column].isna()][:5])}"
+            )
     if table.key:
         repeated = frame.duplicated(list(table.key))
         if repeated.any():
-            raise ValueError(f"{label}: {int(repeated.sum())} rows repeat the key {table.key}, first {frame.loc[repeated, list(table.key)].iloc[0].to_dict()}")
+            raise ValueError(
+                f"{label}: {int(repeated.sum())} rows repeat the key {table.key}, first {frame.loc[repeated, list(table.key)].iloc[0].to_dict()}"
+            )
 
 
 def empty_table(table: Table) -> pd.DataFrame:
@@ -85,7 +94,9 @@ def write_table(frame: pd.DataFrame, path: Path, table: Table, meta: dict | None
     check_table(frame, table, f"(writing {path})")
     ordered = [*table.columns, *(c for c in frame.columns if c not in table.columns)]
     schema = pa.schema([(c, TYPES[table.type_of(c)]) for c in ordered])
-    arrays = [pa.array(_plain(frame[c], schema.field(c).type), type=schema.field(c).type, from_pandas=True) for c in ordered]
+    arrays = [
+        pa.array(_plain(frame[c], schema.field(c).type), type=schema.field(c).type, from_pandas=True) for c in ordered
+    ]
     stamped = {"stamp": json.dumps(get_stamp()), "meta": json.dumps(meta or {}), "table": table.name}
     pq.write_table(pa.table(arrays, schema=schema.with_metadata(stamped)), path)
 

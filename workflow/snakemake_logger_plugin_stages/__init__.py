@@ -36,7 +36,10 @@ class Stages:
                 self.total[stage] = self.total.get(stage, 0) + count
         self.done, self.running, self.busy, self.since = (dict.fromkeys(self.total, 0) for _ in range(4))
         shown = sorted(self.total, key=STAGES.index) if sys.stderr.isatty() else []
-        self.bars = {s: tqdm(desc=s, total=self.total[s], position=i, bar_format=BAR, file=sys.stderr) for i, s in enumerate(shown)}
+        self.bars = {
+            s: tqdm(desc=s, total=self.total[s], position=i, bar_format=BAR, file=sys.stderr)
+            for i, s in enumerate(shown)
+        }
 
     def start(self, stage: str) -> None:
         """A job starts. A stage's clock runs while it has a job: the plan, first of all jobs, does not start the clock of the report."""
@@ -102,7 +105,9 @@ class LogHandler(LogHandlerBase):
                 self.failed.add(record.jobid)
                 self._stop(record.jobid, well=False)
                 self._say("\n".join(told(record.rule_name, record.log)))
-        elif record.levelno >= WARNING and "CalledProcessError" not in record.getMessage():  # of a job that failed: its log says more
+        elif (
+            record.levelno >= WARNING and "CalledProcessError" not in record.getMessage()
+        ):  # of a job that failed: its log says more
             self._say(record.getMessage())
 
     def _stop(self, job: int, well: bool) -> None:

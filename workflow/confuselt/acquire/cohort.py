@@ -46,7 +46,8 @@ class Clinical:
         Columns of ``acquire/clinical`` (see schema). A value that cannot be used is set missing and named
         in `reason`; a repeated or empty id excludes its rows.
     read : dict of str to (int, list of str)
-        Endpoint or label to how many patients have something written, and what is wrong with those values that cannot be used.
+        Endpoint or label to how many patients have something written, and what is wrong with those values that cannot
+        be used.
     codings : dict of str to str
         Endpoint to what the values of its event column mean.
     """
@@ -92,7 +93,9 @@ def read_clinical(path: Path, cfg: dict) -> Clinical:
     read, codings = {}, {}
     for task in cfg["tasks.survival"]:
         found = read_endpoint(raw, task, file)
-        out[f"{task['name']}_days"], out[f"{task['name']}_event"] = (found.days, found.event) if found else (np.nan, np.nan)
+        out[f"{task['name']}_days"], out[f"{task['name']}_event"] = (
+            (found.days, found.event) if found else (np.nan, np.nan)
+        )
         if found:
             read[task["name"]], codings[task["name"]] = (found.given, list(found.faults.values())), found.coding
             notes += [found.faults, found.halves]
@@ -113,7 +116,9 @@ def merge_sites(clinical: pd.DataFrame, site_map: pd.DataFrame | None) -> pd.Dat
     """Replace site codes by institutions through a table with columns ``code`` and ``institution``, both read as text."""
     if site_map is None:
         return clinical
-    names = {c: i for c, i in zip(site_map["code"], site_map["institution"], strict=True) if c is not None and i is not None}
+    names = {
+        c: i for c, i in zip(site_map["code"], site_map["institution"], strict=True) if c is not None and i is not None
+    }
     return clinical.assign(site=clinical["site"].map(lambda s: names.get(s, s), na_action="ignore"))
 
 
@@ -142,7 +147,9 @@ def read_streams(sources: dict[str, Path], cfg: dict, found: list[dict] | None =
         for column in ("slide_id", key):
             if column not in present:
                 raise ValueError(f"{sources['slides']}: no column '{column}'{closest(column, present)}")
-        sheet = read_sheet(sources["slides"], [c for c in dict.fromkeys(("slide_id", key, "file", "mpp", *STREAMS)) if c in present])
+        sheet = read_sheet(
+            sources["slides"], [c for c in dict.fromkeys(("slide_id", key, "file", "mpp", *STREAMS)) if c in present]
+        )
         reasons = mark_repeated(sheet["slide_id"], sources["slides"].name)
         for i, row in enumerate(sheet.to_dict("records")):
             reason, slide = reasons.iloc[i], row["slide_id"] or row_name(sources["slides"].name, i)
@@ -152,8 +159,16 @@ def read_streams(sources: dict[str, Path], cfg: dict, found: list[dict] | None =
             reason = reason or _mpp_fault(row.get("mpp"), row_name(sources["slides"].name, i))
             bags = {s: row.get(s) for s in ("file", "mpp", "tile", "cells")}
             slides[slide] = {"patient_id": row[key] or "", "reason": reason, **bags}
-    for row, reason in zip(found or [], mark_repeated(pd.Series([r["slide_id"] for r in found or []], name="slide_id"), "the folder of slides"), strict=True):
-        slides[row["slide_id"]] = {"patient_id": row["patient_id"], "reason": row["reason"] or reason or slide_fault(row["slide_id"]), "file": row["file"]}
+    for row, reason in zip(
+        found or [],
+        mark_repeated(pd.Series([r["slide_id"] for r in found or []], name="slide_id"), "the folder of slides"),
+        strict=True,
+    ):
+        slides[row["slide_id"]] = {
+            "patient_id": row["patient_id"],
+            "reason": row["reason"] or reason or slide_fault(row["slide_id"]),
+            "file": row["file"],
+        }
     for stream in STREAMS:
         if stream not in sources:
             continue
@@ -170,7 +185,11 @@ def _mpp_fault(mpp: object, where: str) -> str | None:
     if mpp is None or pd.isna(mpp) or str(mpp).strip() == "":
         return None
     number = pd.to_numeric(mpp, errors="coerce")
-    return None if LEAST_MPP <= number <= MOST_MPP else f"{where}: mpp '{mpp}' is no number of µm per pixel from {LEAST_MPP} to {MOST_MPP}"
+    return (
+        None
+        if LEAST_MPP <= number <= MOST_MPP
+        else f"{where}: mpp '{mpp}' is no number of µm per pixel from {LEAST_MPP} to {MOST_MPP}"
+    )
 
 
 def _add_table(slides: dict[str, dict], stream: str, path: Path, cfg: dict) -> None:
@@ -182,7 +201,9 @@ def _add_table(slides: dict[str, dict], stream: str, path: Path, cfg: dict) -> N
     many = "slide_id" in ids
     slide = ids["slide_id"] if many else ids[key]
     reasons = (
-        pd.Series([None] * len(ids), dtype=object) if many else mark_repeated(slide, path.name, "keep one, or give the instances of a slide a column slide_id")
+        pd.Series([None] * len(ids), dtype=object)
+        if many
+        else mark_repeated(slide, path.name, "keep one, or give the instances of a slide a column slide_id")
     )
     nameless: dict[str | int, list[int]] = {}
     for i, (slide_id, patient) in enumerate(zip(slide, ids[key], strict=True)):
@@ -201,7 +222,11 @@ def _add_table(slides: dict[str, dict], stream: str, path: Path, cfg: dict) -> N
     for rows in nameless.values():
         more = f" and {len(rows) - 1} more rows" if len(rows) > 1 else ""
         reason = f"{row_name(path.name, rows[0])}{more}: {slide.name} is empty; write the id, or take the row out"
-        slides[row_name(path.name, rows[0])] = {"patient_id": ids[key].iloc[rows[0]] or "", "reason": reason, stream: cfg[f"acquire.{stream}"]}
+        slides[row_name(path.name, rows[0])] = {
+            "patient_id": ids[key].iloc[rows[0]] or "",
+            "reason": reason,
+            stream: cfg[f"acquire.{stream}"],
+        }
 
 
 def read_rna_ids(path: Path, cfg: dict) -> pd.DataFrame:
@@ -211,7 +236,9 @@ def read_rna_ids(path: Path, cfg: dict) -> pd.DataFrame:
     if key not in wanted:
         raise ValueError(f"{path}: no column '{key}'{closest(key, columns_of(path))} (acquire.id_column)")
     ids = read_sheet(path, columns=wanted)
-    frame = pd.DataFrame({"sample_id": ids.get("sample_id", ids[key]), "patient_id": ids[key], "row": np.arange(len(ids))})
+    frame = pd.DataFrame(
+        {"sample_id": ids.get("sample_id", ids[key]), "patient_id": ids[key], "row": np.arange(len(ids))}
+    )
     # One sample per patient: a second aliquot needs a decision by the user, not a guess.
     frame["reason"] = mark_repeated(ids[key], path.name)
     if "reason" in ids:  # a sheet may say itself why a row is left out: a sample that could not be fetched
@@ -266,7 +293,9 @@ def patient_table(slides: pd.DataFrame, rna: pd.DataFrame, clinical: pd.DataFram
     A patient without a usable slide and without RNA is excluded, with the reasons of what was lost.
     """
     ids = sorted({*slides["patient_id"], *rna["patient_id"], *clinical["patient_id"]} - {""})
-    usable = {name: frame[frame["status"] == OK] for name, frame in (("slides", slides), ("rna", rna), ("clinical", clinical))}
+    usable = {
+        name: frame[frame["status"] == OK] for name, frame in (("slides", slides), ("rna", rna), ("clinical", clinical))
+    }
     rows = pd.DataFrame({"patient_id": ids})
     rows["slides"] = rows["patient_id"].map(usable["slides"].groupby("patient_id").size()).fillna(0).astype(int)
     rows["rna"] = rows["patient_id"].map(usable["rna"].groupby("patient_id").size()).fillna(0).astype(int)

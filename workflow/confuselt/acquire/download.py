@@ -177,8 +177,23 @@ def _md5(path: Path) -> str:
 class _Pull:
     """All segments of one file from one source."""
 
-    def __init__(self, remote: Remote, source: Source, part: Partial, manner: Manner, told: Callable[[int], None], outer: threading.Event) -> None:
-        self._remote, self._source, self._part, self._manner, self._told, self._outer = remote, source, part, manner, told, outer
+    def __init__(
+        self,
+        remote: Remote,
+        source: Source,
+        part: Partial,
+        manner: Manner,
+        told: Callable[[int], None],
+        outer: threading.Event,
+    ) -> None:
+        self._remote, self._source, self._part, self._manner, self._told, self._outer = (
+            remote,
+            source,
+            part,
+            manner,
+            told,
+            outer,
+        )
         self._stop, self._ignored, self._copies = threading.Event(), 0, {}
 
     def whole(self) -> None:
@@ -376,4 +391,8 @@ def _raise_of_disk(fault: BaseException) -> None:
 def _plain(fault: BaseException) -> str:
     """A fault without addresses and object names."""
     text = str(fault) if isinstance(fault, HTTPError) and type(fault) is HTTPError else type(fault).__name__
-    return {"ConnectTimeout": "no connection in time", "ReadTimeout": "no byte in time", "ReadTimeoutError": "no byte in time"}.get(text, text)
+    return {
+        "ConnectTimeout": "no connection in time",
+        "ReadTimeout": "no byte in time",
+        "ReadTimeoutError": "no byte in time",
+    }.get(text, text)

@@ -9,13 +9,21 @@ import pandas as pd
 from confuselt.acquire.headers import header_notes
 
 # Config key of acquire to the argument of the rule that reads it.
-FILES = {"slides": "slide_sheet", "tile": "tile_table", "cells": "cells_table", "rna": "rna_matrix", "clinical": "clinical_table", "site_map": "site_map"}
+FILES = {
+    "slides": "slide_sheet",
+    "tile": "tile_table",
+    "cells": "cells_table",
+    "rna": "rna_matrix",
+    "clinical": "clinical_table",
+    "site_map": "site_map",
+}
 
 
 def listed_path(data: str, name: str) -> Path:
     """Where a listed file lies: `name` from `data` on.
 
-    A table of the user's own beside a cohort from GDC lies back (`..`) out of folders that the first run has yet to make.
+    A table of the user's own beside a cohort from GDC lies back (`..`) out of folders that the first run has yet to
+    make.
     """
     plain = Path(data, name)
     return plain if plain.exists() else Path(os.path.normpath(plain))
@@ -40,7 +48,9 @@ def source_table(listed: dict[str, Path]) -> pd.DataFrame:
         with path.open("rb") as handle:
             sha = hashlib.file_digest(handle, "sha256").hexdigest()
         notes = "; ".join(header_notes(what, path)) or None
-        rows.append({"what": what, "file": path.name, "status": "ok", "reason": notes, "bytes": path.stat().st_size, "sha": sha})
+        rows.append(
+            {"what": what, "file": path.name, "status": "ok", "reason": notes, "bytes": path.stat().st_size, "sha": sha}
+        )
     return pd.DataFrame(rows, columns=["what", "file", "status", "reason", "bytes", "sha"])
 
 

@@ -26,7 +26,8 @@ def draw_slide(section: tuple[Section, int], path: Path, truth: Path) -> dict:
     path : Path
         ``<slide>.svs``.
     truth : Path
-        Folder of ``<slide>.nuclei.parquet`` (level-0 pixels, type, µm) and ``<slide>.png`` (0 none, 128 artefact, 255 tissue, at `TRUTH_UM`).
+        Folder of ``<slide>.nuclei.parquet`` (level-0 pixels, type, µm) and ``<slide>.png`` (0 none, 128 artefact, 255
+        tissue, at `TRUTH_UM`).
     """
     what, seed = section
     mask, nuclei = truth / f"{path.stem}.png", truth / f"{path.stem}.nuclei.parquet"

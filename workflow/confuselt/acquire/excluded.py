@@ -21,7 +21,9 @@ def check_all_excluded(tables: list[tuple[pd.DataFrame, str, str]], share: float
         if len(frame) and len(out) / len(frame) > share:
             lines = "\n".join(f"  {r[key]}: {r['reason']}" for r in out.head(50).to_dict("records"))
             more = f"\n  and {len(out) - 50} more" if len(out) > 50 else ""
-            faults.append(f"{len(out)} of {len(frame)} {what} are excluded, more than max_excluded ({share:.0%}):\n{lines}{more}")
+            faults.append(
+                f"{len(out)} of {len(frame)} {what} are excluded, more than max_excluded ({share:.0%}):\n{lines}{more}"
+            )
     if faults:
         raise ValueError("\n".join(faults))
 

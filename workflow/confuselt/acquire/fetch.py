@@ -34,7 +34,9 @@ def remote_of(row: dict) -> Remote:
     return Remote(row["file_id"], row["file_name"], row["md5"], int(row["bytes"]))
 
 
-def fetch_rows(rows: list[dict], folder: Path, sources: list[Source], manner: Manner, at_once: int = 1, cohort: int | None = None) -> dict[str, str]:
+def fetch_rows(
+    rows: list[dict], folder: Path, sources: list[Source], manner: Manner, at_once: int = 1, cohort: int | None = None
+) -> dict[str, str]:
     """Fetch rows to ``folder / row["file"]``; why each one that did not come did not, by file id.
 
     Parameters
@@ -47,7 +49,8 @@ def fetch_rows(rows: list[dict], folder: Path, sources: list[Source], manner: Ma
     at_once : int
         Files at a time.
     cohort : int, optional
-        Bytes that all jobs together fetch into `folder`: for the progress of all, and for the space that is still needed.
+        Bytes that all jobs together fetch into `folder`: for the progress of all, and for the space that is still
+        needed.
 
     Raises
     ------
@@ -82,7 +85,9 @@ def fetch_rows(rows: list[dict], folder: Path, sources: list[Source], manner: Ma
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     if down:
-        raise Outage(f"{len(down)} of {len(rows)} files did not come, since no source answers at the moment; run the same command again. First: {down[0]}")
+        raise Outage(
+            f"{len(down)} of {len(rows)} files did not come, since no source answers at the moment; run the same command again. First: {down[0]}"
+        )
     return lost
 
 

@@ -56,7 +56,9 @@ class Gdc:
         found = self._pages(query)
         # A file on two pages: the server lists it twice, or the list moved between them. The first it does again.
         if len(set(map(record_id, found))) < len(found) and repr(found) != repr(self._pages(query)):
-            raise ValueError(f"{self._url}/files: a file is on two pages, and on others when asked again; the list changed meanwhile: ask again")
+            raise ValueError(
+                f"{self._url}/files: a file is on two pages, and on others when asked again; the list changed meanwhile: ask again"
+            )
         log.info("%s: %d files with %s", project, len(found), kind)
         return sorted(found, key=record_id)
 
@@ -71,7 +73,9 @@ class Gdc:
             total = int(stated) if total is None else total
             found += hits
             if int(stated) != total or len(found) > total or (not hits and len(found) < total):
-                raise ValueError(f"{self._url}/files: {len(found)} files on pages that state {total}; the list changed meanwhile: ask again")
+                raise ValueError(
+                    f"{self._url}/files: {len(found)} files on pages that state {total}; the list changed meanwhile: ask again"
+                )
         return found
 
     @staticmethod
@@ -79,7 +83,13 @@ class Gdc:
         """Body of the request, pages apart."""
         wanted = {"cases.project.project_id": project, **kind, "access": "open"}
         content = [{"op": "in", "content": {"field": field, "value": [value]}} for field, value in wanted.items()]
-        return {"filters": {"op": "and", "content": content}, "fields": ",".join(FIELDS), "format": "JSON", "size": PAGE, "sort": "file_id:asc"}
+        return {
+            "filters": {"op": "and", "content": content},
+            "fields": ",".join(FIELDS),
+            "format": "JSON",
+            "size": PAGE,
+            "sort": "file_id:asc",
+        }
 
     def projects_like(self, project: str) -> str:
         """``"; closest: ..."`` among the ids of all projects."""
@@ -104,7 +114,9 @@ class Gdc:
         except Refused as fault:
             raise ValueError(f"{url}: {fault}") from None
         except Exhausted as fault:
-            raise ValueError(f"{url}: {fault}; can this machine reach it (a login node, a proxy in HTTPS_PROXY)? Otherwise try again later") from None
+            raise ValueError(
+                f"{url}: {fault}; can this machine reach it (a login node, a proxy in HTTPS_PROXY)? Otherwise try again later"
+            ) from None
 
 
 def _whole(digits: str) -> int | float:
@@ -116,7 +128,9 @@ def _checked(answer: Any, path: str, url: str) -> dict:
     data = answer.get("data") if isinstance(answer, dict) else None
     listed = isinstance(data, dict) and isinstance(data.get("hits"), list) and isinstance(data.get("pagination"), dict)
     if not isinstance(answer, dict) or (path != "status" and not listed):
-        raise ValueError(f"{url}: the answer has no data.hits and data.pagination; is acquire.gdc.url the API's address?")
+        raise ValueError(
+            f"{url}: the answer has no data.hits and data.pagination; is acquire.gdc.url the API's address?"
+        )
     if answer.get("warnings"):
         log.warning("%s: %s", url, answer["warnings"])
     return answer

@@ -8,7 +8,8 @@ from confuselt.sheets.read import columns_of, header_of, repeated
 IDS = ("slide_id", "sample_id", "x", "y")  # beside the id of the patient
 MATRICES = {"tile": "a feature", "cells": "a feature", "rna": "a gene"}
 ENDPOINT = r"(os|dss|dfi|dfs|pfi|pfs|rfs|rfi|efs|mfs|dmfs|drfs|bcss|css|ttp|ttr|idfs|ldfs|lrfs)"
-# Whole names, without case, punctuation and blanks, that are a time, an event, an age or an index; none is the symbol of a gene.
+# Whole names, without case, punctuation and blanks, that are a time, an event, an age or an index; none is the symbol
+# of a gene.
 OUTCOME = re.compile(
     rf"({ENDPOINT}(in)?(time|days?|weeks?|months?|years?|event|status|cens(or(ed|ing|ship)?)?|censorship)"
     r"|(overall|diseasefree|diseasespecific|progressionfree|recurrencefree|relapsefree|eventfree|metastasisfree)(survival|interval)?"
@@ -34,7 +35,9 @@ SMALL = frozenset(
     """overall free specific follow up last contact distant local at to of in is was since until the t e d from yr""".split()  # noqa: SIM905
 )
 WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
-FUSED = re.compile(r"fustat|futime|survtime|survstat(us)?|rectime|censrec|dthdt|lstalvdt")  # as the examples of R packages call them
+FUSED = re.compile(
+    r"fustat|futime|survtime|survstat(us)?|rectime|censrec|dthdt|lstalvdt"
+)  # as the examples of R packages call them
 # Of an instance, not measured on it. x and y are read as its place.
 INSTANCE = re.compile(
     r"(coord|pos|left|top|px|tile|patch)?[xy](px|um|coord|pos)?|(tile|patch|instance|cell|spot)(id|index|idx|no|number|name)?|barcode|left|top|row|col|column"
@@ -51,7 +54,11 @@ def of_outcomes(name: str) -> bool:
     plain = plain_name(name)
     words = [word.lower() for word in WORD.findall(name)]
     told = [word for word in words if not word.isdigit()]
-    return bool(OUTCOME.fullmatch(plain) or FUSED.fullmatch(plain) or (len(told) > 1 and set(told) <= WORDS and set(told) - SMALL))
+    return bool(
+        OUTCOME.fullmatch(plain)
+        or FUSED.fullmatch(plain)
+        or (len(told) > 1 and set(told) <= WORDS and set(told) - SMALL)
+    )
 
 
 def foreign_columns(stream: str, path: Path, key: str, clinical: list[str]) -> dict[str, str]:
@@ -111,7 +118,9 @@ def check_matrices(files: dict[str, Path], key: str, counts: bool) -> None:
             )
         twice = repeated(columns_of(path))
         if twice and not (stream == "rna" and counts):
-            raise ValueError(f"acquire.{stream}: {path}: {', '.join(map(repr, twice[:5]))} stand in several columns; keep one of each, or rename the others")
+            raise ValueError(
+                f"acquire.{stream}: {path}: {', '.join(map(repr, twice[:5]))} stand in several columns; keep one of each, or rename the others"
+            )
 
 
 def header_notes(key: str, path: Path) -> list[str]:
@@ -128,8 +137,12 @@ def header_notes(key: str, path: Path) -> list[str]:
     notes = []
     if nameless:
         shown = ", ".join(nameless[:5]) + (f" and {len(nameless) - 5} more" if len(nameless) > 5 else "")
-        notes.append(f"{path.name}: column{'s' * (len(nameless) > 1)} {shown} without a name {'are' if len(nameless) > 1 else 'is'} left out")
+        notes.append(
+            f"{path.name}: column{'s' * (len(nameless) > 1)} {shown} without a name {'are' if len(nameless) > 1 else 'is'} left out"
+        )
     twice = repeated([name for name in header if name])
     if twice and key == "rna":
-        notes.append(f"{path.name}: counts of {len(twice)} genes that stand in several columns are summed ({', '.join(twice[:5])})")
+        notes.append(
+            f"{path.name}: counts of {len(twice)} genes that stand in several columns are summed ({', '.join(twice[:5])})"
+        )
     return notes

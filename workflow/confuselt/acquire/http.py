@@ -40,7 +40,13 @@ class Patience:
     def __init__(self, attempts: int, stop: threading.Event | None = None) -> None:
         self._stop = stop or threading.Event()
         self._all = self._left = Retry(
-            total=attempts - 1, redirect=0, backoff_factor=0.25, backoff_jitter=0.5, backoff_max=60, retry_after_max=900, allowed_methods=None
+            total=attempts - 1,
+            redirect=0,
+            backoff_factor=0.25,
+            backoff_jitter=0.5,
+            backoff_max=60,
+            retry_after_max=900,
+            allowed_methods=None,
         )
 
     def progressed(self) -> None:
@@ -51,14 +57,17 @@ class Patience:
         """Pause until the next try; Exhausted, with the last reason, where there is none."""
         raw = None if response is None else response.raw
         try:
-            self._left = self._left.increment("GET", "", response=raw, error=ProtocolError(why) if raw is None else None)
+            self._left = self._left.increment(
+                "GET", "", response=raw, error=ProtocolError(why) if raw is None else None
+            )
         except (MaxRetryError, ProtocolError):
             raise Exhausted(f"{why} ({self._all.total + 1} tries in a row)") from None
         try:
             asked = None if raw is None else self._left.get_retry_after(raw)
         except InvalidHeader:  # a Retry-After that is neither seconds nor a date
             asked = None
-        # urllib3 lets the first try after a fault follow at once; a server in trouble would get all of ours at the same moment.
+        # urllib3 lets the first try after a fault follow at once; a server in trouble would get all of ours at the same
+        # moment.
         self._pause(asked if asked is not None else max(self._left.get_backoff_time(), random.uniform(0.05, 0.5)))
 
     def _pause(self, seconds: float) -> None:
@@ -80,7 +89,11 @@ class Client:
 
     def __init__(self, timeout: float, token: str | None = None, host: str = "") -> None:
         self.timeout, self._token, self._origin, self._own = timeout, token, _origin(host), threading.local()
-        if token and urlsplit(host).scheme != "https" and urlsplit(host).hostname not in {"127.0.0.1", "::1", "localhost"}:
+        if (
+            token
+            and urlsplit(host).scheme != "https"
+            and urlsplit(host).hostname not in {"127.0.0.1", "::1", "localhost"}
+        ):
             raise ValueError(f"the token is not sent over an open line: acquire.gdc.url '{host}' is no https address")
 
     def open(self, method: str, url: str, headers: dict[str, str] | None = None, json: Any = None) -> requests.Response:
@@ -99,8 +112,12 @@ class Client:
             if self._token and _origin(url) == self._origin:
                 sent["X-Auth-Token"] = self._token
             try:
-                response = self._session().request(method, url, headers=sent, json=json, stream=True, allow_redirects=False, timeout=self.timeout)
-            except ValueError as fault:  # an address, a header or a redirect that is none: requests' InvalidURL is one too
+                response = self._session().request(
+                    method, url, headers=sent, json=json, stream=True, allow_redirects=False, timeout=self.timeout
+                )
+            except (
+                ValueError
+            ) as fault:  # an address, a header or a redirect that is none: requests' InvalidURL is one too
                 raise Refused(f"no address, or a redirect to none: {url} ({type(fault).__name__})") from None
             if response.status_code not in REDIRECTS:
                 return response
@@ -167,5 +184,7 @@ def read_token(file: str | None) -> str | None:
 def _token(text: str, where: str) -> str | None:
     token = text.strip()
     if any(not "!" <= character <= "~" for character in token):
-        raise ValueError(f"{where} holds characters that no token has (blanks, or others than plain letters, digits and signs)")
+        raise ValueError(
+            f"{where} holds characters that no token has (blanks, or others than plain letters, digits and signs)"
+        )
     return token or None

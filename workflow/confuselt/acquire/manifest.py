@@ -24,7 +24,19 @@ CODES = {
     "Solid Tissue Normal": "11",
 }
 CODE = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}-(\d\d)")
-COLUMNS = ["file_id", "what", "patient_id", "slide_id", "sample_id", "sample_type", "file_name", "md5", "bytes", "status", "reason"]
+COLUMNS = [
+    "file_id",
+    "what",
+    "patient_id",
+    "slide_id",
+    "sample_id",
+    "sample_type",
+    "file_name",
+    "md5",
+    "bytes",
+    "status",
+    "reason",
+]
 
 
 def record_id(hit: object) -> str:
@@ -36,7 +48,8 @@ def record_id(hit: object) -> str:
 def fault_of(row: dict) -> str | None:
     """Why a row of the manifest cannot be fetched, or would be written where it must not; None where nothing is wrong with it.
 
-    Every name is the server's word. Ids and file names are plain (they become paths and addresses), those of patients are printable.
+    Every name is the server's word. Ids and file names are plain (they become paths and addresses), those of patients
+    are printable.
     """
     name = row["file_name"] or ""
     if not SAFE.fullmatch(row["file_id"] or ""):
@@ -67,7 +80,9 @@ def slide_rows(hits: list, sample_types: list[str]) -> pd.DataFrame:
     used = frame["status"] == OK
     for slide, some in frame[used].groupby("slide_id"):
         for i in some.index[1:]:
-            _leave_out_at(frame, i, f"slide '{slide}' stands for several files; {some.iloc[0]['file_id']} (first by id) is used")
+            _leave_out_at(
+                frame, i, f"slide '{slide}' stands for several files; {some.iloc[0]['file_id']} (first by id) is used"
+            )
     return frame
 
 
@@ -81,13 +96,23 @@ def rna_rows(hits: list, sample_types: list[str]) -> pd.DataFrame:
     for patient, some in frame[frame["status"] == OK].groupby("patient_id"):
         order = sorted(some.index, key=lambda i: _rank(frame.at[i, "sample_id"], frame.at[i, "file_id"]))
         for i in order[1:]:
-            _leave_out_at(frame, i, f"patient '{patient}' has {len(order)} aliquots; {frame.at[order[0], 'sample_id']} is used")
+            _leave_out_at(
+                frame, i, f"patient '{patient}' has {len(order)} aliquots; {frame.at[order[0], 'sample_id']} is used"
+            )
     return frame
 
 
 def table_row(what: str, file_id: str, file_name: str, md5: str, size: int) -> dict:
     """Row of a table of the project: outcomes or subtypes."""
-    return {**dict.fromkeys(COLUMNS), "file_id": file_id, "what": what, "file_name": file_name, "md5": md5, "bytes": size, "status": OK}
+    return {
+        **dict.fromkeys(COLUMNS),
+        "file_id": file_id,
+        "what": what,
+        "file_name": file_name,
+        "md5": md5,
+        "bytes": size,
+        "status": OK,
+    }
 
 
 def unique_ids(table: pd.DataFrame) -> pd.DataFrame:
@@ -106,7 +131,11 @@ def _rows(hits: list, what: str, sample_types: list[str]) -> list[dict]:
     listed = Counter(row["file_id"] for row in rows)
     for row, hit in zip(rows, hits, strict=True):
         # Of a file that is listed twice it cannot be known whose it is, unless both say the same.
-        if row["status"] == OK and listed[row["file_id"]] > 1 and any(record_id(h) == row["file_id"] and h != hit for h in hits):
+        if (
+            row["status"] == OK
+            and listed[row["file_id"]] > 1
+            and any(record_id(h) == row["file_id"] and h != hit for h in hits)
+        ):
             _leave_out(row, "the server lists the file several times, and not alike")
     return rows
 
@@ -124,7 +153,9 @@ def _row(hit: object, what: str, sample_types: list[str]) -> dict:
         "what": what,
         "patient_id": patients[0] if len(patients) == 1 else "",
         "slide_id": None if what == "rna" else str(name).partition(".")[0],
-        "sample_id": (_aliquots(wanted) or [s["submitter_id"] for s in wanted if _plain(s.get("submitter_id"))] or [file_id])[0],
+        "sample_id": (
+            _aliquots(wanted) or [s["submitter_id"] for s in wanted if _plain(s.get("submitter_id"))] or [file_id]
+        )[0],
         "sample_type": "; ".join(kinds) or None,
         "file_name": name if isinstance(name, str) else "",
         "md5": str(hit.get("md5sum") or "").lower(),
@@ -137,7 +168,9 @@ def _row(hit: object, what: str, sample_types: list[str]) -> dict:
     elif not kinds:
         _leave_out(row, "the server states no sample type, and no barcode tells it")
     elif not wanted:
-        _leave_out(row, f"sample type {row['sample_type']} is none of {', '.join(sample_types)} (acquire.gdc.sample_types)")
+        _leave_out(
+            row, f"sample type {row['sample_type']} is none of {', '.join(sample_types)} (acquire.gdc.sample_types)"
+        )
     if not SAFE.fullmatch(file_id) or row["status"] == OK:
         _leave_out(row, fault_of(row))
     return row | {k: _kept(row[k]) for k in ("file_id", "patient_id", "slide_id", "sample_id", "file_name", "md5")}
@@ -147,13 +180,26 @@ def _kind(sample: dict, hit: dict) -> str | None:
     """Type of a sample as stated, else by the code of its barcode or of the file's name."""
     if _plain(stated := sample.get("sample_type")):
         return stated
-    found = next((m for text in (sample.get("submitter_id"), hit.get("file_name")) if isinstance(text, str) and (m := CODE.match(text))), None)
+    found = next(
+        (
+            m
+            for text in (sample.get("submitter_id"), hit.get("file_name"))
+            if isinstance(text, str) and (m := CODE.match(text))
+        ),
+        None,
+    )
     return next((kind for kind, code in CODES.items() if found and code == found[1]), None)
 
 
 def _aliquots(samples: list[dict]) -> list[str]:
     """Barcodes of all aliquots, the first by name first; whatever is not stated is passed over."""
-    found = [a for s in samples for p in _objects(s.get("portions")) for n in _objects(p.get("analytes")) for a in _objects(n.get("aliquots"))]
+    found = [
+        a
+        for s in samples
+        for p in _objects(s.get("portions"))
+        for n in _objects(p.get("analytes"))
+        for a in _objects(n.get("aliquots"))
+    ]
     return sorted(a["submitter_id"] for a in found if _plain(a.get("submitter_id")))
 
 

@@ -15,7 +15,8 @@ from confuselt.sheets.words import number
 TRUE, FALSE = "true", "false"
 # A column called so counts 1 = nothing happened as often as 1 = event.
 REVERSED = re.compile(
-    r"cens|alive|living|survived|survivor|vital|(event|disease|relapse|recurrence|progression|metastasis)[ ._-]?free|no[nt]?[ ._-]?event", re.I
+    r"cens|alive|living|survived|survivor|vital|(event|disease|relapse|recurrence|progression|metastasis)[ ._-]?free|no[nt]?[ ._-]?event",
+    re.I,
 )
 WITH_WORDS = re.compile(r"-?\d+([.,]\d+)?\W*\D*")  # 52 years, 61 y, 52,3
 FEW_LEVELS = 10  # of a covariate of classes that begin with a number: 1a, 1b, 2
@@ -42,13 +43,16 @@ class Coding:
     def words(self) -> str:
         """``event: Dead; censored: Alive``."""
         sides = {side: [repr(v) for v, m in self.means.items() if m == side] for side in (1.0, 0.0)}
-        return "; ".join(f"{name}: {', '.join(sides[side]) or 'none'}" for name, side in (("event", 1.0), ("censored", 0.0)))
+        return "; ".join(
+            f"{name}: {', '.join(sides[side]) or 'none'}" for name, side in (("event", 1.0), ("censored", 0.0))
+        )
 
 
 def decide_events(values: pd.Series, task: dict, file: str) -> Coding:
     """Which values of an event column are events.
 
-    {0, 1}, true and false are understood; anything else needs ``event_is``: these values are events, all others are not.
+    {0, 1}, true and false are understood; anything else needs ``event_is``: these values are events, all others are
+    not.
 
     Parameters
     ----------
@@ -68,19 +72,31 @@ def decide_events(values: pd.Series, task: dict, file: str) -> Coding:
     shown = ", ".join(repr(v) for v in found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else "")
     if task["event_is"] is not None:
         wanted = {_plain(v) for v in task["event_is"]}
-        wanted |= {word for v, word in ((True, "yes"), (False, "no")) if v in [w for w in task["event_is"] if isinstance(w, bool)]}  # YAML reads yes as true
+        wanted |= {
+            word
+            for v, word in ((True, "yes"), (False, "no"))
+            if v in [w for w in task["event_is"] if isinstance(w, bool)]
+        }  # YAML reads yes as true
         others = [v for v in found if _plain(v) not in wanted]
         absent = [] if wanted & {_plain(v) for v in found} else task["event_is"]
-        absent = absent or [v for v in task["event_is"] if closest(str(v), others) and _plain(v) not in {_plain(f) for f in found}]
+        absent = absent or [
+            v for v in task["event_is"] if closest(str(v), others) and _plain(v) not in {_plain(f) for f in found}
+        ]
         if found and absent:
             first = absent[0]
-            raise ValueError(f"{where} never says {str(first)!r} ({key}); it holds {shown}{closest(str(first), others)}")
+            raise ValueError(
+                f"{where} never says {str(first)!r} ({key}); it holds {shown}{closest(str(first), others)}"
+            )
         return Coding({v: float(_plain(v) in wanted) for v in found})
     means = {v: {TRUE: 1.0, FALSE: 0.0}.get(_plain(v), _plain(v)) for v in found}
     if unclear := [v for v, m in means.items() if m not in (0.0, 1.0)]:
-        raise ValueError(f"{where} holds {shown}: {unclear[0]!r} is neither 0, 1, true nor false. Say which values are events with {key}: [...]")
+        raise ValueError(
+            f"{where} holds {shown}: {unclear[0]!r} is neither 0, 1, true nor false. Say which values are events with {key}: [...]"
+        )
     if found and REVERSED.search(column):
-        raise ValueError(f"{where}: by its name 1 may mean that nothing happened (it holds {shown}). Say which value is an event with {key}: [0], or [1]")
+        raise ValueError(
+            f"{where}: by its name 1 may mean that nothing happened (it holds {shown}). Say which value is an event with {key}: [0], or [1]"
+        )
     return Coding(means)
 
 
@@ -169,7 +185,10 @@ def read_endpoint(raw: pd.DataFrame, task: dict, file: str) -> Endpoint | None:
     days = time * task["factor"] * DAYS_PER[task["unit"]]
     for i in (*faults, *halves):
         days[i] = event[i] = np.nan
-    faults, halves = ({i: f"{file} row {row_number(i)}: {task['name']} dropped, {fault}" for i, fault in found.items()} for found in (faults, halves))
+    faults, halves = (
+        {i: f"{file} row {row_number(i)}: {task['name']} dropped, {fault}" for i, fault in found.items()}
+        for found in (faults, halves)
+    )
     return Endpoint(days, event, faults, halves, int((times.notna() | events.notna()).sum()), coding.words())
 
 
@@ -209,7 +228,11 @@ def read_covariate(values: pd.Series, name: str, file: str) -> tuple[pd.Series, 
         Most values are numbers with something behind them: a unit, a decimal comma.
     """
     numbers = np.array([number(v) for v in values], float)
-    bounds = {i: bound for i, v in enumerate(values) if v is not None and np.isnan(numbers[i]) and (bound := BOUND.fullmatch(v))}
+    bounds = {
+        i: bound
+        for i, v in enumerate(values)
+        if v is not None and np.isnan(numbers[i]) and (bound := BOUND.fullmatch(v))
+    }
     numeric = int(np.isfinite(numbers).sum()) + len(bounds)
     others = values[values.notna() & ~np.isfinite(numbers)]
     worded = others[[WITH_WORDS.fullmatch(v) is not None for v in others]]
@@ -228,7 +251,9 @@ def read_covariate(values: pd.Series, name: str, file: str) -> tuple[pd.Series, 
             faults[i] = f"{file} row {row_number(i)}: {name} '{value}' read as {numbers[i]:g}"
         else:
             faults[i] = f"{file} row {row_number(i)}: {name} '{value}' is no number, most of the column are: missing"
-    return pd.Series([None if not np.isfinite(n) else f"{n:.15g}" for n in numbers], index=values.index, dtype=object), faults
+    return pd.Series(
+        [None if not np.isfinite(n) else f"{n:.15g}" for n in numbers], index=values.index, dtype=object
+    ), faults
 
 
 def check_readable(read: dict[str, tuple[int, list[str]]], share: float, path: Path) -> None:
@@ -248,7 +273,9 @@ def check_readable(read: dict[str, tuple[int, list[str]]], share: float, path: P
         if given and len(faults) / given > share:
             lines = "\n".join(f"  {fault}" for fault in faults[:20])
             more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""
-            told.append(f"{task}: {len(faults)} of {given} values cannot be used, more than max_excluded ({share:.0%}):\n{lines}{more}")
+            told.append(
+                f"{task}: {len(faults)} of {given} values cannot be used, more than max_excluded ({share:.0%}):\n{lines}{more}"
+            )
     if told:
         raise ValueError(f"{path}: " + "\n".join(told))
 

@@ -44,7 +44,9 @@ class Partial:
             fcntl.flock(self._bytes, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._bytes)
-            raise OSError(f"{self.path} is being written by another process, a job that outlived its run: wait for it or end it, then go on") from None
+            raise OSError(
+                f"{self.path} is being written by another process, a job that outlived its run: wait for it or end it, then go on"
+            ) from None
         state = self.done.read_bytes() if there and self.done.exists() else b""
         fits = state.startswith(self._head) and len(state) == len(self._head) + 8 * self.count
         self._state = os.open(self.done, os.O_RDWR | os.O_CREAT, 0o644)

@@ -34,7 +34,9 @@ def pin_table(what: str, file_id: str | None, md5: str | None, url: str, client:
         return _left_out(what, file_id, f"acquire.gdc.{what} {file_id}: {fault}")
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if md5 and found != md5:
-        return _left_out(what, file_id, f"acquire.gdc.{what} {file_id}: md5 is {found}, wanted {md5} (acquire.gdc.{what}_md5)")
+        return _left_out(
+            what, file_id, f"acquire.gdc.{what} {file_id}: md5 is {found}, wanted {md5} (acquire.gdc.{what}_md5)"
+        )
     return table_row(what, file_id, name, found, len(content))
 
 

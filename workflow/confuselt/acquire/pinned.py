@@ -33,7 +33,9 @@ def read_manifest(path: Path) -> tuple[list[dict], dict]:
 def left_out(config: Config, cohort: str) -> list[dict]:
     """``what, file, reason`` of the project's files that the manifest leaves out."""
     rows = _checked(config, cohort)
-    return [{"what": row["what"], "file": row["file_id"], "reason": row["reason"]} for row in rows if row["status"] != OK]
+    return [
+        {"what": row["what"], "file": row["file_id"], "reason": row["reason"]} for row in rows if row["status"] != OK
+    ]
 
 
 def cohort_rows(config: Config, cohort: str, what: str | None = None) -> list[dict]:
@@ -53,11 +55,14 @@ def cohort_rows(config: Config, cohort: str, what: str | None = None) -> list[di
         The manifest is not there yet, or is one of another project.
     """
     used = [row for row in _checked(config, cohort) if row["status"] == OK]
-    chosen = first_patients(_own_patients(config), [row["patient_id"] for row in used if row["patient_id"]], config.acquire.limit)
+    chosen = first_patients(
+        _own_patients(config), [row["patient_id"] for row in used if row["patient_id"]], config.acquire.limit
+    )
     return [
         {**row, "file": local_name(row)}
         for row in used
-        if (what is None or row["what"] == what) and (chosen is None or not row["patient_id"] or row["patient_id"] in chosen)
+        if (what is None or row["what"] == what)
+        and (chosen is None or not row["patient_id"] or row["patient_id"] in chosen)
     ]
 
 
@@ -74,9 +79,16 @@ def _checked(config: Config, cohort: str) -> list[dict]:
     """Rows of the manifest, those tables left out that the config does not want."""
     path, gdc = manifest_path(cohort), config.acquire.gdc
     if not path.is_file():
-        raise ValueError(f"cohort '{cohort}': {path} is absent. Run `snakemake cohort` with the same config first: it asks {gdc.url} and pins the files")
+        raise ValueError(
+            f"cohort '{cohort}': {path} is absent. Run `snakemake cohort` with the same config first: it asks {gdc.url} and pins the files"
+        )
     rows, about = read_manifest(path)
-    wanted = {"project": gdc.project, "sample_types": gdc.sample_types, "outcomes": gdc.outcomes, "subtypes": gdc.subtypes}
+    wanted = {
+        "project": gdc.project,
+        "sample_types": gdc.sample_types,
+        "outcomes": gdc.outcomes,
+        "subtypes": gdc.subtypes,
+    }
     for key, value in wanted.items():
         if value != about.get(key, value) and value is not None:
             raise ValueError(
@@ -85,7 +97,10 @@ def _checked(config: Config, cohort: str) -> list[dict]:
             )
     rows = [row for row in rows if row["what"] not in wanted or wanted[row["what"]] is not None]
     # Of a manifest that was pinned by other rules, or edited: what is wrong with one row is that row's.
-    rows = [{**row, "status": EXCLUDED, "reason": reason} if row["status"] == OK and (reason := fault_of(row)) else row for row in rows]
+    rows = [
+        {**row, "status": EXCLUDED, "reason": reason} if row["status"] == OK and (reason := fault_of(row)) else row
+        for row in rows
+    ]
     for row in rows:
         if row["what"] in wanted and row["status"] != OK:
             raise ValueError(

@@ -39,7 +39,14 @@ CLINICAL = Table(
 )
 PATIENTS = Table(
     "acquire/patients",
-    {"patient_id": "string", "status": "string", "reason": "string", "slides": "int64", "rna": "int64", "site": "string"},
+    {
+        "patient_id": "string",
+        "status": "string",
+        "reason": "string",
+        "slides": "int64",
+        "rna": "int64",
+        "site": "string",
+    },
     key=("patient_id",),
     patterns={r"has_.+": "bool"},
     required=("status", "slides", "rna"),
@@ -76,7 +83,14 @@ FETCHED = Table(
 )
 FILES = Table(
     "acquire/files",
-    {"file_id": "string", "what": "string", "patient_id": "string", "sample_id": "string", "file": "string", **INDEX_COLUMNS},
+    {
+        "file_id": "string",
+        "what": "string",
+        "patient_id": "string",
+        "sample_id": "string",
+        "file": "string",
+        **INDEX_COLUMNS,
+    },
     key=("file_id",),
     required=("what", "status"),
 )

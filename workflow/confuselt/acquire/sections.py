@@ -50,7 +50,9 @@ def simulate_sections(cfg: dict) -> SlideCohort:
     seed = cfg["simulate.seed"]
     # A generator per patient, site and slide: one more patient leaves the slides of the others as they are.
     own = [np.random.default_rng([seed, 12, i]) for i in range(cfg["simulate.patients"])]
-    fixed = np.random.default_rng([cfg["simulate.tile_features"], cfg["simulate.cell_features"], cfg["simulate.genes"], 13])
+    fixed = np.random.default_rng(
+        [cfg["simulate.tile_features"], cfg["simulate.cell_features"], cfg["simulate.genes"], 13]
+    )
     patients, n = patient_ids(cfg), cfg["simulate.patients"]
     latent = {part: np.stack([rng.standard_normal(size) for rng in own]) for part, size in PARTS.items()}
     site = _sites(own, cfg)
@@ -62,7 +64,10 @@ def simulate_sections(cfg: dict) -> SlideCohort:
     for slide, patient in zip(slides["slide_id"], slides["patient_id"], strict=True):
         i, number = at[patient], int(slide[-1])
         drawn_by = np.random.default_rng([seed, 15, i, number])
-        sections[slide] = (_section({k: v[i] for k, v in latent.items()}, int(site[i]), cfg, drawn_by), int(drawn_by.integers(2**31)))
+        sections[slide] = (
+            _section({k: v[i] for k, v in latent.items()}, int(site[i]), cfg, drawn_by),
+            int(drawn_by.integers(2**31)),
+        )
     counts = _counts(patients, latent, outcome["pam50"], site, cfg, rng)
     clinical = pd.DataFrame({"patient_id": patients, "site": [f"S{s:02d}" for s in site], **outcome})
     latents = {f"latent_{p}_{k}": v[:, k] for p, v in latent.items() for k in range(v.shape[1])}
@@ -78,7 +83,11 @@ def _sites(own: list[np.random.Generator], cfg: dict) -> np.ndarray:
 
 def _section(latent: dict[str, np.ndarray], site: int, cfg: dict, rng: np.random.Generator) -> Section:
     """What the latent vector of a patient looks like."""
-    colour = np.exp(0.16 * cfg["simulate.site_effect"] * np.random.default_rng([cfg["simulate.seed"], 14, site]).standard_normal((2, 3)))
+    colour = np.exp(
+        0.16
+        * cfg["simulate.site_effect"]
+        * np.random.default_rng([cfg["simulate.seed"], 14, site]).standard_normal((2, 3))
+    )
     both, tile, cells = latent["both"], latent["tile"], latent["cells"]
     shares = np.log([0.50, 0.15, 0.20, 0.03, 0.12])
     shares = shares + np.array([0.25 * both[0], 0.8 * both[1], 0.6 * cells[0], 0.9 * cells[1], -0.5 * both[0]])
@@ -108,7 +117,11 @@ def gene_names() -> list[str]:
 def centroids() -> pd.DataFrame:
     """PAM50-like centroids of the simulator's own, genes x (classes and ``median``), log2 scale; the same for every cohort."""
     rng = np.random.default_rng(31)
-    table = pd.DataFrame(rng.normal(0, 1.1, (len(PAM50_GENES), 5)), index=pd.Index(PAM50_GENES, name="gene"), columns=[*CLASSES, "Normal"])
+    table = pd.DataFrame(
+        rng.normal(0, 1.1, (len(PAM50_GENES), 5)),
+        index=pd.Index(PAM50_GENES, name="gene"),
+        columns=[*CLASSES, "Normal"],
+    )
     base = np.exp(_base())
     table["median"] = np.log2(base / base.sum() * 1e6 + 1)[: len(PAM50_GENES)]
     return table
@@ -120,7 +133,9 @@ def _base() -> np.ndarray:
     return np.concatenate([rng.uniform(5.0, 7.0, len(PAM50_GENES)), rng.uniform(2.0, 8.0, OTHER_GENES)])
 
 
-def _counts(patients: list[str], latent: dict, subtype: np.ndarray, site: np.ndarray, cfg: dict, rng: np.random.Generator) -> pd.DataFrame:
+def _counts(
+    patients: list[str], latent: dict, subtype: np.ndarray, site: np.ndarray, cfg: dict, rng: np.random.Generator
+) -> pd.DataFrame:
     """Negative binomial counts: PAM50 genes follow the subtype, every gene the latent vector, library size the site."""
     n, names, reference = len(patients), gene_names(), centroids()
     loading = np.random.default_rng(33).standard_normal((PARTS["both"] + PARTS["rna"], len(names))) * 0.30
@@ -133,4 +148,6 @@ def _counts(patients: list[str], latent: dict, subtype: np.ndarray, site: np.nda
     mean = np.exp(log_mean + batch[site] + library[:, None])
     counts = rng.poisson(mean * rng.gamma(1 / dispersion, dispersion, mean.shape))
     keep = rng.random(n) >= cfg["simulate.without_rna"]
-    return pd.DataFrame(counts[keep], index=pd.Index(np.array(patients, object)[keep], name="patient_id"), columns=names)
+    return pd.DataFrame(
+        counts[keep], index=pd.Index(np.array(patients, object)[keep], name="patient_id"), columns=names
+    )

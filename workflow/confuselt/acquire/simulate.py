@@ -52,11 +52,15 @@ def simulate_features(cfg: dict) -> Cohort:
     same population, so that models of one can be applied to the other.
     """
     rng = np.random.default_rng([cfg["simulate.seed"], 11])
-    fixed = np.random.default_rng([cfg["simulate.tile_features"], cfg["simulate.cell_features"], cfg["simulate.genes"], 13])
+    fixed = np.random.default_rng(
+        [cfg["simulate.tile_features"], cfg["simulate.cell_features"], cfg["simulate.genes"], 13]
+    )
     n = cfg["simulate.patients"]
     patients = patient_ids(cfg)
     latent = {part: rng.standard_normal((n, size)) for part, size in PARTS.items()}
-    if cfg["simulate.modalities"] == "redundant":  # drawn and dropped: the shared part, sites and slides are those of the other cohort
+    if (
+        cfg["simulate.modalities"] == "redundant"
+    ):  # drawn and dropped: the shared part, sites and slides are those of the other cohort
         latent = {part: values * (part == "both") for part, values in latent.items()}
     site = draw_sites(n, cfg["simulate.sites"], rng)
     loadings = draw_loadings(cfg, fixed)
@@ -66,7 +70,13 @@ def simulate_features(cfg: dict) -> Cohort:
     tile, cells = _streams(slides, patients, latent, site, loadings, cfg, rng)
     rna = _counts(patients, latent, site, loadings, cfg, rng)
     clinical = pd.DataFrame({"patient_id": patients, "site": [f"S{s:02d}" for s in site], **outcome})
-    truth = pd.DataFrame({"patient_id": patients, **{f"latent_{p}_{k}": v[:, k] for p, v in latent.items() for k in range(v.shape[1])}, **truth})
+    truth = pd.DataFrame(
+        {
+            "patient_id": patients,
+            **{f"latent_{p}_{k}": v[:, k] for p, v in latent.items() for k in range(v.shape[1])},
+            **truth,
+        }
+    )
     return Cohort(tile, cells, rna, clinical, truth)
 
 
@@ -126,7 +136,9 @@ def outcome_weights(loading: np.ndarray, cfg: dict) -> np.ndarray:
     return np.where(shared, 0.0, loading) if cfg["simulate.shared"] == "irrelevant" else loading
 
 
-def draw_outcomes(latent: dict[str, np.ndarray], cfg: dict, loadings: dict[str, np.ndarray], rng: np.random.Generator, least: int = 0) -> tuple[dict, dict]:
+def draw_outcomes(
+    latent: dict[str, np.ndarray], cfg: dict, loadings: dict[str, np.ndarray], rng: np.random.Generator, least: int = 0
+) -> tuple[dict, dict]:
     """Weibull times with a log hazard linear in the latent vector and age; uniform censoring; subtype by noisy scores.
 
     At least `least` patients of each class: the scores of rare classes are raised until it is so.
@@ -135,7 +147,10 @@ def draw_outcomes(latent: dict[str, np.ndarray], cfg: dict, loadings: dict[str, 
     n = len(whole)
     age = np.clip(rng.normal(58, 13, n), 26, 90).round()
     log_hazard = effect * (1.5 * whole @ loadings["hazard"] + 0.02 * (age - 58))
-    outcome, truth = {"age": age, "stage": rng.choice(["Stage I", "Stage II", "Stage III"], n, p=[0.25, 0.5, 0.25])}, {"log_hazard": log_hazard}
+    outcome, truth = (
+        {"age": age, "stage": rng.choice(["Stage I", "Stage II", "Stage III"], n, p=[0.25, 0.5, 0.25])},
+        {"log_hazard": log_hazard},
+    )
     frailty = rng.standard_normal(n) * 0.2
     for endpoint, scale in (("os", 2500.0), ("pfi", 1800.0)):
         time = scale * (-np.log(rng.random(n)) / np.exp(log_hazard + frailty)) ** (1 / 1.3)
@@ -173,7 +188,13 @@ def draw_slides(patients: list[str], cfg: dict, rng: np.random.Generator) -> lis
 
 
 def _streams(
-    slides: list[tuple[int, str]], patients: list[str], latent: dict, site: np.ndarray, loadings: dict, cfg: dict, rng: np.random.Generator
+    slides: list[tuple[int, str]],
+    patients: list[str],
+    latent: dict,
+    site: np.ndarray,
+    loadings: dict,
+    cfg: dict,
+    rng: np.random.Generator,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Bags of both streams: informative instances show the latent vector, the others stroma."""
     mean, shift = cfg["simulate.tiles"], cfg["simulate.site_effect"]
@@ -192,7 +213,11 @@ def _streams(
         signal = np.concatenate([latent["both"], latent[stream]], 1) @ loadings[stream]
         batch = shift * rng.standard_normal((site.max() + 1, width))
         stroma = loadings["stroma"][:width] * 1.5
-        values = np.where(informative[:, None], signal[owner], stroma) + batch[site[owner]] + rng.standard_normal((rows, width))
+        values = (
+            np.where(informative[:, None], signal[owner], stroma)
+            + batch[site[owner]]
+            + rng.standard_normal((rows, width))
+        )
         if stream == "cells" and cfg["simulate.cells"] == "redundant":
             values = tables[0].filter(like="tile_").to_numpy() @ _projection(cfg)
         names = [f"{stream}_{k:03d}" for k in range(width)]
@@ -206,7 +231,9 @@ def _projection(cfg: dict) -> np.ndarray:
     return np.random.default_rng([*shape, 19]).standard_normal(shape) / np.sqrt(shape[0])
 
 
-def _counts(patients: list[str], latent: dict, site: np.ndarray, loadings: dict, cfg: dict, rng: np.random.Generator) -> pd.DataFrame:
+def _counts(
+    patients: list[str], latent: dict, site: np.ndarray, loadings: dict, cfg: dict, rng: np.random.Generator
+) -> pd.DataFrame:
     """Negative binomial counts with gene dispersions, library sizes and site shifts."""
     n, genes = len(patients), cfg["simulate.genes"]
     signal = np.concatenate([latent["both"], latent["rna"]], 1) @ loadings["rna"]

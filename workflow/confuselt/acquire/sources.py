@@ -22,7 +22,9 @@ from confuselt.sheets.read import SUFFIXES, closest, columns_of, read_sheet
 def listed_files(config: Config) -> dict[str, Path]:
     """Every file that `acquire` lists, relative paths started at `data`."""
     block = config.acquire.model_dump()
-    listed = {key: block[key] for key in FILES if block[key] is not None and not (key == "slides" and is_pattern(block[key]))}
+    listed = {
+        key: block[key] for key in FILES if block[key] is not None and not (key == "slides" and is_pattern(block[key]))
+    }
     return {key: listed_path(config.data, name) for key, name in listed.items()}
 
 
@@ -42,7 +44,11 @@ def absent_files(config: Config) -> list[str]:
     if config.acquire.source != "local":
         return []
     present = existing_files(config)
-    return [f"{_absent(key, path)}; the run goes on without it" for key, path in listed_files(config).items() if key not in present]
+    return [
+        f"{_absent(key, path)}; the run goes on without it"
+        for key, path in listed_files(config).items()
+        if key not in present
+    ]
 
 
 def _absent(key: str, path: Path) -> str:
@@ -72,15 +78,21 @@ def count_files(config: Config) -> list[str]:
 def slide_rows(config: Config, cohort: str) -> list[dict]:
     """``slide_id, patient_id, file, mpp`` of every slide of the sheet (None: not stated), by slide; of GDC's with ``md5``.
 
-    Known while the workflow is parsed: from the user's sheet, from the manifest, or, for a simulated cohort, from the config.
-    Rows without an id, with one that stands twice or is no name for a file, or without a patient are left to `read_sheets`, which says so.
+    Known while the workflow is parsed: from the user's sheet, from the manifest, or, for a simulated cohort, from the
+    config. Rows without an id, with one that stands twice or is no name for a file, or without a patient are left to
+    `read_sheets`, which says so.
     """
     if config.acquire.source == "gdc":
         given = config.acquire.gdc.mpp
         slides = cohort_rows(config, cohort, "slide")
         if lost := sorted(set(given) - {row["slide_id"] for row in slides}):
-            raise ValueError(f"acquire.gdc.mpp: no slide '{lost[0]}' in the manifest{closest(lost[0], [row['slide_id'] for row in slides])}")
-        rows = [{**{k: row[k] for k in ("slide_id", "patient_id", "file", "md5")}, "mpp": given.get(row["slide_id"])} for row in slides]
+            raise ValueError(
+                f"acquire.gdc.mpp: no slide '{lost[0]}' in the manifest{closest(lost[0], [row['slide_id'] for row in slides])}"
+            )
+        rows = [
+            {**{k: row[k] for k in ("slide_id", "patient_id", "file", "md5")}, "mpp": given.get(row["slide_id"])}
+            for row in slides
+        ]
         return sorted(rows, key=lambda row: row["slide_id"])
     if config.acquire.source == "simulate":
         sheet = slide_sheet({f"simulate.{k}": v for k, v in config.simulate.model_dump().items()})
@@ -92,14 +104,20 @@ def slide_rows(config: Config, cohort: str) -> list[dict]:
         if path is None:
             return []
         present = columns_of(path)
-        sheet = read_sheet(path, [c for c in dict.fromkeys(("slide_id", key, "file", "mpp")) if c in present]).rename(columns={key: "patient_id"})
+        sheet = read_sheet(path, [c for c in dict.fromkeys(("slide_id", key, "file", "mpp")) if c in present]).rename(
+            columns={key: "patient_id"}
+        )
         sheet = sheet[sheet["slide_id"].notna() & ~sheet.duplicated("slide_id", keep=False)]
     sheet = sheet[sheet["patient_id"].notna()].assign(**{} if "file" in sheet else {"file": None})
-    sheet = sheet[[not isinstance(row["file"], str) or slide_fault(row["slide_id"]) is None for row in sheet.to_dict("records")]]
+    sheet = sheet[
+        [not isinstance(row["file"], str) or slide_fault(row["slide_id"]) is None for row in sheet.to_dict("records")]
+    ]
     chosen = first_patients(_clinical_ids(config), sheet["patient_id"], config.acquire.limit)
     sheet = sheet if chosen is None else sheet[sheet["patient_id"].isin(chosen)]
     mpp = pd.to_numeric(sheet["mpp"], errors="coerce") if "mpp" in sheet else pd.Series(np.nan, sheet.index)
-    mpp = mpp.where(mpp.between(LEAST_MPP, MOST_MPP))  # `read_sheets` says what is wrong with the others, and leaves the slide out
+    mpp = mpp.where(
+        mpp.between(LEAST_MPP, MOST_MPP)
+    )  # `read_sheets` says what is wrong with the others, and leaves the slide out
     sheet = sheet.assign(mpp=mpp).reindex(columns=["slide_id", "patient_id", "file", "mpp"]).sort_values("slide_id")
     return [{k: None if pd.isna(v) else v for k, v in row.items()} for row in sheet.to_dict("records")]
 
@@ -117,7 +135,8 @@ def check_sources(config: Config, cohort: str) -> None:
     config : Config
         The whole config.
     cohort : str
-        The training cohort or ``predict.name``. What only training needs (outcomes, site) a cohort to predict on may lack.
+        The training cohort or ``predict.name``. What only training needs (outcomes, site) a cohort to predict on may
+        lack.
     """
     seen = config.for_cohort(cohort)
     if seen.acquire.source == "simulate":
@@ -130,7 +149,9 @@ def check_sources(config: Config, cohort: str) -> None:
     if not folder_rows(seen) and not {"slides", "tile", "cells", "rna"} & set(present):
         names = ", ".join(f"acquire.{k}: {p}" for k, p in listed.items())
         where = "the root key data" if cohort == config.cohort else "predict.data"
-        raise ValueError(f"cohort '{cohort}': none of its feature files exists ({names}); check {where} ('{seen.data}') and the acquire block")
+        raise ValueError(
+            f"cohort '{cohort}': none of its feature files exists ({names}); check {where} ('{seen.data}') and the acquire block"
+        )
     _check_read(seen, present)
     for key, path in present.items():
         if path.suffix not in SUFFIXES:
@@ -150,7 +171,9 @@ def _endpoints(config: Config) -> dict[str, Endpoint]:
     if path is None:
         return {}
     present, tasks = columns_of(path), [task.model_dump() for task in config.tasks.survival]
-    used = dict.fromkeys(column for task in tasks for column in (time_column(task), event_column(task)) if column in present)
+    used = dict.fromkeys(
+        column for task in tasks for column in (time_column(task), event_column(task)) if column in present
+    )
     raw = read_sheet(path, list(used))
     found = {task["name"]: read_endpoint(raw, task, path.name) for task in tasks}
     return {name: endpoint for name, endpoint in found.items() if endpoint}
@@ -163,10 +186,11 @@ def table_notes(config: Config) -> list[str]:
     own = existing_files(config) if config.acquire.source == "local" else {}
     notes = [f"acquire.{key}: {note}" for key, path in own.items() for note in header_notes(key, path)]
     for name, endpoint in _endpoints(config).items():
-        halves = (
-            f"{len(endpoint.halves)} of {endpoint.given} patients have a time or an event alone (the other is blank, or a word for nothing) and are left out"
+        halves = f"{len(endpoint.halves)} of {endpoint.given} patients have a time or an event alone (the other is blank, or a word for nothing) and are left out"
+        notes.append(
+            f"tasks.survival '{name}': {endpoint.coding}"
+            + (f"; {halves}" if len(endpoint.halves) > config.max_excluded * endpoint.given else "")
         )
-        notes.append(f"tasks.survival '{name}': {endpoint.coding}" + (f"; {halves}" if len(endpoint.halves) > config.max_excluded * endpoint.given else ""))
         notes += filter(None, [odd_events(name, endpoint.days, endpoint.event)])
     return notes
 
@@ -186,10 +210,20 @@ def _check_read(config: Config, present: dict[str, Path]) -> None:
 
 def cells_warning(config: Config) -> str | None:
     """A line where planned contrasts ask for cells and the cohort has none: known too late, another plan would be exploratory."""
-    asked = [q for q, c in config.evaluate.plan.contrasts.items() if any(not a.endswith("-nocells") and not a.startswith("rna") for a in (c.arm, *c.against))]
+    asked = [
+        q
+        for q, c in config.evaluate.plan.contrasts.items()
+        if any(not a.endswith("-nocells") and not a.startswith("rna") for a in (c.arm, *c.against))
+    ]
     present = existing_files(config)
     bags = "slides" in present and "cells" in columns_of(present["slides"])
-    if config.acquire.source != "local" or config.cells.method != "ready" or "cells" in present or bags or not set(asked) - {"cells"}:
+    if (
+        config.acquire.source != "local"
+        or config.cells.method != "ready"
+        or "cells" in present
+        or bags
+        or not set(asked) - {"cells"}
+    ):
         return None
     return (
         f"no cells stream: the planned contrasts {', '.join(asked)} compare arms with cells and will not be available. Before the first run set evaluate.plan.contrasts: "
@@ -212,16 +246,26 @@ def _wanted(config: Config, key: str) -> list[tuple[str, str]]:
 def _check_outcomes(config: Config, listed: dict[str, Path], present: dict[str, Path]) -> None:
     """The clinical table of the training cohort: there, and with every column that the config names."""
     if "clinical" not in listed:
-        raise ValueError(f"acquire.clinical is null: the training cohort '{config.cohort}' needs a clinical table; only a cohort to predict on may lack it")
+        raise ValueError(
+            f"acquire.clinical is null: the training cohort '{config.cohort}' needs a clinical table; only a cohort to predict on may lack it"
+        )
     path = listed["clinical"]
     if "clinical" not in present:
-        raise ValueError(f"{_absent('clinical', path)}: the training cohort '{config.cohort}' needs it; check acquire.clinical and data ('{config.data}')")
+        raise ValueError(
+            f"{_absent('clinical', path)}: the training cohort '{config.cohort}' needs it; check acquire.clinical and data ('{config.data}')"
+        )
     columns = columns_of(path)
     lost = [(column, where) for column, where in named_columns(config) if column not in columns]
     if lost:
         lines = "\n".join(f"  - {where}: no column '{column}'{closest(column, columns)}" for column, where in lost)
-        single = "; without sites: acquire.site: null and split.group: patient" if any(where == "acquire.site" for _, where in lost) else ""
-        raise ValueError(f"{path} lacks columns that the config names; correct the name or take the key out{single}:\n{lines}")
+        single = (
+            "; without sites: acquire.site: null and split.group: patient"
+            if any(where == "acquire.site" for _, where in lost)
+            else ""
+        )
+        raise ValueError(
+            f"{path} lacks columns that the config names; correct the name or take the key out{single}:\n{lines}"
+        )
     _endpoints(config)
     covariates = read_sheet(path, [c for c in config.acquire.covariates if c in columns])
     for name in covariates:

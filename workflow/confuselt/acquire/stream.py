@@ -60,7 +60,8 @@ def stream_group(rows: list[dict], steps: Steps, sources: list[Source], manner: 
     sources : list of Source
     manner : Manner
     """
-    # A slide that a job left when it was cut off comes first, so that its bytes serve and no other slide lies beside it.
+    # A slide that a job left when it was cut off comes first, so that its bytes serve and no other slide lies beside
+    # it.
     left = [row for row in rows if begun(steps.data / row["file"])]
     for row in left[1:]:
         discard(steps.data / row["file"])
@@ -85,7 +86,14 @@ def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner
             raise Unusable(f"excluded at acquire: {reason}") from None
 
     try:
-        tiles = _act("tile", "cut_tiles", [row], TILE_INDEX, steps.grids, lambda r: tile_slide(r, steps.data, steps.grids, _of(steps.cfg, "tile"), bring))
+        tiles = _act(
+            "tile",
+            "cut_tiles",
+            [row],
+            TILE_INDEX,
+            steps.grids,
+            lambda r: tile_slide(r, steps.data, steps.grids, _of(steps.cfg, "tile"), bring),
+        )
         next_rows = after(tiles, "tile", [{**row, "mpp_given": row["mpp"]}])
         mpp = steps.cfg["tile.mpp"]
         bags = _act(
@@ -100,7 +108,14 @@ def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner
             typed = pd.DataFrame(columns=list(STREAM_INDEX.columns))
         else:
             keep, cells = steps.cfg["cells.keep_nuclei"], steps.cells
-            typed = _act("cells", "find_cells", next_rows, STREAM_INDEX, cells, lambda r: type_slide(r, steps.data, steps.grids, cells, keep, bring))
+            typed = _act(
+                "cells",
+                "find_cells",
+                next_rows,
+                STREAM_INDEX,
+                cells,
+                lambda r: type_slide(r, steps.data, steps.grids, cells, keep, bring),
+            )
     except Outage:
         raise  # what came of the slide is kept for the next run
     except BaseException:
@@ -116,7 +131,9 @@ def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner
     return run_group([row], found, FETCHED), tiles, bags, typed
 
 
-def _act(stage: str, rule: str, rows: list[dict], table: Table, folder: Path, work: Callable[[dict], dict]) -> pd.DataFrame:
+def _act(
+    stage: str, rule: str, rows: list[dict], table: Table, folder: Path, work: Callable[[dict], dict]
+) -> pd.DataFrame:
     """Do one stage's work under its own name and code hash, so that its files are those of its own job."""
     with acting_as(stage, rule):
         return run_group(rows, work, table, folder)

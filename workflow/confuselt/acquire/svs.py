@@ -9,7 +9,9 @@ import tifffile
 TILE = 240  # Aperio's own tiles; not a divisor of what is cut from them
 
 
-def write_svs(path: Path, image: np.ndarray, mpp: float | None, downsamples: tuple[int, ...] = (1, 4, 16), quality: int = 85) -> None:
+def write_svs(
+    path: Path, image: np.ndarray, mpp: float | None, downsamples: tuple[int, ...] = (1, 4, 16), quality: int = 85
+) -> None:
     """Write level 0, a thumbnail, and reduced levels as tiled JPEG.
 
     Parameters
@@ -27,12 +29,21 @@ def write_svs(path: Path, image: np.ndarray, mpp: float | None, downsamples: tup
     Notes
     -----
     OpenSlide wants the description of the first page to begin with "Aperio", the second page to be the thumbnail, and
-    tiled pages for levels. The compression is decided by libjpeg-turbo through imagecodecs: the same pixels give the same file.
+    tiled pages for levels. The compression is decided by libjpeg-turbo through imagecodecs: the same pixels give the
+    same file.
     """
     height, width = image.shape[:2]
     head = f"Aperio Image Library v12.0.15 \r\n{width}x{height} [0,0 {width}x{height}] ({TILE}x{TILE})"
-    facts = f" JPEG/RGB Q={quality}|AppMag = {20 if mpp is None or mpp > 0.4 else 40}" + (f"|MPP = {mpp}" if mpp is not None else "")
-    common = {"photometric": "rgb", "compression": "jpeg", "compressionargs": {"level": quality}, "metadata": None, "software": None}
+    facts = f" JPEG/RGB Q={quality}|AppMag = {20 if mpp is None or mpp > 0.4 else 40}" + (
+        f"|MPP = {mpp}" if mpp is not None else ""
+    )
+    common = {
+        "photometric": "rgb",
+        "compression": "jpeg",
+        "compressionargs": {"level": quality},
+        "metadata": None,
+        "software": None,
+    }
     with tifffile.TiffWriter(path) as file:
         for downsample in downsamples:
             size = (-(-width // downsample), -(-height // downsample))
@@ -43,4 +54,10 @@ def write_svs(path: Path, image: np.ndarray, mpp: float | None, downsamples: tup
             file.write(level, tile=(TILE, TILE), description=described, subfiletype=0, **common)
             if downsample == 1:
                 small = cv2.resize(image, (512, max(1, round(512 * height / width))), interpolation=cv2.INTER_AREA)
-                file.write(small, rowsperstrip=16, description=f"{head} -> {small.shape[1]}x{small.shape[0]} -{facts}", subfiletype=0, **common)
+                file.write(
+                    small,
+                    rowsperstrip=16,
+                    description=f"{head} -> {small.shape[1]}x{small.shape[0]} -{facts}",
+                    subfiletype=0,
+                    **common,
+                )

@@ -27,13 +27,19 @@ def read_outcomes(path: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        By patient: ``age`` (years), ``sex``, ``stage`` (I to IV; A, B, C dropped), ``<endpoint>_days``, ``<endpoint>_event``.
-        Redacted patients have none of these.
+        By patient: ``age`` (years), ``sex``, ``stage`` (I to IV; A, B, C dropped), ``<endpoint>_days``,
+        ``<endpoint>_event``. Redacted patients have none of these.
     """
     raw = (
         _workbook(path)
         if path.suffix == ".xlsx"
-        else pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, na_values=["", "NA", "#N/A", "[Not Available]", "[Not Applicable]"])
+        else pd.read_csv(
+            path,
+            sep="\t",
+            dtype=str,
+            keep_default_na=False,
+            na_values=["", "NA", "#N/A", "[Not Available]", "[Not Applicable]"],
+        )
     )
     key = _column(raw, "bcr_patient_barcode", path)
     raw = raw[raw[key].notna()].drop_duplicates(key).set_index(key)
@@ -47,7 +53,9 @@ def read_outcomes(path: Path) -> pd.DataFrame:
         event = raw[_column(raw, name, path)].map(lambda v: None if pd.isna(v) else said(str(v)))
         out[f"{name.lower()}_event"] = pd.to_numeric(event, errors="coerce")
         if (worded := event[event.notna() & ~out[f"{name.lower()}_event"].isin([0, 1])]).any():
-            raise ValueError(f"{path.name}: column {name} says {worded.iloc[0]!r}, wanted are 0 and 1; take your own table (acquire.clinical) with event_is")
+            raise ValueError(
+                f"{path.name}: column {name} says {worded.iloc[0]!r}, wanted are 0 and 1; take your own table (acquire.clinical) with event_is"
+            )
     # Half an outcome is none: the time of an event that is not stated says nothing.
     for name in ENDPOINTS:
         pair = [f"{name.lower()}_days", f"{name.lower()}_event"]
@@ -71,7 +79,13 @@ def read_subtypes(path: Path, names: dict[str, str], sample_types: list[str]) ->
     sample_types : list of str
         Types of samples, told by the code of the barcode; an id without one is a patient's.
     """
-    raw = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, na_values=["", "NA", "#N/A", "[Not Available]", "[Not Applicable]"])
+    raw = pd.read_csv(
+        path,
+        sep="\t",
+        dtype=str,
+        keep_default_na=False,
+        na_values=["", "NA", "#N/A", "[Not Available]", "[Not Applicable]"],
+    )
     sample = raw[_column(raw, "pan.samplesID", path)].fillna("")
     code = sample.str.split("-").str[3].str[:2]
     kept = (

@@ -85,17 +85,26 @@ class Drawn:
     nuclei: pd.DataFrame = field(repr=False)
 
 
-def noise_field(height: int, width: int, scale: float, rng: np.random.Generator, stretch: float = 1.0, angle: float = 0.0) -> np.ndarray:
+def noise_field(
+    height: int, width: int, scale: float, rng: np.random.Generator, stretch: float = 1.0, angle: float = 0.0
+) -> np.ndarray:
     """Smooth standard normal field (height, width) float32 with features of `scale` px, `stretch` times as long along `angle`."""
     if stretch == 1.0:
         found = cv2.resize(
-            rng.standard_normal((int(height / scale) + 3, int(width / scale) + 3)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
+            rng.standard_normal((int(height / scale) + 3, int(width / scale) + 3)).astype(np.float32),
+            (width, height),
+            interpolation=cv2.INTER_CUBIC,
         )
     else:
         side = int(np.hypot(height, width)) + 2
         coarse = rng.standard_normal((int(side / scale) + 3, int(side / scale / stretch) + 3)).astype(np.float32)
         turn = cv2.getRotationMatrix2D((side / 2, side / 2), -np.degrees(angle), 1)
-        turned = cv2.warpAffine(cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC), turn, (side, side), borderMode=cv2.BORDER_REFLECT)
+        turned = cv2.warpAffine(
+            cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC),
+            turn,
+            (side, side),
+            borderMode=cv2.BORDER_REFLECT,
+        )
         top, left = (side - height) // 2, (side - width) // 2
         found = turned[top : top + height, left : left + width]
     return (found - found.mean()) / (found.std() + 1e-6)
@@ -131,7 +140,9 @@ def draw(section: Section, rng: np.random.Generator) -> Drawn:
         eosin[band] = eosin[band] * 1.9 + 0.2
         artefact |= band
     stain = np.asarray(section.stain, np.float32)
-    density = haematoxylin[..., None] * (HAEMATOXYLIN * stain[0]).astype(np.float32) + eosin[..., None] * (EOSIN * stain[1]).astype(np.float32)
+    density = haematoxylin[..., None] * (HAEMATOXYLIN * stain[0]).astype(np.float32) + eosin[..., None] * (
+        EOSIN * stain[1]
+    ).astype(np.float32)
     density = cv2.GaussianBlur(density, (0, 0), 0.35 / mpp)
     if "blur" in section.artefacts:
         soft = _patch(h, w, rng) & whole
@@ -153,7 +164,9 @@ def _outline(h: int, w: int, rng: np.random.Generator) -> np.ndarray:
     return radius + 0.07 * noise_field(h, w, min(h, w) / 6, rng) < 0.95
 
 
-def _regions(section: Section, whole: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _regions(
+    section: Section, whole: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Tumour nests, lumina (inside nests) and fat (outside them)."""
     h, w, mpp = section.height, section.width, section.mpp
     field_ = noise_field(h, w, 70 / mpp, rng)
@@ -168,7 +181,9 @@ def _regions(section: Section, whole: np.ndarray, rng: np.random.Generator) -> t
 def _fat_walls(h: int, w: int, mpp: float, rng: np.random.Generator) -> np.ndarray:
     """Thin walls between fat cells of about 50 µm: where two nearest centres are equally far."""
     step = 50 / mpp
-    centres = np.array([(i, j) for i in np.arange(-step, h + step, step) for j in np.arange(-step, w + step, step)], np.float32)
+    centres = np.array(
+        [(i, j) for i in np.arange(-step, h + step, step) for j in np.arange(-step, w + step, step)], np.float32
+    )
     centres += rng.uniform(-0.35, 0.35, centres.shape).astype(np.float32) * step
     seeds = np.full((h, w), 255, np.uint8)
     inside = (centres[:, 0] >= 0) & (centres[:, 0] < h) & (centres[:, 1] >= 0) & (centres[:, 1] < w)
@@ -178,11 +193,15 @@ def _fat_walls(h: int, w: int, mpp: float, rng: np.random.Generator) -> np.ndarr
     return cv2.GaussianBlur(edge.astype(np.float32), (0, 0), 1.0 / mpp) * 2
 
 
-def _place(section: Section, nests: np.ndarray, stroma: np.ndarray, angle: float, rng: np.random.Generator) -> pd.DataFrame:
+def _place(
+    section: Section, nests: np.ndarray, stroma: np.ndarray, angle: float, rng: np.random.Generator
+) -> pd.DataFrame:
     """Centres, types and shapes: a jittered grid thinned by region, so that some nuclei touch and few lie on one another."""
     mpp, mix = section.mpp, np.asarray(section.mix, float) / np.sum(section.mix)
     spacing = np.sqrt(1e6 / section.density) / mpp
-    grid = np.stack(np.meshgrid(np.arange(0, section.height, spacing), np.arange(0, section.width, spacing), indexing="ij"), -1).reshape(-1, 2)
+    grid = np.stack(
+        np.meshgrid(np.arange(0, section.height, spacing), np.arange(0, section.width, spacing), indexing="ij"), -1
+    ).reshape(-1, 2)
     at = grid + rng.uniform(-0.45, 0.45, grid.shape) * spacing
     row, column = at[:, 0].astype(int), at[:, 1].astype(int)
     inside = (row >= 0) & (row < section.height) & (column >= 0) & (column < section.width)
@@ -222,8 +241,13 @@ def _draw_nuclei(
     for n in nuclei.itertuples():
         centre = (round(n.x * 2**shift), round(n.y * 2**shift))
         for part, strength in ((1.0, 1.12), (0.82, 1.0)):
-            axes = (max(1, round(part * n.long_um / section.mpp * 2**shift)), max(1, round(part * n.short_um / section.mpp * 2**shift)))
-            cv2.ellipse(layer, centre, axes, np.degrees(n.angle), 0, 360, float(n.stain * strength), -1, cv2.LINE_8, shift)
+            axes = (
+                max(1, round(part * n.long_um / section.mpp * 2**shift)),
+                max(1, round(part * n.short_um / section.mpp * 2**shift)),
+            )
+            cv2.ellipse(
+                layer, centre, axes, np.degrees(n.angle), 0, 360, float(n.stain * strength), -1, cv2.LINE_8, shift
+            )
     grain = noise_field(*layer.shape, 1.2 / section.mpp, rng)
     inside = layer > 0
     layer *= np.clip(1 + 0.30 * section.grain * grain, 0.4, 1.8)

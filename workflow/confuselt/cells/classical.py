@@ -34,7 +34,8 @@ class Nuclei:
     Attributes
     ----------
     table : DataFrame
-        ``x, y`` (px of the picture), ``class`` (of `CLASSES`), ``area_um2, long_um, short_um, solidity, perimeter_um, stain``.
+        ``x, y`` (px of the picture), ``class`` (of `CLASSES`), ``area_um2, long_um, short_um, solidity, perimeter_um,
+        stain``.
     label : (h, w) int32
         Nucleus of each pixel, 0 for none, in the order of the table.
     """
@@ -62,13 +63,17 @@ def find_nuclei(image: np.ndarray, mpp: float) -> Nuclei:
     background by a fixed amount; touching nuclei are parted by a watershed on the distance transform.
     """
     stain = cv2.GaussianBlur(rgb2hed(image)[..., 0].astype(np.float32), (0, 0), 0.5 / mpp)
-    background = cv2.erode(cv2.GaussianBlur(stain, (0, 0), 3.0 / mpp), np.ones((3, 3), np.uint8), iterations=max(1, round(6.0 / mpp)))
+    background = cv2.erode(
+        cv2.GaussianBlur(stain, (0, 0), 3.0 / mpp), np.ones((3, 3), np.uint8), iterations=max(1, round(6.0 / mpp))
+    )
     background = cv2.GaussianBlur(background, (0, 0), 6.0 / mpp)
     raised = stain - background
     mask = cv2.morphologyEx((raised > LEAST_STAIN).astype(np.uint8), cv2.MORPH_OPEN, _disk(0.75 / mpp))
     mask = ndimage.binary_fill_holes(mask)
     distance = cv2.GaussianBlur(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5), (0, 0), 0.5 / mpp)
-    peaks = peak_local_max(distance, min_distance=max(2, round(1.8 / mpp)), labels=mask.astype(int), exclude_border=False)
+    peaks = peak_local_max(
+        distance, min_distance=max(2, round(1.8 / mpp)), labels=mask.astype(int), exclude_border=False
+    )
     seeds = np.zeros(mask.shape, np.int32)
     seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
     label = watershed(-distance, seeds, mask=mask).astype(np.int32)
@@ -114,7 +119,13 @@ def classify(table: pd.DataFrame) -> np.ndarray:
 
 def outlined(image: np.ndarray, nuclei: Nuclei) -> np.ndarray:
     """The picture with nuclei outlined by class, RGB uint8."""
-    colours = {"large": (220, 40, 40), "small": (30, 90, 220), "spindle": (20, 150, 60), "dense": (0, 0, 0), "medium": (240, 160, 0)}
+    colours = {
+        "large": (220, 40, 40),
+        "small": (30, 90, 220),
+        "spindle": (20, 150, 60),
+        "dense": (0, 0, 0),
+        "medium": (240, 160, 0),
+    }
     edge = nuclei.label != cv2.erode(nuclei.label.astype(np.float32), np.ones((3, 3), np.uint8))
     picture, of = image.copy(), np.array([(0, 0, 0), *(colours[c] for c in nuclei.table["class"])], np.uint8)
     drawn = edge & (nuclei.label > 0)

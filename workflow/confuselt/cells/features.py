@@ -62,7 +62,8 @@ def tile_features(nuclei: pd.DataFrame, x: float, y: float, side: float, tissue:
     Returns
     -------
     (len(NAMES),) float32
-        All finite: what a tile without nuclei cannot say is 0 (a distance: `HALO_UM`), and ``log_count`` tells it apart.
+        All finite: what a tile without nuclei cannot say is 0 (a distance: `HALO_UM`), and ``log_count`` tells it
+        apart.
     """
     at = nuclei[["x_um", "y_um"]].to_numpy(float)
     inside = ((at >= (x, y)) & (at < (x + side, y + side))).all(1)
@@ -118,7 +119,9 @@ def _eccentricity(nuclei: pd.DataFrame) -> pd.Series:
     return np.sqrt(1 - (nuclei["short_um"] / nuclei["long_um"]).clip(upper=1) ** 2)
 
 
-def _neighbourhood(kind: np.ndarray, at: np.ndarray, inside: np.ndarray, share: np.ndarray, area_mm2: float) -> tuple[float, ...]:
+def _neighbourhood(
+    kind: np.ndarray, at: np.ndarray, inside: np.ndarray, share: np.ndarray, area_mm2: float
+) -> tuple[float, ...]:
     """Nearest neighbours, distances between large and small nuclei, mixing of classes among neighbours."""
     if inside.sum() < 2 or len(at) < 3:
         return HALO_UM, 1.0, HALO_UM, HALO_UM, 0.0, 0.0, 0.0, 0.0
@@ -128,7 +131,9 @@ def _neighbourhood(kind: np.ndarray, at: np.ndarray, inside: np.ndarray, share: 
     large, small = kind == "large", kind == "small"
     to_small, to_large = _to_nearest(at[inside & large], at[small]), _to_nearest(at[inside & small], at[large])
     edges_from, edges_to = np.repeat(kind[inside], neighbour.shape[1] - 1), kind[neighbour[:, 1:]].ravel()
-    mixed = (((edges_from == "large") & (edges_to == "small")) | ((edges_from == "small") & (edges_to == "large"))).sum()
+    mixed = (
+        ((edges_from == "large") & (edges_to == "small")) | ((edges_from == "small") & (edges_to == "large"))
+    ).sum()
     of = dict(zip(CLASSES, share, strict=True))
     expected = 2 * of["large"] * of["small"] * len(edges_from)
     heterotypy = (edges_from != edges_to).mean() / max(1 - (share**2).sum(), 1e-6)

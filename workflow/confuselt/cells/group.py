@@ -23,7 +23,9 @@ MPP = 0.5  # resolution at which nuclei are sought
 MARGIN_UM = 12.0  # read around a tile, so that nuclei at its border are whole
 
 
-def type_slide(row: dict, data: Path, grids: Path, folder: Path, keep_nuclei: bool = True, bring: Callable[[], None] = lambda: None) -> dict:
+def type_slide(
+    row: dict, data: Path, grids: Path, folder: Path, keep_nuclei: bool = True, bring: Callable[[], None] = lambda: None
+) -> dict:
     """``n`` and ``sha`` of one slide's bag of cell features; ``<slide>.h5`` and ``<slide>.nuclei.parquet``, made anew unless they still fit.
 
     Parameters
@@ -46,11 +48,25 @@ def type_slide(row: dict, data: Path, grids: Path, folder: Path, keep_nuclei: bo
 
     def make(partial: Path) -> dict:
         bring()
-        slide, tiles = Slide(data / row["file"], row["mpp_given"]), read_table(grids / f"{row['slide_id']}.parquet", GRID)
+        slide, tiles = (
+            Slide(data / row["file"], row["mpp_given"]),
+            read_table(grids / f"{row['slide_id']}.parquet", GRID),
+        )
         nuclei = slide_nuclei(slide, tiles, int(row["tile_px"]))
         features = slide_features(nuclei, tiles, float(row["tile_px"] * slide.mpp), slide.mpp)
         coords = tiles[["x", "y"]].to_numpy(np.int32)
-        write_bag(partial, features, coords, {"name": "classical", "trained_on": "[]", "d": len(NAMES), "dtype": "float32", "columns": json.dumps(NAMES)})
+        write_bag(
+            partial,
+            features,
+            coords,
+            {
+                "name": "classical",
+                "trained_on": "[]",
+                "d": len(NAMES),
+                "dtype": "float32",
+                "columns": json.dumps(NAMES),
+            },
+        )
         if keep_nuclei:
             with written(final) as beside:
                 write_table(nuclei.round(DECIMALS), beside, NUCLEI)
@@ -58,7 +74,9 @@ def type_slide(row: dict, data: Path, grids: Path, folder: Path, keep_nuclei: bo
             final.unlink(missing_ok=True)
         return {"n": len(tiles), "sha": array_hash(features, coords)}
 
-    return keep_or_make(folder / f"{row['slide_id']}.h5", slide_key(row, data, keep_nuclei), make, [final] if keep_nuclei else [])
+    return keep_or_make(
+        folder / f"{row['slide_id']}.h5", slide_key(row, data, keep_nuclei), make, [final] if keep_nuclei else []
+    )
 
 
 def slide_nuclei(slide: Slide, tiles: pd.DataFrame, size: int) -> pd.DataFrame:
@@ -77,7 +95,9 @@ def slide_nuclei(slide: Slide, tiles: pd.DataFrame, size: int) -> pd.DataFrame:
     side = round(whole * scale)
     parts = []
     for x, y in progress(list(zip(tiles["x"], tiles["y"], strict=True)), slide.path.name):
-        found = find_nuclei(slide.read(x - margin, y - margin, whole, whole, (side, side)), MPP * whole * scale / side).table
+        found = find_nuclei(
+            slide.read(x - margin, y - margin, whole, whole, (side, side)), MPP * whole * scale / side
+        ).table
         # To level-0 pixels; a nucleus belongs to the tile that holds its centre.
         found["x"], found["y"] = (x - margin + found["x"] * whole / side), (y - margin + found["y"] * whole / side)
         inside = found["x"].between(x, x + size, inclusive="left") & found["y"].between(y, y + size, inclusive="left")
@@ -102,6 +122,8 @@ def slide_features(nuclei: pd.DataFrame, tiles: pd.DataFrame, side: float, mpp: 
     found = []
     for tile in tiles.itertuples():
         x, y = tile.x * mpp, tile.y * mpp
-        near = placed["x_um"].between(x - HALO_UM, x + side + HALO_UM) & placed["y_um"].between(y - HALO_UM, y + side + HALO_UM)
+        near = placed["x_um"].between(x - HALO_UM, x + side + HALO_UM) & placed["y_um"].between(
+            y - HALO_UM, y + side + HALO_UM
+        )
         found.append(tile_features(placed[near], x, y, side, tile.tissue))
     return np.stack(found)

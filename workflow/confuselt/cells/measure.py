@@ -23,7 +23,8 @@ def measure(label: np.ndarray, stain: np.ndarray) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``label, x, y, area, long, short, solidity, perimeter, stain``, by label; definitions of `skimage.measure.regionprops`.
+        ``label, x, y, area, long, short, solidity, perimeter, stain``, by label; definitions of
+        `skimage.measure.regionprops`.
     """
     row, column = np.nonzero(label)
     own = label[row, column]

@@ -2,7 +2,8 @@
 
 from confuselt.tables import Table
 
-# What a nucleus is kept with: whole pixels, tenths of a µm. Rounded values share dictionary pages, which keeps a nucleus under 16 bytes.
+# What a nucleus is kept with: whole pixels, tenths of a µm. Rounded values share dictionary pages, which keeps a
+# nucleus under 16 bytes.
 DECIMALS = {"x": 0, "y": 0, "area_um2": 1, "long_um": 1, "short_um": 1, "solidity": 2, "perimeter_um": 1, "stain": 2}
 NUCLEI = Table(
     "cells/nuclei",

@@ -19,4 +19,7 @@ class Block(BaseModel):
     def _null_text(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        return {k: (None if isinstance(v, str) and v.strip().lower() in {"", "null", "none", "~"} else v) for k, v in data.items()}
+        return {
+            k: (None if isinstance(v, str) and v.strip().lower() in {"", "null", "none", "~"} else v)
+            for k, v in data.items()
+        }

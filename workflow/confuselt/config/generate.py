@@ -66,7 +66,12 @@ def leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any, str]]
 
 def _flow(value: Any) -> str:
     plain = json.loads(json.dumps(value, default=lambda v: v.model_dump(mode="json", by_alias=True)))
-    return yaml.safe_dump(plain, default_flow_style=True, width=10_000, sort_keys=False).strip().removesuffix("...").strip()
+    return (
+        yaml.safe_dump(plain, default_flow_style=True, width=10_000, sort_keys=False)
+        .strip()
+        .removesuffix("...")
+        .strip()
+    )
 
 
 def config_yaml() -> str:

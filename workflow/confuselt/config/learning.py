@@ -8,7 +8,12 @@ from confuselt.config.block import Block
 from confuselt.evaluate.names import BASELINES, PLUS
 
 ARMS = (
-    *(f"{kind}-{start}-{cells}" for kind in ("wsi", "both") for start in ("scratch", "pretrained") for cells in ("nocells", "cells")),
+    *(
+        f"{kind}-{start}-{cells}"
+        for kind in ("wsi", "both")
+        for start in ("scratch", "pretrained")
+        for cells in ("nocells", "cells")
+    ),
     "rna-scratch",
     "rna-pretrained",
 )
@@ -30,7 +35,9 @@ class Pretrain(Block):
 
     model: Model = Field(Model(), description="towers")
     epochs: int = Field(40, ge=1, description="fixed number of passes; the inner part is only watched")
-    batch_size: int = Field(128, ge=4, description="bags per step; the contrast is over this many pairs, so it changes results")
+    batch_size: int = Field(
+        128, ge=4, description="bags per step; the contrast is over this many pairs, so it changes results"
+    )
     learning_rate: float = Field(1e-3, gt=0, description="peak of a one-cycle schedule (AdamW)")
     weight_decay: float = Field(0.05, ge=0, description="AdamW")
     temperature: float = Field(0.07, gt=0, description="start of the learnable temperature")
@@ -41,12 +48,23 @@ class Finetune(Block):
     """Supervised training of every arm, multi-task, on one budget."""
 
     arms: list[str] = Field(list(ARMS), description="arms to train")
-    epochs: int = Field(40, ge=1, description="passes; the epoch is chosen by inner partial likelihood and cross-entropy")
+    epochs: int = Field(
+        40, ge=1, description="passes; the epoch is chosen by inner partial likelihood and cross-entropy"
+    )
     batch_size: int = Field(128, ge=4, description="patients per step; risk sets are taken within it")
-    learning_rate: float = Field(1e-3, gt=0, description="of the heads, and of towers that start from scratch (AdamW, one cycle)")
-    pretrained_rate: float = Field(0.1, ge=0, le=1, description="learning rate of pretrained towers as a share of learning_rate")
+    learning_rate: float = Field(
+        1e-3, gt=0, description="of the heads, and of towers that start from scratch (AdamW, one cycle)"
+    )
+    pretrained_rate: float = Field(
+        0.1, ge=0, le=1, description="learning rate of pretrained towers as a share of learning_rate"
+    )
     weight_decay: float = Field(0.05, ge=0, description="AdamW")
-    modality_dropout: float = Field(0.3, ge=0, lt=1, description="share of training patients of a both arm from whom one modality is taken away, per step")
+    modality_dropout: float = Field(
+        0.3,
+        ge=0,
+        lt=1,
+        description="share of training patients of a both arm from whom one modality is taken away, per step",
+    )
     tiles: int = Field(2048, ge=1, description="instance budget of a patient, split equally over the slides")
     members: int = Field(1, ge=1, description="models per fold whose predictions are averaged, the same for every arm")
 
@@ -62,7 +80,11 @@ class Finetune(Block):
 class Controls(Block):
     """Controls through the whole chain."""
 
-    kinds: list[Literal["permuted", "permuted-within-site", "mispaired", "mispaired-within-site", "shuffled-cells", "without-pam50"]] = Field(
+    kinds: list[
+        Literal[
+            "permuted", "permuted-within-site", "mispaired", "mispaired-within-site", "shuffled-cells", "without-pam50"
+        ]
+    ] = Field(
         ["permuted", "mispaired", "without-pam50"],
         description="which controls are run: outcomes permuted, slides and RNA mispaired before pretraining, cells dealt out anew over the instances, "
         "pretraining without PAM50's genes and their followers (docs/STATISTICS.md)",
@@ -74,7 +96,9 @@ class Planned(Block):
     """A primary contrast."""
 
     arm: str = Field(description="the arm that should be better")
-    against: list[str] = Field(min_length=1, description="the other side; of several, the one that is better on inner data")
+    against: list[str] = Field(
+        min_length=1, description="the other side; of several, the one that is better on inner data"
+    )
 
     @model_validator(mode="after")
     def _known(self) -> "Planned":
@@ -101,7 +125,9 @@ class Plan(Block):
     delta_auc: float = Field(0.01, gt=0, description="equivalence margin of macro AUC")
     delta_recall: float = Field(0.03, gt=0, description="equivalence margin of recall@k")
     margin_c: float = Field(
-        0.02, gt=0, description="by how much C of the joint model with one input may lie under the single-modality arm and still be non-inferior"
+        0.02,
+        gt=0,
+        description="by how much C of the joint model with one input may lie under the single-modality arm and still be non-inferior",
     )
     margin_auc: float = Field(0.01, gt=0, description="the same for macro AUC")
 
@@ -116,7 +142,10 @@ class Leaky(Block):
 class Evaluate(Block):
     """Metrics, comparisons, figures, report."""
 
-    primary: str = Field("pfi", description="endpoint on which the verdicts rest, fixed before a run; a label (default the first) where tasks.survival is []")
+    primary: str = Field(
+        "pfi",
+        description="endpoint on which the verdicts rest, fixed before a run; a label (default the first) where tasks.survival is []",
+    )
     baselines: list[str] = Field(
         [*BASELINES, "clinical+both-pretrained-cells"],
         description="baselines, tuned on the inner part; clinical+ARM: clinical score and an arm's in one model, for any arm of finetune.arms",
@@ -132,9 +161,13 @@ class Evaluate(Block):
     @field_validator("baselines")
     @classmethod
     def _known_baselines(cls, baselines: list[str]) -> list[str]:
-        unknown = [b for b in baselines if b not in BASELINES and not (b.startswith(PLUS) and b.removeprefix(PLUS) in ARMS)]
+        unknown = [
+            b for b in baselines if b not in BASELINES and not (b.startswith(PLUS) and b.removeprefix(PLUS) in ARMS)
+        ]
         if unknown:
-            raise ValueError(f"unknown baselines {unknown}; known: {list(BASELINES)}, and {PLUS}ARM for any of {list(ARMS)}")
+            raise ValueError(
+                f"unknown baselines {unknown}; known: {list(BASELINES)}, and {PLUS}ARM for any of {list(ARMS)}"
+            )
         return baselines
 
 

@@ -17,7 +17,12 @@ from confuselt.embed.names import SLIDE_ENCODERS
 
 # What the simulator writes, in the words of `acquire`: a simulated cohort takes the road of a local one.
 SIMULATED_FILES = {
-    "features": {"slides": None, "tile": "tile_features.parquet", "cells": "cell_features.parquet", "rna": "rna_counts.parquet"},
+    "features": {
+        "slides": None,
+        "tile": "tile_features.parquet",
+        "cells": "cell_features.parquet",
+        "rna": "rna_counts.parquet",
+    },
     "slides": {"slides": "slides.csv", "tile": None, "cells": None, "rna": "rna.csv"},
 }
 SIMULATED_ALIKE = {"clinical": "clinical.csv", "site_map": None, "id_column": "patient_id"}
@@ -30,12 +35,22 @@ class Config(Block):
 
     data: str = Field("data", description="folder where the relative paths of `acquire` start")
     results: str = Field("results", description="folder of everything that is written")
-    cohort: str = Field("tcga-brca", description="name of the cohort: results/cohorts/<cohort>", pattern=r"[A-Za-z0-9._-]+")
-    experiment: str = Field("main", description="name of the experiment: results/experiments/<experiment>", pattern=r"[A-Za-z0-9._-]+")
+    cohort: str = Field(
+        "tcga-brca", description="name of the cohort: results/cohorts/<cohort>", pattern=r"[A-Za-z0-9._-]+"
+    )
+    experiment: str = Field(
+        "main", description="name of the experiment: results/experiments/<experiment>", pattern=r"[A-Za-z0-9._-]+"
+    )
     seed: int = Field(17, description="seed of splits, models and bootstraps")
-    max_excluded: float = Field(0.2, ge=0, le=1, description="share of a cohort's data that may be excluded before the run ends in an error")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models are trained; auto: cuda where a GPU is seen. Never triggers a rerun")
-    numeric_threads: int = Field(1, ge=1, description="threads of numeric libraries in each job; fixed, so that results do not depend on --cores")
+    max_excluded: float = Field(
+        0.2, ge=0, le=1, description="share of a cohort's data that may be excluded before the run ends in an error"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="where models are trained; auto: cuda where a GPU is seen. Never triggers a rerun"
+    )
+    numeric_threads: int = Field(
+        1, ge=1, description="threads of numeric libraries in each job; fixed, so that results do not depend on --cores"
+    )
     tasks: Tasks = Field(Tasks(), description="what is predicted")
     acquire: Acquire = Field(Acquire(), description="where the cohort comes from")
     simulate: Simulate = Field(Simulate(), description="a cohort with known truth")
@@ -59,13 +74,19 @@ class Config(Block):
     def _consistent(self) -> "Config":
         survival, labels = [t.name for t in self.tasks.survival], [t.name for t in self.tasks.labels]
         if survival and self.evaluate.primary not in survival:
-            raise ValueError(f"evaluate.primary '{self.evaluate.primary}' is no endpoint of tasks.survival {survival}: set evaluate.primary to one of them")
+            raise ValueError(
+                f"evaluate.primary '{self.evaluate.primary}' is no endpoint of tasks.survival {survival}: set evaluate.primary to one of them"
+            )
         # config.yaml writes every default out, so that a default value is all that tells an unset key.
         unset = self.evaluate.primary == Evaluate().primary
         if not survival and self.evaluate.primary not in labels and not unset:
-            raise ValueError(f"tasks.survival is [] and evaluate.primary '{self.evaluate.primary}' is no label of tasks.labels {labels}: set it to one of them")
+            raise ValueError(
+                f"tasks.survival is [] and evaluate.primary '{self.evaluate.primary}' is no label of tasks.labels {labels}: set it to one of them"
+            )
         if self.predict.name == self.cohort:
-            raise ValueError(f"predict.name '{self.predict.name}' is the training cohort; name the other cohort differently")
+            raise ValueError(
+                f"predict.name '{self.predict.name}' is the training cohort; name the other cohort differently"
+            )
         if self.predict.arm not in self.finetune.arms and self.predict.name:
             raise ValueError(f"predict.arm '{self.predict.arm}' is not among finetune.arms {self.finetune.arms}")
         if self.acquire.site is None and self.split.group == "site":
@@ -99,7 +120,9 @@ class Config(Block):
                 f"predict.data '{self.predict.data}' would not be read: acquire.source of '{self.predict.name}' is simulate; set predict.acquire.source: local"
             )
         if second.acquire.source == "gdc" and not self.from_slides:
-            raise ValueError(f"predict.acquire.source gdc fetches slides: embed.encoder must be one that reads them, not '{self.embed.encoder}'")
+            raise ValueError(
+                f"predict.acquire.source gdc fetches slides: embed.encoder must be one that reads them, not '{self.embed.encoder}'"
+            )
         if not survival and self.evaluate.primary not in labels:
             return self.model_copy(update={"evaluate": self.evaluate.model_copy(update={"primary": labels[0]})})
         return self
@@ -114,7 +137,9 @@ class Config(Block):
         data, acquire, simulate, groups, tasks = self.data, self.acquire, self.simulate, self.groups, self.tasks
         if cohort != self.cohort and cohort == self.predict.name:
             data, groups = self.predict.data or data, self.predict.groups or groups
-            acquire = Acquire.model_validate(merge(acquire.model_dump(), self.predict.acquire)).model_copy(update={"covariates": []})
+            acquire = Acquire.model_validate(merge(acquire.model_dump(), self.predict.acquire)).model_copy(
+                update={"covariates": []}
+            )
             tasks = tasks.model_copy(update={"survival": [], "labels": []})
             simulate = Simulate.model_validate(merge(simulate.model_dump(), self.predict.simulate))
         if acquire.source == "simulate":
@@ -123,7 +148,12 @@ class Config(Block):
         if acquire.source == "gdc":
             own, data = data, f"{self.results}/cohorts/{cohort}/acquire/gdc"
             # Tables of the user's own start at the root key `data` as ever.
-            theirs = {k: v and os.path.relpath(Path(own, v), data) for k, v in (("clinical", acquire.clinical), ("site_map", acquire.site_map))}
+            theirs = {
+                k: v and os.path.relpath(Path(own, v), data)
+                for k, v in (("clinical", acquire.clinical), ("site_map", acquire.site_map))
+            }
             made = {"clinical": "clinical.parquet", "id_column": "patient_id"} if acquire.gdc.outcomes else {}
             acquire = acquire.model_copy(update={**GDC_FILES, **theirs, **made})
-        return self.model_copy(update={"data": data, "acquire": acquire, "simulate": simulate, "groups": groups, "tasks": tasks})
+        return self.model_copy(
+            update={"data": data, "acquire": acquire, "simulate": simulate, "groups": groups, "tasks": tasks}
+        )

@@ -17,18 +17,27 @@ class Simulate(Block):
     seed: int = Field(1, description="another seed is another cohort")
     patients: int = Field(200, ge=6, description="number of patients")
     sites: int = Field(20, ge=1, description="number of tissue source sites, of unequal size")
-    effect: float = Field(1.0, ge=0, description="strength of the link from latent vector to survival and subtype; 0: nothing to learn")
+    effect: float = Field(
+        1.0, ge=0, description="strength of the link from latent vector to survival and subtype; 0: nothing to learn"
+    )
     modalities: Literal["own", "redundant"] = Field(
-        "own", description="redundant: slides and RNA show the same vector, and survival and subtype depend on nothing else (level features)"
+        "own",
+        description="redundant: slides and RNA show the same vector, and survival and subtype depend on nothing else (level features)",
     )
     cells: Literal["own", "redundant"] = Field(
-        "own", description="redundant: the cells stream is a fixed random projection of the tile stream, row by row: nothing new (level features)"
+        "own",
+        description="redundant: the cells stream is a fixed random projection of the tile stream, row by row: nothing new (level features)",
     )
     shared: Literal["relevant", "irrelevant"] = Field(
-        "relevant", description="irrelevant: survival and subtype do not depend on what slides and RNA both show (level features)"
+        "relevant",
+        description="irrelevant: survival and subtype do not depend on what slides and RNA both show (level features)",
     )
-    site_effect: float = Field(0.5, ge=0, description="size of the batch shift that a site puts on features and library size")
-    slide_mm: float = Field(0.8, ge=0.3, le=5, description="width of a simulated slide; its height is three quarters of that")
+    site_effect: float = Field(
+        0.5, ge=0, description="size of the batch shift that a site puts on features and library size"
+    )
+    slide_mm: float = Field(
+        0.8, ge=0.3, le=5, description="width of a simulated slide; its height is three quarters of that"
+    )
     tiles: int = Field(24, ge=1, description="mean number of instances of a slide; 1: bags of one row")
     tile_features: int = Field(48, ge=8, description="width of the tile stream")
     cell_features: int = Field(16, ge=8, description="width of the cells stream")
@@ -40,9 +49,17 @@ class Simulate(Block):
 
     @model_validator(mode="after")
     def _nulls(self) -> "Simulate":
-        chosen = [f"{k} {getattr(self, k)}" for k in ("modalities", "cells", "shared") if getattr(self, k) != type(self).model_fields[k].default]
+        chosen = [
+            f"{k} {getattr(self, k)}"
+            for k in ("modalities", "cells", "shared")
+            if getattr(self, k) != type(self).model_fields[k].default
+        ]
         if self.level == "slides" and chosen:
-            raise ValueError(f"{', '.join(chosen)}: simulated slides are frozen and have no such null; take simulate.level: features")
+            raise ValueError(
+                f"{', '.join(chosen)}: simulated slides are frozen and have no such null; take simulate.level: features"
+            )
         if self.modalities == "redundant" and self.shared == "irrelevant":
-            raise ValueError("modalities redundant leaves outcomes to the shared part alone and shared irrelevant takes it away: take effect: 0")
+            raise ValueError(
+                "modalities redundant leaves outcomes to the shared part alone and shared irrelevant takes it away: take effect: 0"
+            )
         return self

@@ -13,10 +13,19 @@ class Tile(Block):
     """Tissue and tile grid of slides (where `embed.encoder` reads slides)."""
 
     size: int = Field(224, ge=32, description="side of a tile in pixels, as the encoder takes it")
-    mpp: float = Field(0.5, gt=0.1, le=2, description="µm per pixel of a tile; reached to a whole number of the slide's pixels, whatever its own resolution")
+    mpp: float = Field(
+        0.5,
+        gt=0.1,
+        le=2,
+        description="µm per pixel of a tile; reached to a whole number of the slide's pixels, whatever its own resolution",
+    )
     min_tissue: float = Field(0.5, gt=0, le=1, description="share of a tile that must be tissue")
     max_pen: float = Field(0.1, ge=0, le=1, description="share of a tile that may lie under pen marks")
-    min_focus: float = Field(2.5, ge=0, description="sharpness under which a tile is left out (SD of the Laplacian; real scans 8 to 20, out of focus under 2)")
+    min_focus: float = Field(
+        2.5,
+        ge=0,
+        description="sharpness under which a tile is left out (SD of the Laplacian; real scans 8 to 20, out of focus under 2)",
+    )
 
 
 class Embed(Block):
@@ -34,10 +43,12 @@ class Cells(Block):
     """The cells stream."""
 
     method: Literal["ready", "classical"] = Field(
-        "ready", description="ready: features that came with the cohort; classical: nuclei of the slides by stain deconvolution and watershed, classed by shape"
+        "ready",
+        description="ready: features that came with the cohort; classical: nuclei of the slides by stain deconvolution and watershed, classed by shape",
     )
     keep_nuclei: bool = Field(
-        True, description="keep each nucleus (place, size, class: 16 bytes) in cells/<slide>.nuclei.parquet; false: only the features of tiles"
+        True,
+        description="keep each nucleus (place, size, class: 16 bytes) in cells/<slide>.nuclei.parquet; false: only the features of tiles",
     )
     trained_on: list[str] = Field([], description="cohorts that the cell model saw; printed beside every number")
 
@@ -49,29 +60,49 @@ class Rna(Block):
         "counts", description="counts: raw counts (VST of PyDESeq2); normalised: a matrix that was scaled elsewhere"
     )
     scaled_outside: bool = Field(
-        False, description="the matrix was scaled over all patients before it came here: said in the report, no leak-free claim is made"
+        False,
+        description="the matrix was scaled over all patients before it came here: said in the report, no leak-free claim is made",
     )
     scaling: Scaling = Field(
-        "standard", description="per gene, after VST or on the ready-made matrix: standard (z), robust (median, IQR) or rank (normal scores)"
+        "standard",
+        description="per gene, after VST or on the ready-made matrix: standard (z), robust (median, IQR) or rank (normal scores)",
     )
-    genes: int | None = Field(2000, ge=2, description="number of most variable genes kept (by scanpy, on training patients); null: all")
+    genes: int | None = Field(
+        2000, ge=2, description="number of most variable genes kept (by scanpy, on training patients); null: all"
+    )
     min_count: int = Field(10, ge=0, description="a gene needs this count in `min_share` of the training patients")
     min_share: float = Field(0.1, ge=0, le=1, description="see min_count")
     clip: float = Field(5.0, gt=0, description="scaled values are clipped at ± this")
-    pam50_centroids: str | None = Field(None, description="table of PAM50 centroids (genes x classes, log2 scale): calls are then written to rna/pam50.parquet")
+    pam50_centroids: str | None = Field(
+        None,
+        description="table of PAM50 centroids (genes x classes, log2 scale): calls are then written to rna/pam50.parquet",
+    )
 
 
 class Split(Block):
     """Repeated folds that keep every site whole."""
 
-    source: Literal["sites", "file"] = Field("sites", alias="from", description="sites: random maps of whole sites to folds; file: `split.file`")
-    file: str = Field("folds.parquet", description="table with patient id, test_fold and, for repeats, repeat (with `from: file`)")
+    source: Literal["sites", "file"] = Field(
+        "sites", alias="from", description="sites: random maps of whole sites to folds; file: `split.file`"
+    )
+    file: str = Field(
+        "folds.parquet", description="table with patient id, test_fold and, for repeats, repeat (with `from: file`)"
+    )
     folds: int = Field(5, ge=2, description="number of test folds")
     repeats: int = Field(1, ge=1, description="number of truly different maps")
-    group: Literal["site", "patient"] = Field("site", description="unit that is never split; `patient` for single-site cohorts")
-    inner: float = Field(0.2, gt=0, lt=0.5, description="share of the training patients kept for inner validation, grouped alike")
+    group: Literal["site", "patient"] = Field(
+        "site", description="unit that is never split; `patient` for single-site cohorts"
+    )
+    inner: float = Field(
+        0.2, gt=0, lt=0.5, description="share of the training patients kept for inner validation, grouped alike"
+    )
     min_events: int = Field(5, ge=0, description="events of the first endpoint that every test fold must hold")
-    max_ari: float = Field(0.5, gt=0, le=1, description="a repeat is accepted only if its adjusted Rand index with every earlier one is at most this")
+    max_ari: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="a repeat is accepted only if its adjusted Rand index with every earlier one is at most this",
+    )
     tries: int = Field(200, ge=1, description="random starts per repeat before the constraints are called impossible")
 
 

@@ -20,16 +20,23 @@ class Survival(Block):
 
     name: str = Field(description="word used in every result, e.g. os", pattern=r"[a-z][a-z0-9_]*")
     time: str | None = Field(None, description="column with the time; default <name>_days")
-    event: str | None = Field(None, description="column with the event: 1 or true, else 0 or false; default <name>_event")
+    event: str | None = Field(
+        None, description="column with the event: 1 or true, else 0 or false; default <name>_event"
+    )
     event_is: list[bool | int | float | str] | None = Field(
-        None, min_length=1, description="values of that column that are events, such as [Dead, 2], where it holds anything else; all others are censored"
+        None,
+        min_length=1,
+        description="values of that column that are events, such as [Dead, 2], where it holds anything else; all others are censored",
     )
     unit: Literal["days", "weeks", "months", "years"] = Field("days", description="unit of the time column")
     factor: float = Field(1.0, gt=0, description="times are multiplied by this before the unit is converted")
     competing: str | None = Field(
-        None, description="another endpoint whose event, without one here, ends the time at risk: dss competes with os (death of another cause)"
+        None,
+        description="another endpoint whose event, without one here, ends the time at risk: dss competes with os (death of another cause)",
     )
-    horizons: list[int] = Field([1095, 1825], min_length=1, description="days at which survival is predicted and scored")
+    horizons: list[int] = Field(
+        [1095, 1825], min_length=1, description="days at which survival is predicted and scored"
+    )
 
     @field_validator("event_is")
     @classmethod
@@ -52,8 +59,12 @@ class Label(Block):
 
     name: str = Field(description="word used in every result, e.g. pam50", pattern=r"[a-z][a-z0-9_]*")
     column: str | None = Field(None, description="column with the class; default <name>")
-    classes: list[str] = Field(min_length=2, description="classes that are predicted; any other value counts as missing and is reported")
-    aliases: dict[str, str | None] = Field({}, description="other spellings of a class; null: patients with this value are left out on purpose")
+    classes: list[str] = Field(
+        min_length=2, description="classes that are predicted; any other value counts as missing and is reported"
+    )
+    aliases: dict[str, str | None] = Field(
+        {}, description="other spellings of a class; null: patients with this value are left out on purpose"
+    )
     from_rna: bool = Field(
         False,
         description="the class is defined on RNA (PAM50): the report then calls arms that see RNA a ceiling, never evidence; the control without-pam50 is run for a label named pam50",
@@ -80,14 +91,22 @@ class Tasks(Block):
     """Everything that is predicted."""
 
     survival: list[Survival] = Field(
-        [Survival(name="os"), Survival(name="dss", competing="os"), Survival(name="dfi"), Survival(name="pfi")], description="right-censored endpoints"
+        [Survival(name="os"), Survival(name="dss", competing="os"), Survival(name="dfi"), Survival(name="pfi")],
+        description="right-censored endpoints",
     )
     labels: list[Label] = Field(
         [
             Label(
                 name="pam50",
                 classes=["Basal", "Her2", "LumA", "LumB", "Normal"],
-                aliases={"Basal-like": "Basal", "HER2": "Her2", "Her2-enriched": "Her2", "Luminal A": "LumA", "Luminal B": "LumB", "Normal-like": "Normal"},
+                aliases={
+                    "Basal-like": "Basal",
+                    "HER2": "Her2",
+                    "Her2-enriched": "Her2",
+                    "Luminal A": "LumA",
+                    "Luminal B": "LumB",
+                    "Normal-like": "Normal",
+                },
                 from_rna=True,
             )
         ],
@@ -104,5 +123,7 @@ class Tasks(Block):
         for endpoint in self.survival:
             others = [t.name for t in self.survival if t is not endpoint]
             if endpoint.competing is not None and endpoint.competing not in others:
-                raise ValueError(f"tasks.survival {endpoint.name}: competing '{endpoint.competing}' is no other endpoint; others: {others}")
+                raise ValueError(
+                    f"tasks.survival {endpoint.name}: competing '{endpoint.competing}' is no other endpoint; others: {others}"
+                )
         return self

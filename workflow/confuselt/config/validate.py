@@ -47,5 +47,7 @@ def _keys_at(loc: tuple) -> list[str]:
         field = next(f for name, f in model.model_fields.items() if part in (name, f.alias))
         model = field.annotation
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            model = next((a for a in getattr(model, "__args__", ()) if isinstance(a, type) and issubclass(a, BaseModel)), Config)
+            model = next(
+                (a for a in getattr(model, "__args__", ()) if isinstance(a, type) and issubclass(a, BaseModel)), Config
+            )
     return [f.alias or name for name, f in model.model_fields.items()]

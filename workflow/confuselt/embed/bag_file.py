@@ -25,7 +25,9 @@ def check_features(features: np.ndarray, where: str) -> None:
     bad = ~np.isfinite(features)
     if bad.any():
         row, column = np.argwhere(bad)[0]
-        raise Unusable(f"{where}: {int(bad.sum())} values are NaN or infinite, first in row {row_number(int(row))}, feature {row_number(int(column))}")
+        raise Unusable(
+            f"{where}: {int(bad.sum())} values are NaN or infinite, first in row {row_number(int(row))}, feature {row_number(int(column))}"
+        )
 
 
 def check_coords(coords: np.ndarray, rows: int, where: str) -> np.ndarray:
@@ -50,7 +52,9 @@ def check_coords(coords: np.ndarray, rows: int, where: str) -> np.ndarray:
     if bad.any():
         raise Unusable(f"{where}: row {row_number(int(bad.argmax()))} is NaN or does not fit int32")
     whole = np.rint(coords[:, :2]).astype(np.int32)
-    if not np.array_equal(whole, coords[:, :2]) and len(np.unique(whole, axis=0)) < len(np.unique(coords[:, :2], axis=0)):
+    if not np.array_equal(whole, coords[:, :2]) and len(np.unique(whole, axis=0)) < len(
+        np.unique(coords[:, :2], axis=0)
+    ):
         raise Unusable(f"{where}: places lie less than 1 apart; give them in pixels or µm, not as shares or mm")
     return whole
 
@@ -59,8 +63,8 @@ def read_bag(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Features and coordinates of one bag file.
 
     Reads this project's files and those of CLAM, TRIDENT and STAMP: ``features`` or ``feats``,
-    of shape (n, d) or (1, n, d), and ``coords`` (n, 2). Rows that STAMP marks ``augmented`` are copies of others with changed
-    colours, and are left out.
+    of shape (n, d) or (1, n, d), and ``coords`` (n, 2). Rows that STAMP marks ``augmented`` are copies of others with
+    changed colours, and are left out.
 
     Returns
     -------
@@ -92,7 +96,11 @@ def read_bag(path: Path) -> tuple[np.ndarray, np.ndarray]:
         features = raw.astype(np.float32)
     if (np.isfinite(raw) & ~np.isfinite(features)).any():
         raise Unusable(f"{path}: a finite value does not fit float32")
-    places = np.zeros((len(features), 2), np.int32) if coords is None else check_coords(coords, len(features), f"{path}: dataset 'coords'")
+    places = (
+        np.zeros((len(features), 2), np.int32)
+        if coords is None
+        else check_coords(coords, len(features), f"{path}: dataset 'coords'")
+    )
     if copies is None:
         return features, places
     if copies.shape != (len(features),):

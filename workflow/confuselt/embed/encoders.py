@@ -64,7 +64,15 @@ def _efficientnet_lite0(device: torch.device) -> Encoder:
 
     @torch.inference_mode()
     def embed(tiles: np.ndarray) -> np.ndarray:
-        batch = torch.from_numpy(tiles).to(device).permute(0, 3, 1, 2).float().sub(127).div(128).contiguous(memory_format=torch.channels_last)
+        batch = (
+            torch.from_numpy(tiles)
+            .to(device)
+            .permute(0, 3, 1, 2)
+            .float()
+            .sub(127)
+            .div(128)
+            .contiguous(memory_format=torch.channels_last)
+        )
         return model(batch).float().cpu().numpy()
 
     return Encoder(name, 1280, SLIDE_ENCODERS[name], hashlib.sha256(path.read_bytes()).hexdigest()[:16], (), embed)

@@ -43,7 +43,9 @@ class FeatureTable:
         if not self.names:
             raise ValueError(f"{path}: no feature column beside the ids")
         if twice := repeated(table.names):
-            raise ValueError(f"{path}: features {twice[:5]} stand in several columns; keep one of each, or rename the others")
+            raise ValueError(
+                f"{path}: features {twice[:5]} stand in several columns; keep one of each, or rename the others"
+            )
         self._path = path
         with np.errstate(over="ignore"):
             self._features = table.values[:, features].astype(np.float32)

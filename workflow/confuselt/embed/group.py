@@ -19,7 +19,15 @@ from confuselt.unusable import Unusable
 BATCH = 32
 
 
-def embed_slide(row: dict, data: Path, grids: Path, folder: Path, encoder: Encoder, mpp: float, bring: Callable[[], None] = lambda: None) -> dict:
+def embed_slide(
+    row: dict,
+    data: Path,
+    grids: Path,
+    folder: Path,
+    encoder: Encoder,
+    mpp: float,
+    bring: Callable[[], None] = lambda: None,
+) -> dict:
     """``n`` and ``sha`` of one slide's bag, ``<slide>.h5`` in `folder`, made anew unless it still fits.
 
     Parameters
@@ -30,7 +38,8 @@ def embed_slide(row: dict, data: Path, grids: Path, folder: Path, encoder: Encod
         Where slides, grids, and bags lie.
     encoder : Encoder
     mpp : float
-        ``tile.mpp``, for the recipe: what a slide's tiles truly have (a whole number of its pixels) is in ``tile/index``.
+        ``tile.mpp``, for the recipe: what a slide's tiles truly have (a whole number of its pixels) is in
+        ``tile/index``.
     bring : callable
         Called before the slide itself is read.
 
@@ -42,7 +51,10 @@ def embed_slide(row: dict, data: Path, grids: Path, folder: Path, encoder: Encod
 
     def make(partial: Path) -> dict:
         bring()
-        slide, tiles = Slide(data / row["file"], row["mpp_given"]), read_table(grids / f"{row['slide_id']}.parquet", GRID)
+        slide, tiles = (
+            Slide(data / row["file"], row["mpp_given"]),
+            read_table(grids / f"{row['slide_id']}.parquet", GRID),
+        )
         features = np.empty((len(tiles), encoder.dim), np.float16)
         size, side = int(row["tile_px"]), (encoder.size, encoder.size)
         for start in progress(range(0, len(tiles), BATCH), row["slide_id"]):
@@ -51,12 +63,16 @@ def embed_slide(row: dict, data: Path, grids: Path, folder: Path, encoder: Encod
             with np.errstate(over="ignore"):
                 features[start : start + BATCH] = encoder.embed(read)
         if not np.isfinite(features).all():
-            raise Unusable(f"{int((~np.isfinite(features)).any(1).sum())} tiles have features that are not finite in float16")
+            raise Unusable(
+                f"{int((~np.isfinite(features)).any(1).sum())} tiles have features that are not finite in float16"
+            )
         coords = tiles[["x", "y"]].to_numpy(np.int32)
         write_bag(partial, features, coords, recipe_of(encoder, mpp))
         return {"n": len(tiles), "sha": array_hash(features, coords)}
 
-    return keep_or_make(folder / f"{row['slide_id']}.h5", slide_key(row, data, encoder.name, encoder.weights, mpp), make)
+    return keep_or_make(
+        folder / f"{row['slide_id']}.h5", slide_key(row, data, encoder.name, encoder.weights, mpp), make
+    )
 
 
 def recipe_of(encoder: Encoder, mpp: float) -> dict:

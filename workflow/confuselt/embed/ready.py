@@ -43,7 +43,9 @@ class Stream:
             self.table = self.table or FeatureTable(path, self._key)
             return self.table.read(slide)
         if path.suffix not in SUFFIXES:
-            raise Unusable(f"{path} (slide {slide}): listed as a bag, but it is no .h5 file; convert it to .h5 with datasets 'features' and 'coords'")
+            raise Unusable(
+                f"{path} (slide {slide}): listed as a bag, but it is no .h5 file; convert it to .h5 with datasets 'features' and 'coords'"
+            )
         if not path.is_file():
             raise Unusable(f"{path} (slide {slide}): the file is listed but absent")
         features, coords = read_bag(path)
@@ -77,7 +79,10 @@ def import_stream(slides: pd.DataFrame, stream: str, cfg: dict, recipe: dict, st
         differs from that of most slides is excluded.
     """
     wanted = slides[slides[stream].notna()]
-    rows = {r["slide_id"]: {**r, "n": 0, "sha": None} for r in wanted[["slide_id", "patient_id", "status", "reason"]].to_dict("records")}
+    rows = {
+        r["slide_id"]: {**r, "n": 0, "sha": None}
+        for r in wanted[["slide_id", "patient_id", "status", "reason"]].to_dict("records")
+    }
     for row in rows.values():
         if row["status"] != "ok":
             row["reason"] = f"excluded at acquire: {row['reason']}"

@@ -15,7 +15,9 @@ from confuselt.evaluate.scores import FoldTables, Scorer
 THRESHOLDS = np.round(np.arange(0.05, 0.65, 0.05), 2)
 
 
-def likelihood_ratio(clinical: np.ndarray, arm: np.ndarray, days: np.ndarray, event: np.ndarray, strata: np.ndarray) -> tuple[float, str | None]:
+def likelihood_ratio(
+    clinical: np.ndarray, arm: np.ndarray, days: np.ndarray, event: np.ndarray, strata: np.ndarray
+) -> tuple[float, str | None]:
     """Twice the gain in partial log likelihood by an arm's score beside the clinical score, both out of fold, stratified by fold.
 
     Parameters
@@ -27,7 +29,8 @@ def likelihood_ratio(clinical: np.ndarray, arm: np.ndarray, days: np.ndarray, ev
     Returns
     -------
     value : float
-        Chi-squared with 1 degree of freedom where the arm adds nothing (3.84 is its 95 % point); NaN where it cannot be fitted.
+        Chi-squared with 1 degree of freedom where the arm adds nothing (3.84 is its 95 % point); NaN where it cannot be
+        fitted.
     reason : str or None
         Why it cannot.
     """
@@ -43,7 +46,11 @@ def likelihood_ratio(clinical: np.ndarray, arm: np.ndarray, days: np.ndarray, ev
         warnings.simplefilter("ignore")  # lifelines warns of strata without events
         for columns in (["clinical"], ["clinical", "arm"]):
             try:
-                fits.append(CoxPHFitter().fit(frame[[*columns, "days", "event", "fold"]], "days", "event", strata=["fold"]).log_likelihood_)
+                fits.append(
+                    CoxPHFitter()
+                    .fit(frame[[*columns, "days", "event", "fold"]], "days", "event", strata=["fold"])
+                    .log_likelihood_
+                )
             except ConvergenceError:
                 return np.nan, "the Cox model of both scores does not converge"
     return float(2 * (fits[1] - fits[0])), None
@@ -54,21 +61,28 @@ def _joined(a: FoldTables, b: FoldTables, repeat: int) -> tuple[pd.DataFrame, pd
     keys = sorted(k for k in a.keys() & b.keys() if k[0] == repeat)
     shared = [a[k].index.intersection(b[k].index) for k in keys]
     strata = np.repeat([k[1] for k in keys], [len(s) for s in shared])
-    left, right = (pd.concat([t[k].loc[s] for k, s in zip(keys, shared, strict=True)]) if keys else pd.DataFrame() for t in (a, b))
+    left, right = (
+        pd.concat([t[k].loc[s] for k, s in zip(keys, shared, strict=True)]) if keys else pd.DataFrame() for t in (a, b)
+    )
     return left, right, strata
 
 
 def added_value_curves(scorer: Scorer, arms: list[str], competing: dict[str, str], train: Train) -> list[dict]:
     """Rows of ``evaluate/curves``: ``likelihood-ratio`` (value: chi-squared) and ``net-benefit`` (x: threshold) of the first repeat that both sides have.
 
-    Net benefit is at the longest stated horizon, of ``clinical``, ``clinical+<arm>`` and of treating all; none where nobody is followed beyond it.
+    Net benefit is at the longest stated horizon, of ``clinical``, ``clinical+<arm>`` and of treating all; none where
+    nobody is followed beyond it.
     """
     rows = []
     for task, horizons in scorer.targets.horizons.items():
         rivals = rival_curves(scorer.targets, task, competing.get(task), train)
         for name in (a for a in arms if a.startswith("clinical+")):
             arm, inputs = name.removeprefix("clinical+"), natural_inputs(name)
-            tables = [scorer.tables("clinical", 0, "clinical", task), scorer.tables(arm, 0, inputs, task), scorer.tables(name, 0, inputs, task)]
+            tables = [
+                scorer.tables("clinical", 0, "clinical", task),
+                scorer.tables(arm, 0, inputs, task),
+                scorer.tables(name, 0, inputs, task),
+            ]
             shared = set.intersection(*(set(t) for t in tables))
             if not shared:
                 continue
@@ -76,20 +90,47 @@ def added_value_curves(scorer: Scorer, arms: list[str], competing: dict[str, str
             key = {"task": task, "draw": 0, "repeat": repeat, "fold": -1, "inputs": inputs}
             clinical, other, strata = _joined(tables[0], tables[1], repeat)
             days, event, use = _known(scorer, clinical, task)
-            value, reason = likelihood_ratio(*(t["risk"].to_numpy()[use] for t in (clinical, other)), days[use], event[use], strata[use])
-            rows.append({"curve": "likelihood-ratio", "arm": name, "metric": "chi2", "x": 1.0, "value": value, "reason": reason, **key})
+            value, reason = likelihood_ratio(
+                *(t["risk"].to_numpy()[use] for t in (clinical, other)), days[use], event[use], strata[use]
+            )
+            rows.append(
+                {
+                    "curve": "likelihood-ratio",
+                    "arm": name,
+                    "metric": "chi2",
+                    "x": 1.0,
+                    "value": value,
+                    "reason": reason,
+                    **key,
+                }
+            )
             clinical, joint, _ = _joined(*(crude(t, rivals) for t in (tables[0], tables[2])), repeat)
             horizon = max(horizons)
             days, event, use = _known(scorer, clinical, task)
-            if f"surv_{horizon}" not in clinical or f"surv_{horizon}" not in joint or not followed(days[use], event[use], horizon):
+            if (
+                f"surv_{horizon}" not in clinical
+                or f"surv_{horizon}" not in joint
+                or not followed(days[use], event[use], horizon)
+            ):
                 continue
             known = scorer.targets.take(list(clinical.index))
             rival = competing_events(known, task, competing[task])[use] if competing.get(task) else None
-            shown = {"clinical": clinical[f"surv_{horizon}"], name: joint[f"surv_{horizon}"], "treat all": pd.Series(0.0, index=clinical.index)}
+            shown = {
+                "clinical": clinical[f"surv_{horizon}"],
+                name: joint[f"surv_{horizon}"],
+                "treat all": pd.Series(0.0, index=clinical.index),
+            }
             for label, survival in shown.items():
                 benefit = net_benefit(survival.to_numpy()[use], days[use], event[use], horizon, THRESHOLDS, rival)
                 rows += [
-                    {"curve": "net-benefit", "arm": label, "metric": "net_benefit", "x": float(x), "value": float(v), **key}
+                    {
+                        "curve": "net-benefit",
+                        "arm": label,
+                        "metric": "net_benefit",
+                        "x": float(x),
+                        "value": float(v),
+                        **key,
+                    }
                     for x, v in zip(THRESHOLDS, benefit, strict=True)
                 ]
     return rows
@@ -109,16 +150,30 @@ def compare_brier(scorer: Scorer, arms: list[str], censoring: dict[tuple, Censor
             a, b = scorer.tables(name, 0, contrast.inputs, task), scorer.tables("clinical", 0, "clinical", task)
             for horizon in horizons:
                 folds = _brier_folds(scorer, a, b, task, horizon, censoring)
-                key = {"question": "clinical", "arm_a": name, "arm_b": "clinical", "inputs_a": contrast.inputs, "inputs_b": "clinical", "task": task}
+                key = {
+                    "question": "clinical",
+                    "arm_a": name,
+                    "arm_b": "clinical",
+                    "inputs_a": contrast.inputs,
+                    "inputs_b": "clinical",
+                    "task": task,
+                }
                 key |= {"metric": "brier", "horizon_days": horizon, "family": "exploratory", "status": "not available"}
                 if not folds:
-                    rows.append(key | {"reason": "no fold in which both sides predict survival there and censoring leaves 20 % of the training patients"})
+                    rows.append(
+                        key
+                        | {
+                            "reason": "no fold in which both sides predict survival there and censoring leaves 20 % of the training patients"
+                        }
+                    )
                     continue
                 left, right = (mean_block([(*f[:3], f[side]) for f in folds], scorer.resampling) for side in (3, 4))
                 events = sum(f[5] for f in folds if f[0] == folds[0][0])
                 if events < cfg["evaluate.min_events"]:
                     among = f"{events} events by day {horizon} among the {left.n} patients of folds followed so long"
-                    reason = f"described, not compared: {among}, {cfg['evaluate.min_events']} needed (evaluate.min_events)"
+                    reason = (
+                        f"described, not compared: {among}, {cfg['evaluate.min_events']} needed (evaluate.min_events)"
+                    )
                     rows.append(key | {"n": left.n, "events": events, "reason": reason})
                     continue
                 told = {k: v for k, v in difference(left, right).items() if k not in ("p", "events", "events_needed")}
@@ -139,7 +194,12 @@ def _brier_folds(scorer: Scorer, a: FoldTables, b: FoldTables, task: str, horizo
         column = f"surv_{horizon}"
         if weights is None or horizon > weights.tau or not use.any() or column not in a[key] or column not in b[key]:
             continue
-        terms = [brier_terms(t[key].loc[shared, [column]].to_numpy()[use], days[use], event[use], np.array([float(horizon)]), weights)[:, 0] for t in (a, b)]
+        terms = [
+            brier_terms(
+                t[key].loc[shared, [column]].to_numpy()[use], days[use], event[use], np.array([float(horizon)]), weights
+            )[:, 0]
+            for t in (a, b)
+        ]
         patients = [p for p, u in zip(shared, use, strict=True) if u]
         folds.append((*key, patients, *terms, int(((event[use] == 1) & (days[use] <= horizon)).sum())))
     return folds

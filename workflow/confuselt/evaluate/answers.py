@@ -25,8 +25,8 @@ def answers(comparisons: pd.DataFrame, cfg: dict) -> list[dict]:
     Returns
     -------
     list of dict
-        ``question``, ``verdict`` (of the primary endpoint), ``lines``: a sentence per task, but for those with too few events, of
-        which `too_small` tells once for all questions.
+        ``question``, ``verdict`` (of the primary endpoint), ``lines``: a sentence per task, but for those with too few
+        events, of which `too_small` tells once for all questions.
     """
     primary = comparisons[comparisons["family"] == "primary"]
     tasks = sorted(set(primary["task"]), key=lambda t: (t != cfg["evaluate.primary"], t))
@@ -36,8 +36,16 @@ def answers(comparisons: pd.DataFrame, cfg: dict) -> list[dict]:
         rows = [a.iloc[0] for a in asked if len(a)]
         told = bool(rows) and rows[0]["task"] == cfg["evaluate.primary"] and rows[0]["status"] == "ok"
         verdict = rows[0]["verdict"] if told else "not compared"
-        lines = [_sentence(r) for r in rows if r["status"] == "ok"] + _why_not([r for r in rows if r["status"] != "ok" and not r["reason"].startswith(SMALL)])
-        found.append({"question": words, "verdict": verdict, "lines": lines or ["No task has enough events." if rows else "No task was available."]})
+        lines = [_sentence(r) for r in rows if r["status"] == "ok"] + _why_not(
+            [r for r in rows if r["status"] != "ok" and not r["reason"].startswith(SMALL)]
+        )
+        found.append(
+            {
+                "question": words,
+                "verdict": verdict,
+                "lines": lines or ["No task has enough events." if rows else "No task was available."],
+            }
+        )
     return found
 
 
@@ -45,7 +53,9 @@ def _why_not(rows: list[pd.Series]) -> list[str]:
     """A sentence per reason for tasks that were not compared."""
     tasks: dict[str, list[str]] = {}
     for row in rows:
-        tasks.setdefault(f"not compared ({row['arm_a']} against {row['arm_b']}): {row['reason']}.", []).append(row["task"])
+        tasks.setdefault(f"not compared ({row['arm_a']} against {row['arm_b']}): {row['reason']}.", []).append(
+            row["task"]
+        )
     return [f"{', '.join(names)}: {said}" for said, names in tasks.items()]
 
 
@@ -61,7 +71,9 @@ def _sentence(row: pd.Series) -> str:
     said = {
         "yes": "yes, it helps",
         "no": "no, any difference is smaller than the margin",
-        "cannot tell": ("cannot tell; the interval lies below 0, so it may do harm" if row["high"] < 0 else "cannot tell")
+        "cannot tell": (
+            "cannot tell; the interval lies below 0, so it may do harm" if row["high"] < 0 else "cannot tell"
+        )
         + f"; {_missed(row['detectable'])}"
         + (f"; to see 0.03 it {events(row)}" if np.isfinite(row["events_needed"]) else ""),
     }[row["verdict"]]
@@ -70,19 +82,28 @@ def _sentence(row: pd.Series) -> str:
 
 def _missed(detectable: float) -> str:
     """What could not be seen; C, AUC and R@10 are at most 1, so that a larger limit says nothing."""
-    return "no difference, however large, could be seen here" if detectable >= 1 else f"a difference under {detectable:.3f} would be missed here"
+    return (
+        "no difference, however large, could be seen here"
+        if detectable >= 1
+        else f"a difference under {detectable:.3f} would be missed here"
+    )
 
 
 def joint_model(comparisons: pd.DataFrame) -> list[str]:
     """Is the one checkpoint for every input pattern as good as arms trained for one modality: a sentence per task and modality that could be compared."""
     said = {"yes": "non-inferior", "no": "inferior", "cannot tell": "cannot tell"}
     rows = comparisons[(comparisons["question"] == "single-input") & (comparisons["status"] == "ok")]
-    return [f"{r['task']}: {r['arm_a']} with {r['inputs_a']} alone against {r['arm_b']}: {_numbers(r)}: {said[r['verdict']]}." for r in rows.to_dict("records")]
+    return [
+        f"{r['task']}: {r['arm_a']} with {r['inputs_a']} alone against {r['arm_b']}: {_numbers(r)}: {said[r['verdict']]}."
+        for r in rows.to_dict("records")
+    ]
 
 
 def _numbers(row: dict) -> str:
     """Difference with its interval, where that says something."""
-    return f"{row['difference']:+.3f}" + ("" if useless(row["low"], row["high"]) else f" ({row['low']:+.3f} to {row['high']:+.3f})")
+    return f"{row['difference']:+.3f}" + (
+        "" if useless(row["low"], row["high"]) else f" ({row['low']:+.3f} to {row['high']:+.3f})"
+    )
 
 
 def not_compared(comparisons: pd.DataFrame) -> list[str]:
@@ -92,8 +113,12 @@ def not_compared(comparisons: pd.DataFrame) -> list[str]:
     small, absent = reasons.str.startswith(SMALL), reasons.str.contains(ABSENT, regex=False)
     said = too_small(comparisons)
     if absent.any():
-        arms = sorted({part.removesuffix(ABSENT) for r in reasons[absent] for part in r.split("; ") if part.endswith(ABSENT)})
-        said.append(f"{int(absent.sum())} contrasts with arms that this run does not train ({', '.join(arms)}) are left out.")
+        arms = sorted(
+            {part.removesuffix(ABSENT) for r in reasons[absent] for part in r.split("; ") if part.endswith(ABSENT)}
+        )
+        said.append(
+            f"{int(absent.sum())} contrasts with arms that this run does not train ({', '.join(arms)}) are left out."
+        )
     for reason, part in rows[~small & ~absent].groupby("reason", sort=True):
         said.append(f"{', '.join(sorted(set(part['task'])))}: {len(part)} contrasts are not available: {reason}.")
     return said
@@ -107,7 +132,9 @@ def too_small(comparisons: pd.DataFrame) -> list[str]:
     needed = re.search(r"(\d+) needed", rows.iloc[0]["reason"]).group(1)
     counted = {t: sorted(set(part["events"].astype(int))) for t, part in rows.groupby("task", sort=True)}
     each = ", ".join(f"{t} ({n[0]}{f' to {n[-1]}' if len(n) > 1 else ''} events)" for t, n in counted.items())
-    return [f"Too few events to compare anything on {each}: {needed} are needed (evaluate.min_events), so they are described, not compared."]
+    return [
+        f"Too few events to compare anything on {each}: {needed} are needed (evaluate.min_events), so they are described, not compared."
+    ]
 
 
 def without_pam50(comparisons: pd.DataFrame, dropped: list[dict[str, int]]) -> list[str]:
@@ -156,18 +183,26 @@ def cannot_answer(tables: dict[str, pd.DataFrame], bags: dict[str, dict], cfg: d
     for task in cfg["tasks.survival"]:
         events = int(tested[f"{task['name']}_event"].sum())
         if 0 < events < cfg["evaluate.min_events"]:
-            said.append(f"{task['name']} has {events} events, fewer than {cfg['evaluate.min_events']}: it is described, not compared.")
+            said.append(
+                f"{task['name']} has {events} events, fewer than {cfg['evaluate.min_events']}: it is described, not compared."
+            )
     for name in (t["name"] for t in cfg["tasks.labels"] if t["from_rna"]):
         said.append(
             f"{name} is defined on RNA: arms that see RNA predict the label from its own source. Their AUC is a ceiling, never evidence; pretraining on RNA sees that source too."
             # Leaving the defining genes out is known for one signature only.
             + ("" if name == "pam50" else " No control leaves out the genes that define it.")
         )
-    said.append("Label-free pretraining means free of survival labels and subtypes; it is not free of what RNA says about them.")
+    said.append(
+        "Label-free pretraining means free of survival labels and subtypes; it is not free of what RNA says about them."
+    )
     if cfg["acquire.source"] == "simulate":
-        said.append("This cohort is simulated: its numbers show that the workflow runs, not how well anything works on patients.")
+        said.append(
+            "This cohort is simulated: its numbers show that the workflow runs, not how well anything works on patients."
+        )
     if torn := torn_sites(tables["folds"]):
-        said.append(f"Folds do not keep sites apart (sites tested in more than one fold: {torn}): site effects may leak from training to test patients.")
+        said.append(
+            f"Folds do not keep sites apart (sites tested in more than one fold: {torn}): site effects may leak from training to test patients."
+        )
     if tables["folds"]["site"].isna().all():
         said.append("No site is known: nothing can be said about site effects, and folds cannot keep sites apart.")
     return said

@@ -6,7 +6,9 @@ from scipy.stats import norm
 from confuselt.evaluate.ipcw import Steps, kaplan_meier
 
 
-def cumulative_incidence(days: np.ndarray, event: np.ndarray, competing: np.ndarray | None, horizon: float) -> tuple[float, float]:
+def cumulative_incidence(
+    days: np.ndarray, event: np.ndarray, competing: np.ndarray | None, horizon: float
+) -> tuple[float, float]:
     """Share with an event by a horizon, and its standard error.
 
     Parameters
@@ -36,7 +38,9 @@ def cumulative_incidence(days: np.ndarray, event: np.ndarray, competing: np.ndar
     # Delta method (Marubini & Valsecchi 1995); without competing events it is Greenwood's formula.
     left = share - np.cumsum(steps)
     safe = np.where(risk > every, risk - every, np.inf)
-    variance = (left**2 * every / (risk * safe) + before**2 * own * (risk - own) / risk**3 - 2 * left * before * own / risk**2).sum()
+    variance = (
+        left**2 * every / (risk * safe) + before**2 * own * (risk - own) / risk**3 - 2 * left * before * own / risk**2
+    ).sum()
     return float(share), float(np.sqrt(max(variance, 0.0)))
 
 
@@ -48,8 +52,8 @@ def followed(days: np.ndarray, event: np.ndarray, horizon: float) -> bool:
 def crude_survival(survival: np.ndarray, at: np.ndarray, rival: Steps) -> np.ndarray:
     """Probability of no event so far where competing events take patients away: 1 - cumulative incidence.
 
-    A cause-specific model predicts what would happen if nothing competed; what is observed (Aalen-Johansen) is less. The
-    predicted hazard is met by those whom no competing event has taken, at the rate of the training patients.
+    A cause-specific model predicts what would happen if nothing competed; what is observed (Aalen-Johansen) is less.
+    The predicted hazard is met by those whom no competing event has taken, at the rate of the training patients.
 
     Parameters
     ----------
@@ -77,8 +81,8 @@ def observed_expected(
     Parameters
     ----------
     survival : (n,) float64
-        Predicted probability of no event by the horizon (where events compete: see `crude_survival`); probabilities, unlike risks,
-        share a scale over folds.
+        Predicted probability of no event by the horizon (where events compete: see `crude_survival`); probabilities,
+        unlike risks, share a scale over folds.
     days, event : (n,) float64
     horizon : float
     competing : (n,) bool, optional
@@ -86,7 +90,8 @@ def observed_expected(
     Returns
     -------
     ratio, low, high : float
-        NaN where nothing was observed or expected, or all of it for sure (one patient, or an event of everyone: no spread to tell an error by).
+        NaN where nothing was observed or expected, or all of it for sure (one patient, or an event of everyone: no
+        spread to tell an error by).
     """
     observed, error = cumulative_incidence(days, event, competing, horizon)
     expected = float(np.mean(1 - survival))
@@ -97,7 +102,9 @@ def observed_expected(
     return ratio, float(ratio * np.exp(-half)), float(ratio * np.exp(half))
 
 
-def calibration_slope(risk: np.ndarray, days: np.ndarray, event: np.ndarray, strata: np.ndarray, steps: int = 50) -> tuple[float, float, float]:
+def calibration_slope(
+    risk: np.ndarray, days: np.ndarray, event: np.ndarray, strata: np.ndarray, steps: int = 50
+) -> tuple[float, float, float]:
     """Cox regression of the outcome on the predicted log hazard, stratified by fold: 1 is right, under 1 overfitted.
 
     Parameters
@@ -142,7 +149,9 @@ def calibration_slope(risk: np.ndarray, days: np.ndarray, event: np.ndarray, str
     return float(slope), float(slope - half), float(slope + half)
 
 
-def reliability(probability: np.ndarray, happened: np.ndarray, bins: int = 5) -> list[tuple[float, float, float, float, int]]:
+def reliability(
+    probability: np.ndarray, happened: np.ndarray, bins: int = 5
+) -> list[tuple[float, float, float, float, int]]:
     """Predicted against observed shares in bins of equal size.
 
     Parameters
@@ -161,13 +170,21 @@ def reliability(probability: np.ndarray, happened: np.ndarray, bins: int = 5) ->
         if not len(part):
             continue
         n, share = len(part), float(happened[part].mean())
-        centre, half = (share + z**2 / (2 * n)) / (1 + z**2 / n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+        centre, half = (
+            (share + z**2 / (2 * n)) / (1 + z**2 / n),
+            z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n),
+        )
         found.append((float(probability[part].mean()), share, float(centre - half), float(centre + half), n))
     return found
 
 
 def net_benefit(
-    survival: np.ndarray, days: np.ndarray, event: np.ndarray, horizon: float, thresholds: np.ndarray, competing: np.ndarray | None = None
+    survival: np.ndarray,
+    days: np.ndarray,
+    event: np.ndarray,
+    horizon: float,
+    thresholds: np.ndarray,
+    competing: np.ndarray | None = None,
 ) -> np.ndarray:
     """Net benefit of treating those whose predicted risk reaches a threshold (Vickers & Elkin 2006; censored data: Vickers 2008).
 
@@ -189,6 +206,10 @@ def net_benefit(
     for threshold in thresholds:
         high = 1 - survival >= threshold
         share = high.mean()
-        happens = cumulative_incidence(days[high], event[high], None if competing is None else competing[high], horizon)[0] if high.any() else 0.0
+        happens = (
+            cumulative_incidence(days[high], event[high], None if competing is None else competing[high], horizon)[0]
+            if high.any()
+            else 0.0
+        )
         found.append(share * happens - share * (1 - happens) * threshold / (1 - threshold))
     return np.array(found)

@@ -20,7 +20,11 @@ def reliability_figure(curves: pd.DataFrame, arm: str) -> Figure | None:
         axis.plot([0, 1], [0, 1], color="#999999", lw=0.8, ls="--")
         for metric, line in rows[rows["task"] == task].groupby("metric"):
             line = line.sort_values("x")
-            label = metric.removeprefix("p_") if metric.startswith("p_") else f"event by {int(metric.removeprefix('surv_')) / 365:.0f} y"
+            label = (
+                metric.removeprefix("p_")
+                if metric.startswith("p_")
+                else f"event by {int(metric.removeprefix('surv_')) / 365:.0f} y"
+            )
             errors = np.maximum([line["value"] - line["low"], line["high"] - line["value"]], 0)
             axis.errorbar(line["x"], line["value"], yerr=errors, marker="o", ms=3, lw=1, capsize=1.5, label=label)
         top = min(1.0, 1.05 * rows.loc[rows["task"] == task, ["x", "value", "high"]].max().max())
@@ -40,18 +44,25 @@ def net_benefit_figure(curves: pd.DataFrame, task: str) -> Figure | None:
     figure, axis = plt.subplots(figsize=(4.6, 3.1))
     for arm, line in rows.groupby("arm"):
         line = line.drop_duplicates("x").sort_values("x")
-        axis.plot(line["x"], line["value"], label=arm, **({"color": "#999999", "ls": "--"} if arm == "treat all" else {}))
+        axis.plot(
+            line["x"], line["value"], label=arm, **({"color": "#999999", "ls": "--"} if arm == "treat all" else {})
+        )
     axis.axhline(0, color="k", lw=0.8, ls=":", label="treat none")
     top = rows.loc[rows["arm"] != "treat all", "value"].max()
     axis.set(
-        xlabel="threshold", ylabel="net benefit", title=f"{task}: decision curve at the longest horizon", ylim=(-0.3 * max(top, 0.05), 1.2 * max(top, 0.05))
+        xlabel="threshold",
+        ylabel="net benefit",
+        title=f"{task}: decision curve at the longest horizon",
+        ylim=(-0.3 * max(top, 0.05), 1.2 * max(top, 0.05)),
     )
     axis.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=2)
     figure.tight_layout()
     return figure
 
 
-def incidence_figure(risk: pd.Series, high: np.ndarray, clinical: pd.DataFrame, task: str, other: str, title: str) -> Figure | None:
+def incidence_figure(
+    risk: pd.Series, high: np.ndarray, clinical: pd.DataFrame, task: str, other: str, title: str
+) -> Figure | None:
     """Cumulative incidence (Aalen-Johansen) of an endpoint and of its competing events, above and below the training median.
 
     Parameters
@@ -73,14 +84,25 @@ def incidence_figure(risk: pd.Series, high: np.ndarray, clinical: pd.DataFrame, 
     known = np.isfinite(days)
     figure, axes = plt.subplots(1, 2, figsize=(7.4, 2.9), sharey=True)
     for axis, cause, name in zip(axes, (1, 2), (task, f"competing ({other} without {task})"), strict=True):
-        for label, group, colour in (("above training median", high & known, "#cc3311"), ("below", ~high & known, "#0077bb")):
+        for label, group, colour in (
+            ("above training median", high & known, "#cc3311"),
+            ("below", ~high & known, "#0077bb"),
+        ):
             if not (kind[group] == cause).any():
                 continue
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # lifelines says that it moves tied times apart by a hair
-                fitted = AalenJohansenFitter(seed=0, calculate_variance=False).fit(days[group] / 365.25, kind[group], event_of_interest=cause)
+                fitted = AalenJohansenFitter(seed=0, calculate_variance=False).fit(
+                    days[group] / 365.25, kind[group], event_of_interest=cause
+                )
             curve = fitted.cumulative_density_.iloc[:, 0]
-            axis.step(curve.index, curve, where="post", color=colour, label=f"{label} (n={group.sum()}, {int((kind[group] == cause).sum())} events)")
+            axis.step(
+                curve.index,
+                curve,
+                where="post",
+                color=colour,
+                label=f"{label} (n={group.sum()}, {int((kind[group] == cause).sum())} events)",
+            )
         axis.set(xlabel="years", title=name)
         axis.legend(frameon=False, fontsize=6)
     axes[0].set_ylabel("cumulative incidence")

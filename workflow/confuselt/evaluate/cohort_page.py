@@ -31,7 +31,10 @@ def left(patients: pd.DataFrame, owners: list[str], samples: pd.DataFrame) -> pd
         ``rna/index``.
     """
     usable = samples.loc[samples["status"] == "ok", "patient_id"]
-    counts = {name: patients["patient_id"].map(pd.Series(ids, dtype=object).value_counts()) for name, ids in (("slides", owners), ("rna", usable))}
+    counts = {
+        name: patients["patient_id"].map(pd.Series(ids, dtype=object).value_counts())
+        for name, ids in (("slides", owners), ("rna", usable))
+    }
     return patients.assign(**{name: n.fillna(0).astype(int) for name, n in counts.items()})
 
 
@@ -59,7 +62,11 @@ def intersection_figure(patients: pd.DataFrame, tasks: list[str]) -> Figure | No
     counts = table.value_counts().head(MOST)
     sizes = table.sum()
     figure, (bars, dots) = plt.subplots(
-        2, 1, figsize=(2.4 + 0.42 * len(counts), 1.7 + 0.2 * len(sizes)), height_ratios=[1.6, max(0.8, 0.2 * len(sizes))], gridspec_kw={"hspace": 0.05}
+        2,
+        1,
+        figsize=(2.4 + 0.42 * len(counts), 1.7 + 0.2 * len(sizes)),
+        height_ratios=[1.6, max(0.8, 0.2 * len(sizes))],
+        gridspec_kw={"hspace": 0.05},
     )
     at = np.arange(len(counts))
     bars.bar(at, counts.to_numpy(), color="#3b5b92")
@@ -105,7 +112,9 @@ def sites_figure(patients: pd.DataFrame, clinical: pd.DataFrame, endpoints: list
 def reason_counts(exclusions: list[dict]) -> list[dict]:
     """How often each reason stands, ids, numbers and paths taken out of it; the most frequent first."""
     plain = Counter((e["stage"], e["what"], plain_reason(str(e["reason"]))) for e in exclusions)
-    return [{"stage": stage, "what": what, "reason": reason, "n": n} for (stage, what, reason), n in plain.most_common()]
+    return [
+        {"stage": stage, "what": what, "reason": reason, "n": n} for (stage, what, reason), n in plain.most_common()
+    ]
 
 
 def plain_reason(reason: str) -> str:
@@ -122,7 +131,12 @@ def one_clock(clinical: pd.DataFrame, endpoints: list[str]) -> list[str]:
     """
     said = []
     for a, b in combinations(endpoints, 2):
-        both = clinical[(clinical[f"{a}_event"] == 0) & (clinical[f"{b}_event"] == 0) & (clinical[f"{a}_days"] > 0) & (clinical[f"{b}_days"] > 0)]
+        both = clinical[
+            (clinical[f"{a}_event"] == 0)
+            & (clinical[f"{b}_event"] == 0)
+            & (clinical[f"{a}_days"] > 0)
+            & (clinical[f"{b}_days"] > 0)
+        ]
         if len(both) < FEWEST:
             continue
         ratios = both[f"{a}_days"] / both[f"{b}_days"]
@@ -137,7 +151,11 @@ def one_clock(clinical: pd.DataFrame, endpoints: list[str]) -> list[str]:
 
 def odd_outcomes(clinical: pd.DataFrame, endpoints: list[str]) -> list[str]:
     """Warnings for endpoints in which nobody, or nearly everybody, has an event."""
-    return [said for e in endpoints if (said := odd_events(e, clinical[f"{e}_days"].to_numpy(float), clinical[f"{e}_event"].to_numpy(float)))]
+    return [
+        said
+        for e in endpoints
+        if (said := odd_events(e, clinical[f"{e}_days"].to_numpy(float), clinical[f"{e}_event"].to_numpy(float)))
+    ]
 
 
 def unseen_levels(clinical: pd.DataFrame, folds: pd.DataFrame) -> list[str]:
@@ -182,5 +200,7 @@ def joined_by_number(store: Path) -> list[str]:
     if factors:
         low, high = min(factors.values()), max(factors.values())
         told = f"{low:.4g}" if high - low < 1e-3 * high else f"{low:.4g} to {high:.4g}"
-        said.append(f"Coordinates of cells are {told} times those of the tiles in {len(factors)} slides (µm against pixels); they were joined by place.")
+        said.append(
+            f"Coordinates of cells are {told} times those of the tiles in {len(factors)} slides (µm against pixels); they were joined by place."
+        )
     return said

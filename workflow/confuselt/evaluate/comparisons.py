@@ -14,7 +14,9 @@ from confuselt.evaluate.verdicts import events_needed, holm, non_inferior, verdi
 
 WANTED_C = 0.03  # difference of C for which the number of events is stated
 # Input pattern of what is no arm of its own; controls have that of their base arm.
-NATURAL = {"clinical": "clinical", "late-fusion": "both", "pca-cox": "both", "mean-pool": "wsi"} | {c: a.split("-")[0] for c, a in BASE_ARMS.items()}
+NATURAL = {"clinical": "clinical", "late-fusion": "both", "pca-cox": "both", "mean-pool": "wsi"} | {
+    c: a.split("-")[0] for c, a in BASE_ARMS.items()
+}
 PRIMARY, BESIDE, MARGIN = "primary", "exploratory", "non-inferiority"
 
 
@@ -48,7 +50,10 @@ def natural_inputs(arm: str) -> str:
 
 def planned(plan: dict) -> list[Contrast]:
     """The three primary contrasts of the analysis plan (``evaluate.plan``)."""
-    return [Contrast(q, PRIMARY, c["arm"], natural_inputs(c["arm"]), tuple(c["against"])) for q, c in plan["contrasts"].items()]
+    return [
+        Contrast(q, PRIMARY, c["arm"], natural_inputs(c["arm"]), tuple(c["against"]))
+        for q, c in plan["contrasts"].items()
+    ]
 
 
 def beside(arms: list[str]) -> list[Contrast]:
@@ -72,13 +77,19 @@ def beside(arms: list[str]) -> list[Contrast]:
         ("cells", "both-scratch-cells", ("both-scratch-nocells",)),
     ]
     if "late-fusion" in arms:
-        questions += [("modality", "late-fusion", ("wsi-scratch-cells", "rna-scratch")), ("modality", "both-scratch-cells", ("late-fusion",))]
+        questions += [
+            ("modality", "late-fusion", ("wsi-scratch-cells", "rna-scratch")),
+            ("modality", "both-scratch-cells", ("late-fusion",)),
+        ]
     if "shuffled-cells" in arms:
         questions.append(("cells", "wsi-pretrained-cells", ("shuffled-cells",)))
     if "mispaired" in arms:
         questions.append(("pretraining", "both-pretrained-cells", ("mispaired",)))
     if WITHOUT in arms:
-        questions += [("pretraining", WITHOUT, ("wsi-scratch-cells",)), ("pretraining", "wsi-pretrained-cells", (WITHOUT,))]
+        questions += [
+            ("pretraining", WITHOUT, ("wsi-scratch-cells",)),
+            ("pretraining", "wsi-pretrained-cells", (WITHOUT,)),
+        ]
     questions += [("clinical", arm, ("clinical",)) for arm in arms if arm.startswith("clinical+")]
     found = [Contrast(q, BESIDE, a, natural_inputs(a), b) for q, a, b in questions]
     single = (("wsi", "wsi-pretrained-cells"), ("rna", "rna-pretrained"))
@@ -104,7 +115,11 @@ def compare(scorer: Scorer, inner: InnerPredictions, reasons: dict[str, str], ar
     plan, rows = cfg["evaluate.plan"], []
     for task in (*scorer.targets.survival, *scorer.targets.labels):
         survives = task in scorer.targets.survival
-        metric, delta, margin = ("harrell_c", plan["delta_c"], plan["margin_c"]) if survives else ("auc_macro", plan["delta_auc"], plan["margin_auc"])
+        metric, delta, margin = (
+            ("harrell_c", plan["delta_c"], plan["margin_c"])
+            if survives
+            else ("auc_macro", plan["delta_auc"], plan["margin_auc"])
+        )
         found = [(c, _contrast(c, scorer, task, inner, reasons, cfg)) for c in (*planned(plan), *beside(arms))]
         rows += [{**r, "task": task, "metric": metric} for r in judge(found, delta, margin, plan["alpha"])]
     return rows
@@ -119,7 +134,11 @@ def judge(found: list[tuple[Contrast, dict]], delta: float, margin: float, alpha
         said: dict = {"family": contrast.family, "p": np.nan, "p_holm": np.nan, "verdict": None}
         if contrast.family == PRIMARY:
             p = next(adjusted)
-            said |= {"p": row["p"], "p_holm": p, "verdict": verdict(row["low"], row["high"], p, delta, alpha) if told else "cannot tell"}
+            said |= {
+                "p": row["p"],
+                "p_holm": p,
+                "verdict": verdict(row["low"], row["high"], p, delta, alpha) if told else "cannot tell",
+            }
         elif contrast.family == MARGIN:
             said["verdict"] = non_inferior(row["low"], row["high"], margin) if told else "cannot tell"
         rows.append({**row, **said})
@@ -148,14 +167,20 @@ def difference(a: Block, b: Block) -> dict:
     }
 
 
-def _contrast(contrast: Contrast, scorer: Scorer, task: str, inner: InnerPredictions, reasons: dict[str, str], cfg: dict) -> dict:
+def _contrast(
+    contrast: Contrast, scorer: Scorer, task: str, inner: InnerPredictions, reasons: dict[str, str], cfg: dict
+) -> dict:
     arm, against = contrast.arm, contrast.against
     other, chosen = (against[0], None) if len(against) == 1 else inner_choice(against, task, inner, scorer.targets)
     row = _empty_row(contrast, other)
     # All of the other side, or "the better of" would be the better of what happens to be there.
     missing = [a for a in (arm, *against) if a in reasons or not _made(scorer, a)]
     if missing:
-        return row | {"reason": "; ".join(f"{a}: {reasons[a]}" if a in reasons else f"{a} is not among the arms of this run" for a in missing)}
+        return row | {
+            "reason": "; ".join(
+                f"{a}: {reasons[a]}" if a in reasons else f"{a} is not among the arms of this run" for a in missing
+            )
+        }
     if other is None:
         return row | {"reason": f"none of {' and '.join(against)} has inner predictions to be chosen by"}
     sides = [(arm, contrast.inputs), (other, row["inputs_b"])]
@@ -167,10 +192,15 @@ def _contrast(contrast: Contrast, scorer: Scorer, task: str, inner: InnerPredict
     if not common:
         return row | {"reason": f"no fold in which both sides could learn {task}"}
     both = {k: frozenset.intersection(*(frozenset(t[k].index) for t in made)) for k in sorted(common)}
-    a, b = (average([scorer.block(arm, d, i, task, both) for d in draws]) for (arm, i), draws in zip(sides, tables, strict=True))
+    a, b = (
+        average([scorer.block(arm, d, i, task, both) for d in draws])
+        for (arm, i), draws in zip(sides, tables, strict=True)
+    )
     row |= {"n": a.n, "events": a.events}
     if task in scorer.targets.survival and a.events < cfg["evaluate.min_events"]:
-        return row | {"reason": f"described, not compared: {a.events} events, {cfg['evaluate.min_events']} needed (evaluate.min_events)"}
+        return row | {
+            "reason": f"described, not compared: {a.events} events, {cfg['evaluate.min_events']} needed (evaluate.min_events)"
+        }
     if not np.isfinite(a.value - b.value):
         return row | {"reason": "no comparable pair of patients"}
     partly = f"over the {len(common)} of {len(every)} folds that both sides have" if len(common) < len(every) else None
@@ -185,7 +215,11 @@ def _empty_row(contrast: Contrast, other: str | None) -> dict:
         "inputs_a": contrast.inputs,
         "inputs_b": natural_inputs(other or contrast.against[0]),
     }
-    return names | dict.fromkeys(("difference", "low", "high", "p", "share_won", "detectable", "events_needed"), np.nan) | {"status": "not available"}
+    return (
+        names
+        | dict.fromkeys(("difference", "low", "high", "p", "share_won", "detectable", "events_needed"), np.nan)
+        | {"status": "not available"}
+    )
 
 
 def _made(scorer: Scorer, arm: str) -> bool:
@@ -204,7 +238,14 @@ def average(blocks: list[Block]) -> Block:
     first = blocks[0]
     folds = [{**f, "value": float(np.mean([b.folds[i]["value"] for b in blocks]))} for i, f in enumerate(first.folds)]
     sites = None if first.sites is None else np.mean([b.sites for b in blocks], 0)
-    return Block(float(np.mean([b.value for b in blocks])), np.mean([b.patients for b in blocks], 0), sites, folds, first.n, first.events)
+    return Block(
+        float(np.mean([b.value for b in blocks])),
+        np.mean([b.patients for b in blocks], 0),
+        sites,
+        folds,
+        first.n,
+        first.events,
+    )
 
 
 def compare_retrieval(galleries: list[Gallery], lost: list[dict], scorer: Scorer, cfg: dict) -> list[dict]:
@@ -225,9 +266,15 @@ def compare_retrieval(galleries: list[Gallery], lost: list[dict], scorer: Scorer
         else:
             (ours,) = by_model["tile-cells"].values()
             pairs = _same_folds([common_galleries(ours, theirs) for theirs in by_model[other].values()])
-            a, b = (average([recall_block(pair[side], plan["k"], scorer.resampling) for pair in pairs]) for side in (0, 1))
+            a, b = (
+                average([recall_block(pair[side], plan["k"], scorer.resampling) for pair in pairs]) for side in (0, 1)
+            )
             told = np.isfinite(a.value) and np.isfinite(b.value)
-            row |= difference(a, b) | {"status": "ok"} if told else {"reason": "no fold in which both models have two test pairs"}
+            row |= (
+                difference(a, b) | {"status": "ok"}
+                if told
+                else {"reason": "no fold in which both models have two test pairs"}
+            )
         found.append((contrast, row))
     judged = judge(found, plan["delta_recall"], np.nan, plan["alpha"])
     return [{**r, "task": "retrieval", "metric": "recall", "k": plan["k"]} for r in judged]

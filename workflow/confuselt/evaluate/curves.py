@@ -16,8 +16,9 @@ BINS = 5
 def reliability_curves(scorer: Scorer, arms: list[str], competing: dict[str, str], train: Train) -> list[dict]:
     """Predicted against observed shares over the test patients of the first repeat, in five bins of equal size.
 
-    For labels per class (``metric`` p_<class>), for endpoints per horizon (surv_<days>: share of events by Kaplan-Meier,
-    or Aalen-Johansen where events compete, beside predictions of the same). A horizon that nobody of a bin is followed to has no point.
+    For labels per class (``metric`` p_<class>), for endpoints per horizon (surv_<days>: share of events by
+    Kaplan-Meier, or Aalen-Johansen where events compete, beside predictions of the same). A horizon that nobody of a
+    bin is followed to has no point.
     """
     rows = []
     for task in (*scorer.targets.survival, *scorer.targets.labels):
@@ -27,13 +28,27 @@ def reliability_curves(scorer: Scorer, arms: list[str], competing: dict[str, str
             tables = [t for (r, _), t in crude(scorer.tables(arm, 0, inputs, task), rivals).items() if r == 0]
             if not tables:
                 continue
-            table, key = pd.concat(tables), {"curve": "reliability", "arm": arm, "inputs": inputs, "task": task, "draw": 0, "repeat": 0, "fold": -1}
+            table, key = (
+                pd.concat(tables),
+                {
+                    "curve": "reliability",
+                    "arm": arm,
+                    "inputs": inputs,
+                    "task": task,
+                    "draw": 0,
+                    "repeat": 0,
+                    "fold": -1,
+                },
+            )
             known = scorer.targets.take(list(table.index))
             if task in scorer.targets.labels:
                 for k, name in enumerate(scorer.targets.classes[task]):
                     use = known.labels[task] >= 0
                     found = reliability(table[f"p_{name}"].to_numpy()[use], known.labels[task][use] == k, BINS)
-                    rows += [{**key, "metric": f"p_{name}", "x": x, "value": v, "low": low, "high": high} for x, v, low, high, _ in found]
+                    rows += [
+                        {**key, "metric": f"p_{name}", "x": x, "value": v, "low": low, "high": high}
+                        for x, v, low, high, _ in found
+                    ]
                 continue
             days, event = known.survival[task]
             use = np.isfinite(days)
@@ -44,7 +59,15 @@ def reliability_curves(scorer: Scorer, arms: list[str], competing: dict[str, str
                     if followed(days[part], event[part], horizon):
                         share, error = cumulative_incidence(days[part], event[part], rival[part], horizon)
                         limits = {"low": max(share - 1.96 * error, 0.0), "high": min(share + 1.96 * error, 1.0)}
-                        rows.append({**key, "metric": f"surv_{horizon}", "x": float(happens[part].mean()), "value": share, **limits})
+                        rows.append(
+                            {
+                                **key,
+                                "metric": f"surv_{horizon}",
+                                "x": float(happens[part].mean()),
+                                "value": share,
+                                **limits,
+                            }
+                        )
     return rows
 
 

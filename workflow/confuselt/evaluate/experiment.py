@@ -50,7 +50,15 @@ class Experiment:
         ``arm, draw, task, repeat, fold, reason`` of what the training patients of a fold could not teach.
     """
 
-    def __init__(self, predictions: list[Path], models: list[Path], folds: Path, clinical: Path, cfg: dict, control: str | None = None) -> None:
+    def __init__(
+        self,
+        predictions: list[Path],
+        models: list[Path],
+        folds: Path,
+        clinical: Path,
+        cfg: dict,
+        control: str | None = None,
+    ) -> None:
         name, _, draw = control.rpartition("-") if control else (None, None, "0")
         tables = [read_table(p, PREDICTIONS) for p in predictions]
         filled = [t for t in tables if len(t)]
@@ -58,7 +66,9 @@ class Experiment:
         self.targets = read_targets(pd.read_parquet(clinical), cfg)
         self._files = (folds, clinical)
         table = read_table(folds, FOLDS)
-        self.roles = {key: read_roles(table, *key) for key in sorted(set(zip(table["repeat"], table["fold"], strict=True)))}
+        self.roles = {
+            key: read_roles(table, *key) for key in sorted(set(zip(table["repeat"], table["fold"], strict=True)))
+        }
         self.train = {key: [*r["train"], *r["inner"]] for key, r in self.roles.items()}
         known = table[["patient_id", "site"]].dropna().drop_duplicates("patient_id")
         self.site = dict(zip(known["patient_id"], known["site"], strict=True))
@@ -72,7 +82,10 @@ class Experiment:
                 if "inner_predictions" in facts:
                     self.inner.setdefault(arm, {})[repeat, fold] = facts["inner_predictions"]
                 lost = facts.get("not_learnable", {})
-                self.not_learnable += [{"arm": arm, "draw": int(draw), "task": t, "repeat": repeat, "fold": fold, "reason": r} for t, r in lost.items()]
+                self.not_learnable += [
+                    {"arm": arm, "draw": int(draw), "task": t, "repeat": repeat, "fold": fold, "reason": r}
+                    for t, r in lost.items()
+                ]
         if name:
             self.predictions = self.predictions.assign(arm=name, draw=int(draw))
         self.resampling = Resampling(_bootstrap_folds(self.roles), self.site, cfg["evaluate.draws"], cfg["seed"])
@@ -107,7 +120,9 @@ def model_of(path: Path) -> tuple[str, int]:
     return control, int(draw)
 
 
-def galleries(store: Path, rna: list[Path], checkpoints: list[Path], models: list[Path], ours: Experiment) -> tuple[list[Gallery], list[dict]]:
+def galleries(
+    store: Path, rna: list[Path], checkpoints: list[Path], models: list[Path], ours: Experiment
+) -> tuple[list[Gallery], list[dict]]:
     """Embeddings of the test pairs under every pretrained model and under CCA, and which of them were not available."""
     by_fold = {p.stem: p for p in rna}
     found, lost = [], []
@@ -135,7 +150,9 @@ def galleries(store: Path, rna: list[Path], checkpoints: list[Path], models: lis
             lost.append({"model": "cca", "draw": 0, "repeat": repeat, "fold": -1, "reason": content["reason"]})
         for fold, facts in enumerate(content["folds"]):
             if len(facts["patients"]) < 2:
-                lost.append({"model": "cca", "draw": 0, "repeat": repeat, "fold": fold, "reason": _few(facts["patients"])})
+                lost.append(
+                    {"model": "cca", "draw": 0, "repeat": repeat, "fold": fold, "reason": _few(facts["patients"])}
+                )
                 continue
             found.append(Gallery("cca", 0, repeat, fold, facts["patients"], facts["wsi"].numpy(), facts["rna"].numpy()))
     return found, lost
@@ -151,6 +168,10 @@ def history_curves(histories: list[Path]) -> pd.DataFrame:
     for path in histories:
         (model, draw), (repeat, fold) = model_of(path), (int(v) for v in path.stem[1:].split("f"))
         table = pd.read_parquet(path).melt("epoch", ["loss", "inner_loss", "inner_recall"], "metric", "value")
-        rows.append(table.rename(columns={"epoch": "x"}).assign(curve="pretraining", arm=model, draw=draw, repeat=repeat, fold=fold))
+        rows.append(
+            table.rename(columns={"epoch": "x"}).assign(
+                curve="pretraining", arm=model, draw=draw, repeat=repeat, fold=fold
+            )
+        )
     filled = [r for r in rows if len(r)]
     return pd.concat(filled, ignore_index=True).reindex(columns=list(CURVES.columns)) if filled else empty_table(CURVES)

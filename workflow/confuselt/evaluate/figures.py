@@ -15,7 +15,9 @@ from confuselt.evaluate.intervals import useless
 from confuselt.evaluate.names import CONTROLS
 
 COLOURS = {"wsi": "#4477aa", "rna": "#cc6677", "both": "#228833", "baseline": "#888888", "control": "#bbbbbb"}
-plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 110, "savefig.bbox": "tight"})
+plt.rcParams.update(
+    {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 110, "savefig.bbox": "tight"}
+)
 
 
 def kind_of(arm: str, inputs: str) -> str:
@@ -37,8 +39,17 @@ def forest(metrics: pd.DataFrame, tasks: list[tuple[str, str]]) -> Figure:
     whole = metrics[(metrics["fold"] == -1) & (metrics["status"] == "ok")]
     panels = [(t, m, whole[(whole["task"] == t) & (whole["metric"] == m)]) for t, m in tasks]
     panels = [p for p in panels if len(p[2])]
-    names = sorted({(a, i or "", d) for _, _, p in panels for a, i, d in zip(p["arm"], p["inputs"], p["draw"], strict=True)}, key=_order)
-    figure, axes = plt.subplots(1, max(len(panels), 1), figsize=(3.2 + 2.4 * max(len(panels), 1), 0.21 * max(len(names), 3) + 1), sharey=True, squeeze=False)
+    names = sorted(
+        {(a, i or "", d) for _, _, p in panels for a, i, d in zip(p["arm"], p["inputs"], p["draw"], strict=True)},
+        key=_order,
+    )
+    figure, axes = plt.subplots(
+        1,
+        max(len(panels), 1),
+        figsize=(3.2 + 2.4 * max(len(panels), 1), 0.21 * max(len(names), 3) + 1),
+        sharey=True,
+        squeeze=False,
+    )
     for axis, (task, metric, rows) in zip(axes[0], panels, strict=False):
         axis.axvline(0.5, color="#999999", lw=0.8, ls="--")
         for row in rows.to_dict("records"):
@@ -48,18 +59,29 @@ def forest(metrics: pd.DataFrame, tasks: list[tuple[str, str]]) -> Figure:
                 axis.plot([row["low"], row["high"]], [y, y], color=colour, lw=1.4)
             axis.plot(row["value"], y, "o", color=colour, ms=4)
         axis.set_title(f"{task}: {metric}")
-        axis.set_yticks(range(len(names)), [f"{a}{f' #{d}' if d else ''}  [{i}]" for a, i, d in reversed(names)], fontsize=7)
+        axis.set_yticks(
+            range(len(names)), [f"{a}{f' #{d}' if d else ''}  [{i}]" for a, i, d in reversed(names)], fontsize=7
+        )
     figure.tight_layout()
     return figure
 
 
 def _order(name: tuple[str, str, int]) -> tuple:
     arm, inputs, draw = name
-    group = ["wsi", "rna", "both", "baseline", "control"].index(kind_of(arm, inputs) if kind_of(arm, inputs) in COLOURS else "baseline")
+    group = ["wsi", "rna", "both", "baseline", "control"].index(
+        kind_of(arm, inputs) if kind_of(arm, inputs) in COLOURS else "baseline"
+    )
     return (2 if arm.startswith("both") and group < 3 else group, arm, inputs, draw)
 
 
-def kaplan_meier(predictions: pd.DataFrame, clinical: pd.DataFrame, arm: str, inputs: str, task: str, median: dict[tuple[int, int], float]) -> Figure | None:
+def kaplan_meier(
+    predictions: pd.DataFrame,
+    clinical: pd.DataFrame,
+    arm: str,
+    inputs: str,
+    task: str,
+    median: dict[tuple[int, int], float],
+) -> Figure | None:
     """Kaplan–Meier curves of test patients above and below the *training* median of their fold's model.
 
     Parameters
@@ -86,7 +108,10 @@ def kaplan_meier(predictions: pd.DataFrame, clinical: pd.DataFrame, arm: str, in
     if known.sum() < 2:
         return None
     figure, axis = plt.subplots(figsize=(4.2, 3.1))
-    for label, group, colour in (("above training median", high & known, "#cc3311"), ("below", ~high & known, "#0077bb")):
+    for label, group, colour in (
+        ("above training median", high & known, "#cc3311"),
+        ("below", ~high & known, "#0077bb"),
+    ):
         if group.any():
             KaplanMeierFitter().fit(
                 days[group] / 365.25, event[group], label=f"{label} (n={group.sum()}, {int(event[group].sum())} events)"
@@ -108,11 +133,19 @@ def pretraining_figure(curves: pd.DataFrame) -> Figure:
     """Contrastive loss on training and inner pairs by epoch, mean over folds, a panel per model."""
     rows = curves[(curves["curve"] == "pretraining") & curves["metric"].isin(["loss", "inner_loss"])]
     models = sorted(set(zip(rows["arm"], rows["draw"], strict=True)))
-    figure, axes = plt.subplots(1, max(len(models), 1), figsize=(2.9 * max(len(models), 1), 2.5), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(
+        1, max(len(models), 1), figsize=(2.9 * max(len(models), 1), 2.5), sharey=True, squeeze=False
+    )
     for axis, (model, draw) in zip(axes[0], models, strict=False):
         for metric, label, style in (("loss", "training pairs", "-"), ("inner_loss", "inner pairs", "--")):
-            mean = rows[(rows["arm"] == model) & (rows["draw"] == draw) & (rows["metric"] == metric)].groupby("x")["value"].mean()
-            axis.plot(mean.index, mean, style, color=COLOURS["control"] if model in CONTROLS else COLOURS["wsi"], label=label)
+            mean = (
+                rows[(rows["arm"] == model) & (rows["draw"] == draw) & (rows["metric"] == metric)]
+                .groupby("x")["value"]
+                .mean()
+            )
+            axis.plot(
+                mean.index, mean, style, color=COLOURS["control"] if model in CONTROLS else COLOURS["wsi"], label=label
+            )
         axis.set(xlabel="epoch", title=f"{model}{f' #{draw}' if draw else ''}")
     axes[0][0].set_ylabel("contrastive loss")
     if models:

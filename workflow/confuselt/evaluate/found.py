@@ -29,10 +29,12 @@ def panels(metrics: pd.DataFrame, retrieval: pd.DataFrame, tasks: list[tuple[str
     Returns
     -------
     list of dict
-        ``title``, ``name``, and ``rows`` of ``name, colour, arm, value, low, high, chance``; those without a value are left out.
-        Where an arm of the contrast was not trained, a joint model with these inputs stands in.
+        ``title``, ``name``, and ``rows`` of ``name, colour, arm, value, low, high, chance``; those without a value are
+        left out. Where an arm of the contrast was not trained, a joint model with these inputs stands in.
     """
-    contrast = plan["contrasts"].get("modality", {"arm": "both-scratch-cells", "against": ["wsi-scratch-cells", "rna-scratch"]})
+    contrast = plan["contrasts"].get(
+        "modality", {"arm": "both-scratch-cells", "against": ["wsi-scratch-cells", "rna-scratch"]}
+    )
     arms = {natural_inputs(a): a for a in (*contrast["against"], contrast["arm"])}
     whole = metrics[(metrics["fold"] == -1) & (metrics["status"] == "ok")]
     found = []
@@ -43,7 +45,10 @@ def panels(metrics: pd.DataFrame, retrieval: pd.DataFrame, tasks: list[tuple[str
             own = mine[mine["inputs"] == inputs]
             hit = own[own["arm"] == arms.get(inputs)]
             hit = hit if len(hit) else own[own["arm"].str.startswith("both-")].sort_values("arm")
-            rows += [_row(name, inputs, r["arm"], r["value"], r["low"], r["high"], CHANCE) for r in hit.head(1).to_dict("records")]
+            rows += [
+                _row(name, inputs, r["arm"], r["value"], r["low"], r["high"], CHANCE)
+                for r in hit.head(1).to_dict("records")
+            ]
         control = mine[mine["arm"].isin(PERMUTED) & (mine["inputs"] == "both")]
         rows += _control(PERMUTED_NAME, control, "value", CHANCE)
         found.append({"name": task, "title": f"{task}: {METRICS[metric]}", "rows": rows})
@@ -58,7 +63,17 @@ def _row(name: str, colour: str, arm: str, value: float, low: float, high: float
 def _control(name: str, rows: pd.DataFrame, value: str, chance: float) -> list[dict]:
     """Draws of a control as one row: their mean within the widest of their bounds."""
     return (
-        [_row(name, "control", rows.iloc[0]["arm" if value == "value" else "model"], rows[value].mean(), rows["low"].min(), rows["high"].max(), chance)]
+        [
+            _row(
+                name,
+                "control",
+                rows.iloc[0]["arm" if value == "value" else "model"],
+                rows[value].mean(),
+                rows["low"].min(),
+                rows["high"].max(),
+                chance,
+            )
+        ]
         if len(rows)
         else []
     )
@@ -66,7 +81,12 @@ def _control(name: str, rows: pd.DataFrame, value: str, chance: float) -> list[d
 
 def _retrieval(retrieval: pd.DataFrame, k: int) -> list[dict]:
     """Both directions under the widest model of pretraining, and under mispaired ones."""
-    whole = retrieval[(retrieval["fold"] == -1) & (retrieval["status"] == "ok") & (retrieval["stratum"] == "all") & (retrieval["k"] == k)]
+    whole = retrieval[
+        (retrieval["fold"] == -1)
+        & (retrieval["status"] == "ok")
+        & (retrieval["stratum"] == "all")
+        & (retrieval["k"] == k)
+    ]
     ours = next((m for m in ("tile-cells", "tile") if (whole["model"] == m).any()), None)
     rows = []
     for direction, name in DIRECTIONS.items():
@@ -82,8 +102,12 @@ def found_figure(shown: list[dict]) -> Figure | None:
     """Values with their intervals against chance, a panel per task."""
     if not shown:
         return None
-    places = [[*NAMES.values(), PERMUTED_NAME] if p["name"] != "retrieval" else [r["name"] for r in p["rows"]] for p in shown]
-    figure, axes = plt.subplots(1, len(shown), figsize=(1.8 + 2.1 * len(shown), 2.1), squeeze=False, layout="constrained")
+    places = [
+        [*NAMES.values(), PERMUTED_NAME] if p["name"] != "retrieval" else [r["name"] for r in p["rows"]] for p in shown
+    ]
+    figure, axes = plt.subplots(
+        1, len(shown), figsize=(1.8 + 2.1 * len(shown), 2.1), squeeze=False, layout="constrained"
+    )
     for i, (axis, panel, names) in enumerate(zip(axes[0], shown, places, strict=True)):
         for row in panel["rows"]:
             y, colour = names.index(row["name"]), COLOURS[row["colour"]]
@@ -91,7 +115,15 @@ def found_figure(shown: list[dict]) -> Figure | None:
             if not useless(row["low"], row["high"]):
                 axis.plot([row["low"], row["high"]], [y, y], color=colour, lw=2)
             axis.plot(row["value"], y, "o", color=colour, ms=5)
-            axis.text(1.02, y, f"{row['value']:.2f}", va="center", fontsize=8, color="#1c2530", transform=axis.get_yaxis_transform())
+            axis.text(
+                1.02,
+                y,
+                f"{row['value']:.2f}",
+                va="center",
+                fontsize=8,
+                color="#1c2530",
+                transform=axis.get_yaxis_transform(),
+            )
         # Tasks have the same rows: named once.
         axis.set_yticks(range(len(names)), names if i == 0 or panel["name"] == "retrieval" else [])
         axis.set(xlim=(0, 1), xticks=(0, 0.5, 1), ylim=(max(map(len, places)) - 0.5, -0.5))
@@ -112,7 +144,9 @@ def in_words(panel: dict) -> str:
         said.append(f"{r['name']} {r['value']:.2f}{interval}")
     chance = panel["rows"][0]["chance"]
     above = clear_of_chance(panel)
-    return f"{panel['title']}: {', '.join(said)}; chance {chance:.2f}. " + (f"Clear of chance: {', '.join(above)}." if above else "None is clear of chance.")
+    return f"{panel['title']}: {', '.join(said)}; chance {chance:.2f}. " + (
+        f"Clear of chance: {', '.join(above)}." if above else "None is clear of chance."
+    )
 
 
 def shown_arms(shown: list[dict]) -> str:

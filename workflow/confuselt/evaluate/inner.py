@@ -37,7 +37,10 @@ def inner_losses(candidates: tuple[str, ...], task: str, inner: InnerPredictions
     losses: dict[str, list[float]] = {a: [] for a in trained}
     for key in sorted(folds):
         common = sorted(set.intersection(*(set(inner[a][key]["patients"]) for a in trained)))
-        one = {a: _loss(inner[a][key], common, task, targets.take([targets.patients[at[h]] for h in common])) for a in trained}
+        one = {
+            a: _loss(inner[a][key], common, task, targets.take([targets.patients[at[h]] for h in common]))
+            for a in trained
+        }
         if all(np.isfinite(v) for v in one.values()):
             for arm, loss in one.items():
                 losses[arm].append(loss)
@@ -59,7 +62,9 @@ def _loss(found: dict, patients: list[str], task: str, known: Targets) -> float:
     return float(-np.log(np.maximum(values.numpy()[use, label[use]], 1e-12)).mean()) if use.any() else np.nan
 
 
-def inner_choice(candidates: tuple[str, ...], task: str, inner: InnerPredictions, targets: Targets) -> tuple[str | None, str | None]:
+def inner_choice(
+    candidates: tuple[str, ...], task: str, inner: InnerPredictions, targets: Targets
+) -> tuple[str | None, str | None]:
     """The candidate with the lowest inner loss, and None; where inner data say nothing the first trained one, and that it is that; None where none was trained."""
     losses = inner_losses(candidates, task, inner, targets)
     if losses:

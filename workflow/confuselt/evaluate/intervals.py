@@ -75,7 +75,14 @@ def corrected_t(value: float, folds: np.ndarray, count: int, level: float = 0.95
     free = len(finite) - 1
     half = t.ppf((1 + level) / 2, free) * error
     p = float(2 * t.sf(abs(value) / error, free)) if error > NO_SPREAD else 1.0
-    return Interval("corrected resampled t", value - half, value + half, error, p, float((t.isf(0.05 / 2 / TESTS, free) + t.ppf(POWER, free)) * error))
+    return Interval(
+        "corrected resampled t",
+        value - half,
+        value + half,
+        error,
+        p,
+        float((t.isf(0.05 / 2 / TESTS, free) + t.ppf(POWER, free)) * error),
+    )
 
 
 def widest(intervals: list[Interval | None]) -> Interval:
@@ -84,7 +91,12 @@ def widest(intervals: list[Interval | None]) -> Interval:
     if not found:
         return Interval("none", np.nan, np.nan, np.nan, np.nan, np.nan)
     wide = max(found, key=lambda i: i.high - i.low)
-    return Interval(wide.method, wide.low, wide.high, *(max(getattr(i, name) for i in found) for name in ("error", "p", "detectable")))
+    return Interval(
+        wide.method,
+        wide.low,
+        wide.high,
+        *(max(getattr(i, name) for i in found) for name in ("error", "p", "detectable")),
+    )
 
 
 def useless(low: float, high: float) -> bool:

@@ -73,7 +73,9 @@ def uno_pairs(risk: np.ndarray, days: np.ndarray, event: np.ndarray, censoring: 
     return float(pairs.won.sum(dtype=np.float64)), float(pairs.comparable.sum(dtype=np.float64))
 
 
-def auc_pairs(risk: np.ndarray, days: np.ndarray, event: np.ndarray, horizon: float, censoring: Censoring) -> tuple[float, float]:
+def auc_pairs(
+    risk: np.ndarray, days: np.ndarray, event: np.ndarray, horizon: float, censoring: Censoring
+) -> tuple[float, float]:
     """Won and comparable pairs of the cumulative/dynamic AUC at a horizon: events by then, weighted by 1 / G, against later times."""
     case, control = (event == 1) & (days <= horizon), days > horizon
     weight = 1 / np.maximum(censoring.uncensored.at(days[case]), LEAST_LEFT)
@@ -81,7 +83,9 @@ def auc_pairs(risk: np.ndarray, days: np.ndarray, event: np.ndarray, horizon: fl
     return float((won * weight[:, None]).sum()), float(weight.sum() * control.sum())
 
 
-def brier_terms(survival: np.ndarray, days: np.ndarray, event: np.ndarray, at: np.ndarray, censoring: Censoring) -> np.ndarray:
+def brier_terms(
+    survival: np.ndarray, days: np.ndarray, event: np.ndarray, at: np.ndarray, censoring: Censoring
+) -> np.ndarray:
     """Weighted squared errors of survival probabilities (Graf et al. 1999).
 
     Parameters

@@ -42,7 +42,9 @@ def metric_rows(scorer: Scorer, train: Train, competing: dict[str, str], censori
         if task in scorer.targets.survival:
             found = [*_block_rows("harrell_c", block, cfg)]
             if block.events < cfg["evaluate.min_events"]:
-                found[0]["reason"] = f"described, not compared: {block.events} events, {cfg['evaluate.min_events']} needed (evaluate.min_events)"
+                found[0]["reason"] = (
+                    f"described, not compared: {block.events} events, {cfg['evaluate.min_events']} needed (evaluate.min_events)"
+                )
             found += _weighted_rows(tables, scorer.targets, task, train, censoring, cfg)
             found += _calibration_rows(crude(tables, rivals[task]), scorer.targets, task, competing.get(task))
         else:
@@ -54,9 +56,21 @@ def metric_rows(scorer: Scorer, train: Train, competing: dict[str, str], censori
 def _block_rows(metric: str, block: Block, cfg: dict | None) -> Iterator[dict]:
     wide = block.interval()
     low, high = np.clip([wide.low, wide.high], 0, 1)  # a t interval knows no bounds
-    whole = {"metric": metric, "repeat": -1, "fold": -1, "value": block.value, "low": low, "high": high, "n": block.n, "events": block.events}
+    whole = {
+        "metric": metric,
+        "repeat": -1,
+        "fold": -1,
+        "value": block.value,
+        "low": low,
+        "high": high,
+        "n": block.n,
+        "events": block.events,
+    }
     lost = not np.isfinite(block.value)
-    yield whole | {"status": MISSING if lost else AVAILABLE, "reason": "no comparable pair of patients in any test fold" if lost else None}
+    yield whole | {
+        "status": MISSING if lost else AVAILABLE,
+        "reason": "no comparable pair of patients in any test fold" if lost else None,
+    }
     for fold in block.folds:
         yield {"metric": metric, **_fold_row(fold, cfg, "no comparable pair of patients in this fold")}
 
@@ -64,12 +78,22 @@ def _block_rows(metric: str, block: Block, cfg: dict | None) -> Iterator[dict]:
 def _fold_row(fold: dict, cfg: dict | None, nothing: str) -> dict:
     """Value of one fold, or why it gets none."""
     few = cfg is not None and fold["events"] < cfg["evaluate.min_fold_events"]
-    reason = f"{fold['events']} events in this fold, {cfg['evaluate.min_fold_events']} needed (evaluate.min_fold_events)" if few else None
+    reason = (
+        f"{fold['events']} events in this fold, {cfg['evaluate.min_fold_events']} needed (evaluate.min_fold_events)"
+        if few
+        else None
+    )
     reason = nothing if not few and not np.isfinite(fold["value"]) else reason
-    return fold | {"value": np.nan if reason else fold["value"], "status": MISSING if reason else AVAILABLE, "reason": reason}
+    return fold | {
+        "value": np.nan if reason else fold["value"],
+        "status": MISSING if reason else AVAILABLE,
+        "reason": reason,
+    }
 
 
-def _weighted_rows(tables: FoldTables, targets: Targets, task: str, train: Train, censoring: dict, cfg: dict) -> list[dict]:
+def _weighted_rows(
+    tables: FoldTables, targets: Targets, task: str, train: Train, censoring: dict, cfg: dict
+) -> list[dict]:
     """Uno's C, time-dependent AUC, Brier score and 1 - IBS / IBS of Kaplan-Meier: sums within folds, then over them."""
     horizons, curves = targets.horizons[task], any(c.startswith("surv_") for t in tables.values() for c in t)
     nothing = _nothing(horizons, curves)
@@ -83,10 +107,22 @@ def _weighted_rows(tables: FoldTables, targets: Targets, task: str, train: Train
         found = _fold_sums(table, days, event, horizons, weights) if weights is not None and len(days) else {}
         for name in nothing:
             part, whole = found.get(name, (0.0, 0.0))
-            sums[name].append({"repeat": repeat, "fold": fold, "n": len(days), "events": int(event.sum()), "part": part, "whole": whole})
+            sums[name].append(
+                {
+                    "repeat": repeat,
+                    "fold": fold,
+                    "n": len(days),
+                    "events": int(event.sum()),
+                    "part": part,
+                    "whole": whole,
+                }
+            )
     rows: list[dict] = []
     for (metric, horizon), reason in nothing.items():
-        rows += [{"metric": metric, "horizon_days": horizon, **r} for r in _summed(metric, sums[metric, horizon], reason, cfg)]
+        rows += [
+            {"metric": metric, "horizon_days": horizon, **r}
+            for r in _summed(metric, sums[metric, horizon], reason, cfg)
+        ]
     return rows
 
 
@@ -110,11 +146,16 @@ def _censoring(targets: Targets, task: str, key: tuple[int, int], train: Train, 
     return known[task, key]
 
 
-def _fold_sums(table: pd.DataFrame, days: np.ndarray, event: np.ndarray, horizons: list[int], censoring: Censoring) -> dict:
+def _fold_sums(
+    table: pd.DataFrame, days: np.ndarray, event: np.ndarray, horizons: list[int], censoring: Censoring
+) -> dict:
     """(metric, horizon) to (part, whole) of one fold: their ratio is its value; sums over folds are ratios of sums."""
     risk = table["risk"].to_numpy()
     seen = [h for h in horizons if h <= censoring.tau and (days > h).any()]
-    found = {("uno_c", None): uno_pairs(risk, days, event, censoring), **{("auc_time", h): auc_pairs(risk, days, event, h, censoring) for h in seen}}
+    found = {
+        ("uno_c", None): uno_pairs(risk, days, event, censoring),
+        **{("auc_time", h): auc_pairs(risk, days, event, h, censoring) for h in seen},
+    }
     grid = sorted(int(c.removeprefix("surv_")) for c in table.columns if c.startswith("surv_"))
     grid = np.array([d for d in grid if d <= censoring.tau and (days > d).any()], float)
     if not len(grid):
@@ -123,7 +164,8 @@ def _fold_sums(table: pd.DataFrame, days: np.ndarray, event: np.ndarray, horizon
     terms = brier_terms(survival, days, event, grid, censoring)
     for column, day in enumerate(grid):
         if day in horizons:
-            # A fold without an event by then counts too: what is left out by outcome would make the score look worse or better.
+            # A fold without an event by then counts too: what is left out by outcome would make the score look worse or
+            # better.
             found["brier", int(day)] = float(terms[:, column].sum()), float(len(days))
     plain = brier_terms(np.broadcast_to(censoring.survival.at(grid), survival.shape), days, event, grid, censoring)
     ours, reference = (float(integrate(t, grid).sum()) for t in (terms, plain))
@@ -137,7 +179,9 @@ def _summed(metric: str, folds: list[dict], nothing: str, cfg: dict) -> Iterator
     by_repeat = table.groupby("repeat")[["part", "whole"]].sum()
     by_repeat = by_repeat[by_repeat["whole"] > 0]
     value = float((by_repeat["part"] / by_repeat["whole"]).mean()) if len(by_repeat) else np.nan
-    single = np.divide(table["part"], table["whole"], out=np.full(len(table), np.nan), where=table["whole"].to_numpy() > 0)
+    single = np.divide(
+        table["part"], table["whole"], out=np.full(len(table), np.nan), where=table["whole"].to_numpy() > 0
+    )
     interval = corrected_t(value, single, folds_per_repeat(folds))
     used = table[table["whole"] > 0] if not np.isnan(value) else table
     first = used[used["repeat"] == used["repeat"].min()]
@@ -152,7 +196,11 @@ def _summed(metric: str, folds: list[dict], nothing: str, cfg: dict) -> Iterator
         "n": int(first["n"].sum()),
         "events": int(first["events"].sum()),
         "status": MISSING if lost else AVAILABLE,
-        "reason": f"no test fold has a value: {nothing}" if lost else f"over {len(used)} of {len(table)} folds" if len(used) < len(table) else None,
+        "reason": f"no test fold has a value: {nothing}"
+        if lost
+        else f"over {len(used)} of {len(table)} folds"
+        if len(used) < len(table)
+        else None,
     }
     for fold, one in zip(folds, single, strict=True):
         facts = {k: v for k, v in fold.items() if k not in ("part", "whole")}
@@ -164,9 +212,15 @@ def _calibration_rows(tables: FoldTables, targets: Targets, task: str, competing
     if not any(c.startswith("surv_") for t in tables.values() for c in t):
         lost = {"repeat": -1, "fold": -1, "status": MISSING, "reason": NO_CURVE}
         return [{"metric": m, **lost} for m in ("calibration_slope", "observed_expected")]
-    wanted: dict[tuple[str, int | None], str] = {("calibration_slope", None): "too few events, or one risk for everyone"}
+    wanted: dict[tuple[str, int | None], str] = {
+        ("calibration_slope", None): "too few events, or one risk for everyone"
+    }
     wanted |= {
-        ("observed_expected", h): f"nobody is followed beyond day {h}, or too few patients with and without an event by then" for h in targets.horizons[task]
+        (
+            "observed_expected",
+            h,
+        ): f"nobody is followed beyond day {h}, or too few patients with and without an event by then"
+        for h in targets.horizons[task]
     }
     found: dict[tuple[str, int | None], list[tuple[float, float, float]]] = {name: [] for name in wanted}
     sizes = []
@@ -181,15 +235,27 @@ def _calibration_rows(tables: FoldTables, targets: Targets, task: str, competing
             continue
         strata = np.repeat(list(parts), [len(t) for t in parts.values()])[use]
         other = competing_events(known, task, competing)[use] if competing else None
-        found["calibration_slope", None].append(calibration_slope(table["risk"].to_numpy()[use], days[use], event[use], strata))
+        found["calibration_slope", None].append(
+            calibration_slope(table["risk"].to_numpy()[use], days[use], event[use], strata)
+        )
         for horizon in (h for h in targets.horizons[task] if followed(days[use], event[use], h)):
-            found["observed_expected", horizon].append(observed_expected(table[f"surv_{horizon}"].to_numpy()[use], days[use], event[use], horizon, other))
+            found["observed_expected", horizon].append(
+                observed_expected(table[f"surv_{horizon}"].to_numpy()[use], days[use], event[use], horizon, other)
+            )
     rows = []
     for (metric, horizon), reason in wanted.items():
         finite = np.array([v for v in found[metric, horizon] if np.isfinite(v).all()])
         lost = not len(finite)
         value, low, high = finite.mean(0) if not lost else (np.nan,) * 3
-        over = {"metric": metric, "horizon_days": horizon, "repeat": -1, "fold": -1, "value": value, "low": low, "high": high}
+        over = {
+            "metric": metric,
+            "horizon_days": horizon,
+            "repeat": -1,
+            "fold": -1,
+            "value": value,
+            "low": low,
+            "high": high,
+        }
         rows.append({**over, **sizes[0], "status": MISSING if lost else AVAILABLE, "reason": reason if lost else None})
     return rows
 
@@ -237,19 +303,44 @@ def _label_rows(tables: FoldTables, targets: Targets, task: str) -> list[dict]:
         label, shares = label[use], table[columns].to_numpy()[use]
         kept.setdefault(repeat, []).append((label, shares))
         for metric, value in _call_scores(label, shares, len(classes)).items():
-            folds.setdefault(metric, []).append({"repeat": repeat, "fold": fold, "value": value, "n": len(label), "events": 0})
+            folds.setdefault(metric, []).append(
+                {"repeat": repeat, "fold": fold, "value": value, "n": len(label), "events": 0}
+            )
     if not kept:
         lost = {"repeat": -1, "fold": -1, "status": MISSING, "reason": "the label of no test patient is known"}
         return [{"metric": m, **lost} for m in ("f1_macro", "balanced_accuracy", "brier")]
     rows = []
-    repeats = [_call_scores(*(np.concatenate(v) for v in zip(*parts, strict=True)), len(classes)) for parts in kept.values()]
+    repeats = [
+        _call_scores(*(np.concatenate(v) for v in zip(*parts, strict=True)), len(classes)) for parts in kept.values()
+    ]
     for metric, found in folds.items():
         value = float(np.mean([r[metric] for r in repeats]))
         interval = corrected_t(value, np.array([f["value"] for f in found]), folds_per_repeat(found))
         n = sum(f["n"] for f in found if f["repeat"] == found[0]["repeat"])
         # A t interval knows no bounds; Brier's score goes to 2.
-        limits = dict(zip(("low", "high"), np.clip([interval.low, interval.high], 0, 2 if metric == "brier" else 1), strict=True)) if interval else {}
-        rows.append({"metric": metric, "repeat": -1, "fold": -1, "value": value, **limits, "n": n, "events": 0, "status": AVAILABLE})
+        limits = (
+            dict(
+                zip(
+                    ("low", "high"),
+                    np.clip([interval.low, interval.high], 0, 2 if metric == "brier" else 1),
+                    strict=True,
+                )
+            )
+            if interval
+            else {}
+        )
+        rows.append(
+            {
+                "metric": metric,
+                "repeat": -1,
+                "fold": -1,
+                "value": value,
+                **limits,
+                "n": n,
+                "events": 0,
+                "status": AVAILABLE,
+            }
+        )
         rows += [{"metric": metric, **f, "status": AVAILABLE} for f in found]
     return rows
 
@@ -298,7 +389,9 @@ def leaky_rows(curves: pd.DataFrame) -> list[dict]:
     ]
 
 
-def unavailable_rows(reasons: dict[tuple[str, int], str], not_learnable: list[dict], predictions: pd.DataFrame, tasks: list[str]) -> list[dict]:
+def unavailable_rows(
+    reasons: dict[tuple[str, int], str], not_learnable: list[dict], predictions: pd.DataFrame, tasks: list[str]
+) -> list[dict]:
     """Rows of what has no value: arms that could not be trained, and tasks that the training patients of a fold could not teach.
 
     Parameters
@@ -329,4 +422,6 @@ def unavailable_rows(reasons: dict[tuple[str, int], str], not_learnable: list[di
 def metrics_table(rows: list[dict]) -> pd.DataFrame:
     """Columns of ``evaluate/metrics``, sorted."""
     frame = pd.DataFrame(rows, columns=list(METRICS.columns))
-    return frame.sort_values(["arm", "draw", "inputs", "task", "metric", "horizon_days", "repeat", "fold"], ignore_index=True)
+    return frame.sort_values(
+        ["arm", "draw", "inputs", "task", "metric", "horizon_days", "repeat", "fold"], ignore_index=True
+    )

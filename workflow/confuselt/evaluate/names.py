@@ -11,4 +11,6 @@ MISPAIRED = ("mispaired", "mispaired-within-site")
 WITHOUT = "without-pam50"
 CONTROLS = (*PERMUTED, *MISPAIRED, "shuffled-cells", WITHOUT)
 # The arm whose chain a control repeats: the one in which what it breaks would show.
-BASE_ARMS = dict.fromkeys(CONTROLS, "both-pretrained-cells") | dict.fromkeys(("shuffled-cells", WITHOUT), "wsi-pretrained-cells")
+BASE_ARMS = dict.fromkeys(CONTROLS, "both-pretrained-cells") | dict.fromkeys(
+    ("shuffled-cells", WITHOUT), "wsi-pretrained-cells"
+)

@@ -62,7 +62,13 @@ def _won(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return (first[:, None] > second[None]) + 0.5 * (first[:, None] == second[None])
 
 
-def survival_pairs(risk: np.ndarray, days: np.ndarray, event: np.ndarray, weight: np.ndarray | None = None, group: np.ndarray | None = None) -> Pairs:
+def survival_pairs(
+    risk: np.ndarray,
+    days: np.ndarray,
+    event: np.ndarray,
+    weight: np.ndarray | None = None,
+    group: np.ndarray | None = None,
+) -> Pairs:
     """Pairs of Harrell's C (Harrell et al. 1996), or of Uno's with weights (Uno et al. 2011).
 
     Parameters
@@ -83,14 +89,21 @@ def survival_pairs(risk: np.ndarray, days: np.ndarray, event: np.ndarray, weight
     first = np.flatnonzero(event == 1)
     earlier = (days[first, None] < days[None]) | ((days[first, None] == days[None]) & (event[None] == 0))
     comparable = earlier if group is None else earlier & (group[first, None] == group[None])
-    comparable = comparable.astype(np.float32) if weight is None else (comparable * weight[first, None]).astype(np.float32)
+    comparable = (
+        comparable.astype(np.float32) if weight is None else (comparable * weight[first, None]).astype(np.float32)
+    )
     return Pairs(first, np.arange(len(days)), (_won(risk[first], risk) * comparable).astype(np.float32), comparable)
 
 
 def class_pairs(score: np.ndarray, positive: np.ndarray) -> Pairs:
     """Pairs of the AUC of one class against the rest: (positive, negative)."""
     first, second = np.flatnonzero(positive), np.flatnonzero(~positive)
-    return Pairs(first, second, _won(score[first], score[second]).astype(np.float32), np.ones((len(first), len(second)), np.float32))
+    return Pairs(
+        first,
+        second,
+        _won(score[first], score[second]).astype(np.float32),
+        np.ones((len(first), len(second)), np.float32),
+    )
 
 
 def ratio(won: np.ndarray, comparable: np.ndarray) -> np.ndarray:

@@ -23,5 +23,7 @@ def read_plan(path: Path) -> dict:
     """``hash`` and ``plan``; ValueError where the file was edited by hand."""
     content = json.loads(Path(path).read_text())
     if config_hash(content["plan"]) != content["hash"]:
-        raise ValueError(f"{path} was edited: its hash is {content['hash']}, its content has {config_hash(content['plan'])}; delete it and run again")
+        raise ValueError(
+            f"{path} was edited: its hash is {content['hash']}, its content has {config_hash(content['plan'])}; delete it and run again"
+        )
     return content

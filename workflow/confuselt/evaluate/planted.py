@@ -39,13 +39,21 @@ def planted(slides: bool, cfg: dict) -> dict[str, Truth]:
     if cfg["simulate.effect"] == 0:
         return dict.fromkeys(WORDS, Truth(False, "outcomes depend on nothing"))
     twice = cfg["simulate.modalities"] == "redundant"
-    modality = Truth(False, "slides and RNA show the same") if twice else Truth(True, "slides and RNA each show a part of the truth that the other does not")
+    modality = (
+        Truth(False, "slides and RNA show the same")
+        if twice
+        else Truth(True, "slides and RNA each show a part of the truth that the other does not")
+    )
     if slides:
         cells = Truth(None, "they are measured on the pixels that tile features see too")
     elif cfg["simulate.cells"] == "redundant":
         cells = Truth(False, "they are the tile features in other coordinates")
     else:
-        cells = Truth(None, "tiles show the same") if twice else Truth(True, "they show a part of the truth that tiles do not")
+        cells = (
+            Truth(None, "tiles show the same")
+            if twice
+            else Truth(True, "they show a part of the truth that tiles do not")
+        )
     if cfg["simulate.shared"] == "irrelevant":
         pretraining = Truth(False, "what slides and RNA both show carries no outcome")
     else:
@@ -65,8 +73,14 @@ def sentence(truth: dict[str, Truth], effect: float) -> str:
 
 def needed(comparisons: pd.DataFrame, task: str) -> str:
     """What those questions would need that were left open on a task, in one sentence; empty where none was."""
-    rows = comparisons[(comparisons["family"] == "primary") & (comparisons["task"] == task) & (comparisons["status"] == "ok")]
-    said = [f"{WORDS[r['question']]} {events(r)}" for r in rows.to_dict("records") if r["verdict"] == OPEN and np.isfinite(r["events_needed"])]
+    rows = comparisons[
+        (comparisons["family"] == "primary") & (comparisons["task"] == task) & (comparisons["status"] == "ok")
+    ]
+    said = [
+        f"{WORDS[r['question']]} {events(r)}"
+        for r in rows.to_dict("records")
+        if r["verdict"] == OPEN and np.isfinite(r["events_needed"])
+    ]
     return f"To tell a difference of 0.03 on {task} apart from none: {', '.join(said)}." if said else ""
 
 
@@ -79,7 +93,9 @@ def events(row: dict) -> str:
 
 def against(truth: dict[str, Truth], comparisons: pd.DataFrame) -> list[str]:
     """Planned answers that say the opposite of what was planted; what cells do for retrieval is no outcome, and not judged."""
-    rows = comparisons[(comparisons["family"] == "primary") & (comparisons["status"] == "ok") & (comparisons["task"] != "retrieval")]
+    rows = comparisons[
+        (comparisons["family"] == "primary") & (comparisons["status"] == "ok") & (comparisons["task"] != "retrieval")
+    ]
     wrong = {True: NO, False: YES}
     return [
         f"{r['task']}: '{r['verdict']}' for {WORDS[r['question']]}, which {'must' if truth[r['question']].helps else 'cannot'} help"

@@ -15,8 +15,24 @@ from matplotlib.figure import Figure
 
 from confuselt.evaluate.answers import answers, cannot_answer, joint_model, not_compared, too_small, without_pam50
 from confuselt.evaluate.calibration_figures import incidence_figure, net_benefit_figure, reliability_figure
-from confuselt.evaluate.cohort_page import intersection_figure, joined_by_number, left, odd_outcomes, one_clock, reason_counts, sites_figure, unseen_levels
-from confuselt.evaluate.figures import above_median, embedding, forest, kaplan_meier, pretraining_figure, retrieval_figure
+from confuselt.evaluate.cohort_page import (
+    intersection_figure,
+    joined_by_number,
+    left,
+    odd_outcomes,
+    one_clock,
+    reason_counts,
+    sites_figure,
+    unseen_levels,
+)
+from confuselt.evaluate.figures import (
+    above_median,
+    embedding,
+    forest,
+    kaplan_meier,
+    pretraining_figure,
+    retrieval_figure,
+)
 from confuselt.evaluate.found import found_figure, in_words, panels, shown_arms
 from confuselt.evaluate.intervals import useless
 from confuselt.evaluate.plan import read_plan
@@ -62,7 +78,17 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
     """HTML text, and its figures by name."""
     tables = {
         n: pd.read_parquet(getattr(sources, n))
-        for n in ("predictions", "metrics", "comparisons", "retrieval", "curves", "folds", "clinical", "patients", "downloads")
+        for n in (
+            "predictions",
+            "metrics",
+            "comparisons",
+            "retrieval",
+            "curves",
+            "folds",
+            "clinical",
+            "patients",
+            "downloads",
+        )
     }
     tables["patients"] = left(tables["patients"], slide_owners(sources.store), pd.read_parquet(sources.rna_index))
     models = {m["arm"]: m for m in (load_checkpoint(p) for p in sources.arm_models) if m["status"] == "ok"}
@@ -76,7 +102,9 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         "primary": cfg["evaluate.primary"] if cfg["evaluate.primary"] in endpoints else None,
         "found": [in_words(panel) for panel in shown],
         "shown_arms": shown_arms(shown),
-        "planted": planted_facts(tables["comparisons"], sources.grids is not None, cfg) if cfg["acquire.source"] == "simulate" else None,
+        "planted": planted_facts(tables["comparisons"], sources.grids is not None, cfg)
+        if cfg["acquire.source"] == "simulate"
+        else None,
         "answers": answers(tables["comparisons"], cfg),
         "too_small": too_small(tables["comparisons"]),
         "cannot": cannot_answer(tables, widest, cfg),
@@ -109,7 +137,11 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         "slides": tile_facts(pd.read_parquet(sources.grids)) if sources.grids is not None else None,
     }
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATE.parent), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(TEMPLATE.parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
     environment.filters["num"] = _number
     environment.globals["interval"] = _interval
@@ -118,10 +150,14 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
 
 def _headline(cfg: dict) -> list[tuple[str, str]]:
     """Each task with the metric that the overview shows."""
-    return [(t["name"], "harrell_c") for t in cfg["tasks.survival"]] + [(t["name"], "auc_macro") for t in cfg["tasks.labels"]]
+    return [(t["name"], "harrell_c") for t in cfg["tasks.survival"]] + [
+        (t["name"], "auc_macro") for t in cfg["tasks.labels"]
+    ]
 
 
-def _figures(sources: Sources, tables: dict[str, pd.DataFrame], models: dict[str, dict], cfg: dict) -> dict[str, Figure]:
+def _figures(
+    sources: Sources, tables: dict[str, pd.DataFrame], models: dict[str, dict], cfg: dict
+) -> dict[str, Figure]:
     """Every figure that these results allow, by name."""
     figures = {
         "forest": forest(tables["metrics"], _headline(cfg)),
@@ -131,8 +167,14 @@ def _figures(sources: Sources, tables: dict[str, pd.DataFrame], models: dict[str
     endpoints, labels = [t["name"] for t in cfg["tasks.survival"]], [t["name"] for t in cfg["tasks.labels"]]
     for arm, inputs in (("both-pretrained-cells", "both"), ("wsi-pretrained-cells", "wsi"), ("rna-scratch", "rna")):
         if arm in models and cfg["evaluate.primary"] in endpoints:
-            cuts = {(0, f): facts["median"].get(inputs, {}).get(cfg["evaluate.primary"], np.nan) for f, facts in enumerate(models[arm]["folds"])}
-            figures |= _named(f"km-{arm}", kaplan_meier(tables["predictions"], tables["clinical"], arm, inputs, cfg["evaluate.primary"], cuts))
+            cuts = {
+                (0, f): facts["median"].get(inputs, {}).get(cfg["evaluate.primary"], np.nan)
+                for f, facts in enumerate(models[arm]["folds"])
+            }
+            figures |= _named(
+                f"km-{arm}",
+                kaplan_meier(tables["predictions"], tables["clinical"], arm, inputs, cfg["evaluate.primary"], cuts),
+            )
     for task in cfg["tasks.survival"]:
         figures |= _named(f"site-{task['name']}", site_figure(tables["curves"], tables["metrics"], task["name"]))
         figures |= _named(f"benefit-{task['name']}", net_benefit_figure(tables["curves"], task["name"]))
@@ -144,7 +186,9 @@ def _figures(sources: Sources, tables: dict[str, pd.DataFrame], models: dict[str
     figures |= _named("reliability", reliability_figure(tables["curves"], LOOKED_AT))
     figures |= _named("embedding", _embedding(sources, tables, cfg))
     if sources.grids is not None and "wsi-pretrained-cells" in models:
-        looked = attention("wsi-pretrained-cells", models["wsi-pretrained-cells"], 0, sources.store, _first_test(tables))
+        looked = attention(
+            "wsi-pretrained-cells", models["wsi-pretrained-cells"], 0, sources.store, _first_test(tables)
+        )
         figures |= _named("attention", heatmaps(looked, sources.grids.parent))
     return figures
 
@@ -176,7 +220,12 @@ def dropped_genes(reduced: list[Path]) -> list[dict[str, int]]:
 
 def detail_metrics(metrics: pd.DataFrame) -> list[dict]:
     """Every other metric over folds, of arms and baselines (draw 0): a row per arm, inputs and task."""
-    rows = metrics[(metrics["fold"] == -1) & (metrics["draw"] == 0) & metrics["metric"].notna() & ~metrics["metric"].isin(["harrell_c", "auc_macro"])]
+    rows = metrics[
+        (metrics["fold"] == -1)
+        & (metrics["draw"] == 0)
+        & metrics["metric"].notna()
+        & ~metrics["metric"].isin(["harrell_c", "auc_macro"])
+    ]
     found = []
     for (task, arm, inputs), part in rows.groupby(["task", "arm", "inputs"], sort=True):
         values = {}
@@ -190,19 +239,28 @@ def detail_metrics(metrics: pd.DataFrame) -> list[dict]:
 def probe_summary(curves: pd.DataFrame) -> list[dict]:
     """How well sites can be read off the embeddings: mean over folds beside chance."""
     rows = curves[curves["curve"] == "site-probe"]
-    mean = rows.groupby(["arm", "draw", "inputs"], sort=True).agg(value=("value", "mean"), chance=("x", "mean"), folds=("fold", "nunique"))
+    mean = rows.groupby(["arm", "draw", "inputs"], sort=True).agg(
+        value=("value", "mean"), chance=("x", "mean"), folds=("fold", "nunique")
+    )
     return mean.reset_index().to_dict("records")
 
 
 def _incidence(tables: dict[str, pd.DataFrame], models: dict[str, dict], task: dict) -> Figure | None:
     """Cumulative incidence under the joint model, by risk group."""
-    rows = tables["predictions"].query("arm == @LOOKED_AT and inputs == 'both' and output == 'risk' and repeat == 0 and draw == 0")
+    rows = tables["predictions"].query(
+        "arm == @LOOKED_AT and inputs == 'both' and output == 'risk' and repeat == 0 and draw == 0"
+    )
     rows = rows[rows["task"] == task["name"]]
     if LOOKED_AT not in models or rows.empty:
         return None
-    medians = {(0, f): facts["median"].get("both", {}).get(task["name"], np.nan) for f, facts in enumerate(models[LOOKED_AT]["folds"])}
+    medians = {
+        (0, f): facts["median"].get("both", {}).get(task["name"], np.nan)
+        for f, facts in enumerate(models[LOOKED_AT]["folds"])
+    }
     _, high = above_median(rows, medians)
-    return incidence_figure(rows.set_index("patient_id")["value"], high, tables["clinical"], task["name"], task["competing"], LOOKED_AT)
+    return incidence_figure(
+        rows.set_index("patient_id")["value"], high, tables["clinical"], task["name"], task["competing"], LOOKED_AT
+    )
 
 
 def _named(name: str, figure: Figure | None) -> dict[str, Figure]:
@@ -258,10 +316,17 @@ def cohort_facts(tables: dict[str, pd.DataFrame], cfg: dict) -> dict:
     clinical = tables["clinical"].set_index("patient_id").reindex(people["patient_id"])
     slides, rna = people["slides"] > 0, people["rna"] > 0
     endpoints = [
-        {"task": t["name"], "n": int(clinical[f"{t['name']}_event"].notna().sum()), "events": int(clinical[f"{t['name']}_event"].sum())}
+        {
+            "task": t["name"],
+            "n": int(clinical[f"{t['name']}_event"].notna().sum()),
+            "events": int(clinical[f"{t['name']}_event"].sum()),
+        }
         for t in cfg["tasks.survival"]
     ]
-    labels = [{"task": t["name"], "classes": clinical[f"label_{t['name']}"].value_counts().to_dict()} for t in cfg["tasks.labels"]]
+    labels = [
+        {"task": t["name"], "classes": clinical[f"label_{t['name']}"].value_counts().to_dict()}
+        for t in cfg["tasks.labels"]
+    ]
     return {
         "patients": len(people),
         "excluded": int((tables["patients"]["status"] != "ok").sum()),
@@ -281,7 +346,9 @@ def fold_table(tables: dict[str, pd.DataFrame], cfg: dict) -> list[dict]:
     rows = []
     for (repeat, fold), part in tables["folds"].groupby(["repeat", "fold"]):
         test = part[part["role"] == "test"]
-        events = {t["name"]: int(facts.loc[test["patient_id"], f"{t['name']}_event"].sum()) for t in cfg["tasks.survival"]}
+        events = {
+            t["name"]: int(facts.loc[test["patient_id"], f"{t['name']}_event"].sum()) for t in cfg["tasks.survival"]
+        }
         sizes = part["role"].value_counts()
         rows.append(
             {
@@ -337,7 +404,12 @@ def unavailable(metrics: pd.DataFrame) -> list[dict]:
     """Arms and tasks (or single metrics of them) without a value, one line each."""
     lost = metrics[(metrics["fold"] == -1) & (metrics["status"] != "ok")]
     lost = lost.assign(task=lost["task"].where(lost["metric"].isna(), lost["task"] + " " + lost["metric"]))
-    return lost.groupby(["arm", "draw", "reason"], sort=True)["task"].agg(lambda t: ", ".join(sorted(set(t)))).reset_index().to_dict("records")
+    return (
+        lost.groupby(["arm", "draw", "reason"], sort=True)["task"]
+        .agg(lambda t: ", ".join(sorted(set(t))))
+        .reset_index()
+        .to_dict("records")
+    )
 
 
 def retrieval_summary(retrieval: pd.DataFrame) -> list[dict]:

@@ -88,8 +88,17 @@ def find(gallery: Gallery, direction: str, allowed: np.ndarray) -> Found | None:
     use = rivals > 0
     if not use.any():
         return None
-    above, ties = standing(*((gallery.wsi, gallery.rna) if direction == DIRECTIONS[0] else (gallery.rna, gallery.wsi)), allowed)
-    return Found(gallery.repeat, gallery.fold, [p for p, u in zip(gallery.patients, use, strict=True) if u], above[use], ties[use], rivals[use] + 1)
+    above, ties = standing(
+        *((gallery.wsi, gallery.rna) if direction == DIRECTIONS[0] else (gallery.rna, gallery.wsi)), allowed
+    )
+    return Found(
+        gallery.repeat,
+        gallery.fold,
+        [p for p, u in zip(gallery.patients, use, strict=True) if u],
+        above[use],
+        ties[use],
+        rivals[use] + 1,
+    )
 
 
 def mean_block(folds: list[tuple[int, int, list[str], np.ndarray]], resampling: Resampling) -> Block:
@@ -150,7 +159,9 @@ def recall_block(galleries: list[Gallery], k: int, resampling: Resampling) -> Bl
     return mean_block(folds, resampling)
 
 
-def retrieval_rows(galleries: list[Gallery], site: dict, label: dict, ks: list[int], resampling: Resampling) -> list[dict]:
+def retrieval_rows(
+    galleries: list[Gallery], site: dict, label: dict, ks: list[int], resampling: Resampling
+) -> list[dict]:
     """Per fold, and over folds with the widest of three intervals."""
     rows = []
     for model, draw in sorted({(g.model, g.draw) for g in galleries}):
@@ -158,30 +169,67 @@ def retrieval_rows(galleries: list[Gallery], site: dict, label: dict, ks: list[i
         for direction in DIRECTIONS:
             for stratum in STRATA:
                 key = {"model": model, "draw": draw, "direction": direction, "stratum": stratum}
-                rows += [{**key, **r} for r in _stratum_rows([(g, s[stratum]) for g, s in own], direction, stratum, ks, resampling)]
+                rows += [
+                    {**key, **r}
+                    for r in _stratum_rows([(g, s[stratum]) for g, s in own], direction, stratum, ks, resampling)
+                ]
     return rows
 
 
-def _stratum_rows(galleries: list[tuple[Gallery, np.ndarray]], direction: str, stratum: str, ks: list[int], resampling: Resampling) -> list[dict]:
+def _stratum_rows(
+    galleries: list[tuple[Gallery, np.ndarray]], direction: str, stratum: str, ks: list[int], resampling: Resampling
+) -> list[dict]:
     rows, found = [], []
     for gallery, allowed in galleries:
         one = find(gallery, direction, allowed)
         if one is None:
             reason = f"no two test pairs share a {'site' if stratum == 'within-site' else 'class'}"
-            rows.append({"repeat": gallery.repeat, "fold": gallery.fold, "n": 0, "status": "not available", "reason": reason})
+            rows.append(
+                {"repeat": gallery.repeat, "fold": gallery.fold, "n": 0, "status": "not available", "reason": reason}
+            )
             continue
         found.append(one)
-        each = {"repeat": one.repeat, "fold": one.fold, "percentile_rank": one.percentile.mean(), "n": len(one.size), "status": "ok"}
+        each = {
+            "repeat": one.repeat,
+            "fold": one.fold,
+            "percentile_rank": one.percentile.mean(),
+            "n": len(one.size),
+            "status": "ok",
+        }
         rows += [{**each, "k": k, "recall": one.hit(k).mean(), "chance": one.chance(k).mean()} for k in ks]
     for k in ks:
         if not found:
-            rows.append({"repeat": -1, "fold": -1, "k": k, "n": 0, "status": "not available", "reason": "no test fold has pairs to compare"})
+            rows.append(
+                {
+                    "repeat": -1,
+                    "fold": -1,
+                    "k": k,
+                    "n": 0,
+                    "status": "not available",
+                    "reason": "no test fold has pairs to compare",
+                }
+            )
             continue
         block = mean_block([(f.repeat, f.fold, f.patients, f.hit(k)) for f in found], resampling)
         wide = block.interval()
         low, high = np.clip([wide.low, wide.high], 0, 1)  # a t interval knows no bounds
-        mean = {"percentile_rank": np.concatenate([f.percentile for f in found]).mean(), "chance": np.concatenate([f.chance(k) for f in found]).mean()}
-        rows.append({"repeat": -1, "fold": -1, "k": k, "recall": block.value, "low": low, "high": high, "n": block.n, "status": "ok", **mean})
+        mean = {
+            "percentile_rank": np.concatenate([f.percentile for f in found]).mean(),
+            "chance": np.concatenate([f.chance(k) for f in found]).mean(),
+        }
+        rows.append(
+            {
+                "repeat": -1,
+                "fold": -1,
+                "k": k,
+                "recall": block.value,
+                "low": low,
+                "high": high,
+                "n": block.n,
+                "status": "ok",
+                **mean,
+            }
+        )
     return rows
 
 
@@ -196,6 +244,10 @@ def retrieval_table(rows: list[dict], lost: list[dict]) -> pd.DataFrame:
         ``model, draw, repeat, fold, reason``; a model without any fold gets a row over folds too.
     """
     scored, none = {(r["model"], r["draw"]) for r in rows}, {"n": 0, "status": "not available"}
-    whole = {(r["model"], r["draw"]): {**r, "repeat": -1, "fold": -1} for r in reversed(lost) if (r["model"], r["draw"]) not in scored}
+    whole = {
+        (r["model"], r["draw"]): {**r, "repeat": -1, "fold": -1}
+        for r in reversed(lost)
+        if (r["model"], r["draw"]) not in scored
+    }
     rows = rows + [{**r, **none} for r in [*(r for r in lost if r["fold"] >= 0), *whole.values()]]
     return pd.DataFrame(rows, columns=list(RETRIEVAL.columns))

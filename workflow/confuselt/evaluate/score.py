@@ -79,7 +79,9 @@ def score(
     rows += unavailable_rows(reasons, not_learnable, predictions, [*ours.targets.survival, *ours.targets.labels])
     rows += [r for table in leaky for r in leaky_rows(table)]
     scored = set(ours.predictions["arm"])
-    main_reasons = {arm: reason for (arm, _), reason in ours.reasons.items()} | {arm: reason for arm, reason in beside.items() if arm not in scored}
+    main_reasons = {arm: reason for (arm, _), reason in ours.reasons.items()} | {
+        arm: reason for arm, reason in beside.items() if arm not in scored
+    }
     arms = sorted(scored | set(main_reasons))
     compared = compare(ours.scorer, ours.inner, main_reasons, arms, cfg)
     compared += compare_brier(ours.scorer, arms, censoring, cfg)
@@ -91,5 +93,7 @@ def score(
     curves += site_probe([g for g in found if g.repeat == 0], ours.site)
     curves += added_value_curves(ours.scorer, single, competing, ours.train)
     curves += reliability_curves(ours.scorer, single, competing, ours.train)
-    table = retrieval_table(retrieval_rows(found, facts["site"].to_dict(), label, cfg["evaluate.k"], ours.resampling), lost)
+    table = retrieval_table(
+        retrieval_rows(found, facts["site"].to_dict(), label, cfg["evaluate.k"], ours.resampling), lost
+    )
     return Scored(predictions, metrics_table(rows), comparisons_table(compared), table, curves)

@@ -42,12 +42,20 @@ class Block:
 
     def interval(self) -> Interval:
         """Widest of the three intervals."""
-        return widest(intervals_of(self.value, self.patients, self.sites, [f["value"] for f in self.folds], folds_per_repeat(self.folds)))
+        return widest(
+            intervals_of(
+                self.value, self.patients, self.sites, [f["value"] for f in self.folds], folds_per_repeat(self.folds)
+            )
+        )
 
     def minus(self, other: "Block") -> "Block":
         """The paired difference, draw by draw and fold by fold; folds that one side lacks are left out."""
         theirs = {(f["repeat"], f["fold"]): f["value"] for f in other.folds}
-        folds = [{**f, "value": f["value"] - theirs[f["repeat"], f["fold"]]} for f in self.folds if (f["repeat"], f["fold"]) in theirs]
+        folds = [
+            {**f, "value": f["value"] - theirs[f["repeat"], f["fold"]]}
+            for f in self.folds
+            if (f["repeat"], f["fold"]) in theirs
+        ]
         sites = self.sites - other.sites if self.sites is not None and other.sites is not None else None
         return Block(self.value - other.value, self.patients - other.patients, sites, folds, self.n, self.events)
 
@@ -58,10 +66,16 @@ def folds_per_repeat(folds: list[dict]) -> int:
     return max((repeats.count(r) for r in set(repeats)), default=0)
 
 
-def intervals_of(value: float, patients: np.ndarray, sites: np.ndarray | None, folds: list[float], count: int) -> list[Interval | None]:
+def intervals_of(
+    value: float, patients: np.ndarray, sites: np.ndarray | None, folds: list[float], count: int
+) -> list[Interval | None]:
     """Patient bootstrap, site bootstrap, corrected resampled t."""
     by_site = from_draws("site bootstrap", value, sites) if sites is not None else None
-    return [from_draws("patient bootstrap", value, patients), by_site, corrected_t(value, np.array(folds, float), count)]
+    return [
+        from_draws("patient bootstrap", value, patients),
+        by_site,
+        corrected_t(value, np.array(folds, float), count),
+    ]
 
 
 def fold_tables(rows: pd.DataFrame) -> FoldTables:
@@ -120,7 +134,8 @@ class Scorer:
         ----------
         arm, draw, inputs, task
         only : dict of (int, int) to frozenset of str, optional
-            Patients that count in each fold: in a comparison, those that both sides score there. A fold without an entry is left out.
+            Patients that count in each fold: in a comparison, those that both sides score there. A fold without an
+            entry is left out.
         group : dict of str to str, optional
             Only pairs within the same group count (survival).
         """
@@ -143,7 +158,11 @@ class Scorer:
             use = np.isfinite(days)
             patients = [p for p, u in zip(known.patients, use, strict=True) if u]
             risk = table["risk"].reindex(patients).to_numpy()
-            codes = np.unique([group[p] for p in patients], return_inverse=True)[1] if group is not None and patients else None
+            codes = (
+                np.unique([group[p] for p in patients], return_inverse=True)[1]
+                if group is not None and patients
+                else None
+            )
             return patients, [survival_pairs(risk, days[use], event[use], group=codes)], int(event[use].sum())
 
         return fold
@@ -161,7 +180,9 @@ class Scorer:
         return fold
 
 
-def score_folds(tables: FoldTables, fold_of: Callable, resampling: Resampling, comparable: dict, shared: tuple) -> Block:
+def score_folds(
+    tables: FoldTables, fold_of: Callable, resampling: Resampling, comparable: dict, shared: tuple
+) -> Block:
     """Sum won and comparable pairs within the folds of a repeat, average parts (classes) and repeats.
 
     Parameters
@@ -195,7 +216,9 @@ def score_folds(tables: FoldTables, fold_of: Callable, resampling: Resampling, c
     with np.errstate(invalid="ignore"):
         whole = np.where(seen, parts, 0).sum((0, 1)) / seen.sum((0, 1))
     draws = resampling.draws
-    return Block(float(whole[0]), whole[1 : 1 + draws], whole[1 + draws :] if resampling.sites else None, rows, n, events)
+    return Block(
+        float(whole[0]), whole[1 : 1 + draws], whole[1 + draws :] if resampling.sites else None, rows, n, events
+    )
 
 
 def _totals(pairs: list[Pairs], patients: list[str], resampling: Resampling, of: str) -> np.ndarray:

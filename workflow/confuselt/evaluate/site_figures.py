@@ -25,11 +25,19 @@ def site_figure(curves: pd.DataFrame, metrics: pd.DataFrame, task: str) -> Figur
     if rows.empty:
         return None
     arms = sorted(set(zip(rows["arm"], rows["inputs"], strict=True)))
-    whole = metrics[(metrics["task"] == task) & (metrics["metric"] == "harrell_c") & (metrics["fold"] == -1) & (metrics["draw"] == 0)]
+    whole = metrics[
+        (metrics["task"] == task)
+        & (metrics["metric"] == "harrell_c")
+        & (metrics["fold"] == -1)
+        & (metrics["draw"] == 0)
+    ]
     figure, axis = plt.subplots(figsize=(6.4, 0.34 * len(arms) + 1.2))
     series = [
         ("all pairs", whole, "o"),
-        *((c.replace("-", " "), rows[rows["curve"] == c], m) for c, m in (("within-site", "s"), ("without-largest-site", "^"))),
+        *(
+            (c.replace("-", " "), rows[rows["curve"] == c], m)
+            for c, m in (("within-site", "s"), ("without-largest-site", "^"))
+        ),
     ]
     for shift, (label, table, marker) in zip((0.22, 0.0, -0.22), series, strict=True):
         for y, (arm, inputs) in enumerate(reversed(arms)):
@@ -44,7 +52,9 @@ def site_figure(curves: pd.DataFrame, metrics: pd.DataFrame, task: str) -> Figur
         axis.axvline(rate["value"].iloc[0], color="#cc3311", lw=1, ls=":", label="event rate of the own site alone")
     axis.set_yticks(range(len(arms)), [f"{a} [{i}]" for a, i in reversed(arms)], fontsize=7)
     axis.set(xlabel="C-index", title=f"{task}: how much may be the site")
-    axis.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.12 - 0.9 / (len(arms) + 3)), ncol=2)
+    axis.legend(
+        frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.12 - 0.9 / (len(arms) + 3)), ncol=2
+    )
     figure.tight_layout()
     return figure
 
@@ -55,7 +65,10 @@ def leaky_figure(curves: pd.DataFrame) -> Figure | None:
     if rows.empty:
         return None
     figure, axis = plt.subplots(figsize=(4.6, 3.1))
-    for arm, colour, label in (("leaky-chance", "#cc3311", "best epoch on the test fold"), ("honest", "#0077bb", "epoch chosen on inner data")):
+    for arm, colour, label in (
+        ("leaky-chance", "#cc3311", "best epoch on the test fold"),
+        ("honest", "#0077bb", "epoch chosen on inner data"),
+    ):
         part = rows[rows["arm"] == arm]
         for _, one in part.groupby("draw"):
             axis.plot(one["x"], one["value"], color=colour, lw=0.5, alpha=0.25)

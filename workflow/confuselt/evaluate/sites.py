@@ -48,7 +48,13 @@ def site_curves(scorer: Scorer, site: dict[str, str], arms: list[str]) -> list[d
                 continue
             key = {"arm": arm, "inputs": inputs, "task": task}
             rows.append(_row("within-site", key, scorer.block(arm, 0, inputs, task, group=group)))
-            rows.append(_row("without-largest-site", key, scorer.block(arm, 0, inputs, task, only=dict.fromkeys(scorer.tables(arm, 0, inputs, task), rest))))
+            rows.append(
+                _row(
+                    "without-largest-site",
+                    key,
+                    scorer.block(arm, 0, inputs, task, only=dict.fromkeys(scorer.tables(arm, 0, inputs, task), rest)),
+                )
+            )
         rows += _own_rate(scorer, site, task)
     return rows
 
@@ -64,7 +70,9 @@ def _row(curve: str, key: dict, block: Block) -> dict:
 def event_rates(targets: Targets, site: dict[str, str], task: str) -> dict[str, float]:
     """Share of a site's patients with an event, for each patient: what a score would be that knew the site and nothing else."""
     days, event = targets.survival[task]
-    frame = pd.DataFrame({"site": [site.get(p) for p in targets.patients], "event": np.where(np.isfinite(days), event, np.nan)})
+    frame = pd.DataFrame(
+        {"site": [site.get(p) for p in targets.patients], "event": np.where(np.isfinite(days), event, np.nan)}
+    )
     return dict(zip(targets.patients, frame.groupby("site")["event"].transform("mean"), strict=True))
 
 
@@ -75,7 +83,10 @@ def _own_rate(scorer: Scorer, site: dict[str, str], task: str) -> list[dict]:
         return []
     widest = max(made, key=lambda k: len(scorer.patients(*k)))
     rate = event_rates(scorer.targets, site, task)
-    tables = {key: pd.DataFrame({"risk": [rate[p] for p in table.index]}, index=table.index).dropna() for key, table in scorer.tables(*widest).items()}
+    tables = {
+        key: pd.DataFrame({"risk": [rate[p] for p in table.index]}, index=table.index).dropna()
+        for key, table in scorer.tables(*widest).items()
+    }
     block = score_folds(tables, scorer.survival_fold(task), scorer.resampling, {}, ())
     return [_row("site-event-rate", {"arm": "site-event-rate", "inputs": "site", "task": task}, block)]
 
@@ -86,7 +97,8 @@ def site_probe(galleries: list[Gallery], site: dict[str, str]) -> list[dict]:
     Returns
     -------
     list of dict
-        Rows of ``evaluate/curves``, ``site-probe``: balanced accuracy per model, modality and fold; ``x`` is chance (1 / sites).
+        Rows of ``evaluate/curves``, ``site-probe``: balanced accuracy per model, modality and fold; ``x`` is chance (1
+        / sites).
     """
     rows = []
     for gallery in galleries:
@@ -95,7 +107,14 @@ def site_probe(galleries: list[Gallery], site: dict[str, str]) -> list[dict]:
         use = names.isin(counts.index[counts >= LEAST_PROBED]).to_numpy()
         if names[use].nunique() < 2:
             continue
-        key = {"curve": "site-probe", "arm": gallery.model, "metric": "balanced_accuracy", "draw": gallery.draw, "repeat": gallery.repeat, "fold": gallery.fold}
+        key = {
+            "curve": "site-probe",
+            "arm": gallery.model,
+            "metric": "balanced_accuracy",
+            "draw": gallery.draw,
+            "repeat": gallery.repeat,
+            "fold": gallery.fold,
+        }
         for modality, vectors in (("wsi", gallery.wsi), ("rna", gallery.rna)):
             model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000, class_weight="balanced"))
             parts = StratifiedKFold(PARTS, shuffle=True, random_state=0)
@@ -129,7 +148,8 @@ def missing_outcomes(clinical: pd.DataFrame, endpoints: list[str]) -> list[dict]
                 "patients": len(clinical),
                 "with_event": f"{int(lost[event].sum())} of {int(event.sum())}",
                 "without_event": f"{int(lost[~event].sum())} of {int((~event).sum())}",
-                "sites": ", ".join(f"{s} ({int(r['sum'])})" for s, r in by_site[by_site["mean"] > 0.5].iterrows()) or "none",
+                "sites": ", ".join(f"{s} ({int(r['sum'])})" for s, r in by_site[by_site["mean"] > 0.5].iterrows())
+                or "none",
             }
         )
     return rows

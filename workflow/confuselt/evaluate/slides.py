@@ -34,7 +34,9 @@ def tile_facts(index: pd.DataFrame) -> dict[str, object]:
 
 
 @torch.no_grad()
-def attention(arm: str, model: dict, fold: int, store: Path, patients: list[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def attention(
+    arm: str, model: dict, fold: int, store: Path, patients: list[str]
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Attention of a fold's model on the slides of some patients.
 
     Parameters
@@ -51,7 +53,8 @@ def attention(arm: str, model: dict, fold: int, store: Path, patients: list[str]
     Returns
     -------
     dict
-        Slide id to ``coords`` (n, 2) int32 and attention times n, (n,) float64: 1 is what every tile would get from a mean.
+        Slide id to ``coords`` (n, 2) int32 and attention times n, (n,) float64: 1 is what every tile would get from a
+        mean.
     """
     facts, what = model["folds"][fold], parse_arm(arm)
     bags = Bags(store, what.streams)
@@ -61,7 +64,9 @@ def attention(arm: str, model: dict, fold: int, store: Path, patients: list[str]
     for slides in bags.of_patients(patients).values():
         for at in slides:
             packed = bags.pack([[at]])
-            weights = network.wsi(torch.from_numpy(packed.rows), torch.from_numpy(packed.bag), 1)[1].numpy().astype(float)
+            weights = (
+                network.wsi(torch.from_numpy(packed.rows), torch.from_numpy(packed.bag), 1)[1].numpy().astype(float)
+            )
             found[bags.slide_ids[at]] = bags.coords(at), weights * len(weights)
     return found
 
@@ -82,10 +87,15 @@ def heatmaps(found: dict[str, tuple[np.ndarray, np.ndarray]], grids: Path) -> Fi
     grids : Path
         Folder of ``<slide>.png`` and ``<slide>.parquet``.
     """
-    chosen = sorted((s for s, (c, _) in found.items() if len(c) > 1 and (grids / f"{s}.png").is_file()), key=lambda s: -found[s][1].std())[:SHOWN]
+    chosen = sorted(
+        (s for s, (c, _) in found.items() if len(c) > 1 and (grids / f"{s}.png").is_file()),
+        key=lambda s: -found[s][1].std(),
+    )[:SHOWN]
     if not chosen:
         return None
-    figure, axes = plt.subplots(2, len(chosen), figsize=(2.9 * len(chosen) + 1, 4.6), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(
+        2, len(chosen), figsize=(2.9 * len(chosen) + 1, 4.6), squeeze=False, layout="constrained"
+    )
     for column, slide in enumerate(chosen):
         coords, weights = found[slide]
         picture = cv2.imread(str(grids / f"{slide}.png"))[..., ::-1]

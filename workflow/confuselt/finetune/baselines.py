@@ -59,7 +59,8 @@ def linear_predictions(
     lost : dict of str to str
         Task that could not be fitted to the reason.
     fitted : dict
-        ``tasks``: task to the chosen grid point and its model; ``components``: number to the principal components that some task chose.
+        ``tasks``: task to the chosen grid point and its model; ``components``: number to the principal components that
+        some task chose.
     """
     found, lost, fitted, pcas = [], {}, {}, {}
     # Centred rows have one dimension less than patients: a whitened component beyond would be noise blown up.
@@ -85,7 +86,10 @@ def linear_predictions(
             lost[task] = "no Cox model converged on the training patients"
             continue
         fitted[task] = {"components": best[2], **best[3], **_cox_state(best[1])}
-        told = {role: cox_outputs(best[1], shown[best[2]][role], targets["train"].horizons[task]) for role in ("inner", "test")}
+        told = {
+            role: cox_outputs(best[1], shown[best[2]][role], targets["train"].horizons[task])
+            for role in ("inner", "test")
+        }
         found += [(task, output, {role: values[output] for role, values in told.items()}) for output in told["test"]]
     for task, label in targets["train"].labels.items():
         known = label >= 0
@@ -101,18 +105,34 @@ def linear_predictions(
         names = targets["train"].classes[task]
         shares = {role: class_shares(best[1], shown[best[2]][role], len(names)) for role in ("inner", "test")}
         found += [(task, f"p_{name}", {role: p[:, k] for role, p in shares.items()}) for k, name in enumerate(names)]
-    return found, lost, {"tasks": fitted, "components": {c: pcas[c] for c in sorted({f["components"] for f in fitted.values()} - {None})}}
+    return (
+        found,
+        lost,
+        {
+            "tasks": fitted,
+            "components": {c: pcas[c] for c in sorted({f["components"] for f in fitted.values()} - {None})},
+        },
+    )
 
 
 def _cox_state(model: CoxPHFitter) -> dict[str, torch.Tensor]:
     """Coefficients, the means that they are taken against, and the cumulative baseline hazard."""
     hazard = model.baseline_cumulative_hazard_
-    values = {"coefficients": model.params_, "centre": model._norm_mean, "times": hazard.index, "hazard": hazard.iloc[:, 0]}
+    values = {
+        "coefficients": model.params_,
+        "centre": model._norm_mean,
+        "times": hazard.index,
+        "hazard": hazard.iloc[:, 0],
+    }
     return {name: torch.tensor(np.asarray(value, np.float64)) for name, value in values.items()}
 
 
 def _logistic_state(model: LogisticRegression) -> dict[str, torch.Tensor]:
-    return {"classes": torch.tensor(model.classes_), "coefficients": torch.tensor(model.coef_), "intercept": torch.tensor(model.intercept_)}
+    return {
+        "classes": torch.tensor(model.classes_),
+        "coefficients": torch.tensor(model.coef_),
+        "intercept": torch.tensor(model.intercept_),
+    }
 
 
 def cox_outputs(model: CoxPHFitter, rows: np.ndarray, horizons: list[int]) -> dict[str, np.ndarray]:
@@ -121,10 +141,15 @@ def cox_outputs(model: CoxPHFitter, rows: np.ndarray, horizons: list[int]) -> di
     if not len(rows):
         return dict.fromkeys(["risk", *(f"surv_{d}" for d in days)], np.zeros(0))
     curves = model.predict_survival_function(pd.DataFrame(rows), times=days)
-    return {"risk": model.predict_log_partial_hazard(pd.DataFrame(rows)).to_numpy(), **{f"surv_{d}": curves.loc[d].to_numpy() for d in days}}
+    return {
+        "risk": model.predict_log_partial_hazard(pd.DataFrame(rows)).to_numpy(),
+        **{f"surv_{d}": curves.loc[d].to_numpy() for d in days},
+    }
 
 
-def _project(rows: dict[str, np.ndarray], components: int | None) -> tuple[dict[str, np.ndarray], dict[str, torch.Tensor]]:
+def _project(
+    rows: dict[str, np.ndarray], components: int | None
+) -> tuple[dict[str, np.ndarray], dict[str, torch.Tensor]]:
     """Whitened principal components of every role, and what they are."""
     if components is None:
         return rows, {}
@@ -169,7 +194,9 @@ def standardise(rows: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dic
     """Centre and scale every role by the training patients; the ``centre`` and ``scale`` (d,) themselves come second."""
     centre, scale = rows["train"].mean(0), rows["train"].std(0)
     scale = np.where(scale > 0, scale, 1.0)
-    shown = {role: np.clip((r - centre) / scale, -5, 5) if len(r) else np.zeros((0, len(centre))) for role, r in rows.items()}
+    shown = {
+        role: np.clip((r - centre) / scale, -5, 5) if len(r) else np.zeros((0, len(centre))) for role, r in rows.items()
+    }
     return shown, {"centre": torch.from_numpy(centre), "scale": torch.from_numpy(scale)}
 
 
@@ -204,7 +231,12 @@ def fit_pca_cox(inputs: Inputs, targets: Targets, roles: dict[str, list[str]]) -
         fitted[pattern] = standard | models
         for task, reason in missed.items():
             lost.setdefault(task, []).append(f"{pattern}: {reason}")
-        parts += [pd.DataFrame({"patient_id": patients["test"], "inputs": pattern, "task": t, "output": o, "value": v["test"]}) for t, o, v in found]
+        parts += [
+            pd.DataFrame(
+                {"patient_id": patients["test"], "inputs": pattern, "task": t, "output": o, "value": v["test"]}
+            )
+            for t, o, v in found
+        ]
     if not fitted:
         raise NotAvailable("fewer than 10 training patients have features")
     facts = {"not_learnable": {task: "; ".join(reasons) for task, reasons in lost.items()}, "fitted": fitted}
@@ -214,9 +246,10 @@ def fit_pca_cox(inputs: Inputs, targets: Targets, roles: dict[str, list[str]]) -
 def clinical_rows(clinical: pd.DataFrame, roles: dict[str, list[str]]) -> dict[str, np.ndarray]:
     """Covariates as numbers: numeric columns as they are, others one-hot, each with a flag for what is missing.
 
-    Which of the two a column is, is a matter of the whole cohort (`acquire` has left numbers only in a column of numbers). What a missing value is
-    replaced by, and which levels there are, the training patients say: the median, or the share of each level, so that a patient
-    of whom nothing is known is an average one. A level that no training patient has is missing, not the first level.
+    Which of the two a column is, is a matter of the whole cohort (`acquire` has left numbers only in a column of
+    numbers). What a missing value is replaced by, and which levels there are, the training patients say: the median, or
+    the share of each level, so that a patient of whom nothing is known is an average one. A level that no training
+    patient has is missing, not the first level.
 
     Raises
     ------
@@ -237,8 +270,14 @@ def clinical_rows(clinical: pd.DataFrame, roles: dict[str, list[str]]) -> dict[s
         else:
             levels = sorted(train.unique())
             if unseen := sorted(set(column.dropna()) - set(levels)):
-                log.warning("%s: %s of other patients stands in no training patient and counts as missing", name.removeprefix("covariate_"), unseen)
-            coded = pd.DataFrame({level: (column == level).astype(float) for level in levels}).where(column.isin(levels), np.nan)
+                log.warning(
+                    "%s: %s of other patients stands in no training patient and counts as missing",
+                    name.removeprefix("covariate_"),
+                    unseen,
+                )
+            coded = pd.DataFrame({level: (column == level).astype(float) for level in levels}).where(
+                column.isin(levels), np.nan
+            )
             coded = coded[levels[1:]]
             fill = list(coded.loc[train.index].mean())
             column = column.where(column.isin(levels))
@@ -256,21 +295,31 @@ def fit_clinical(clinical: pd.DataFrame, targets: Targets, roles: dict[str, list
     Returns
     -------
     facts : dict
-        ``not_learnable``, ``inner_predictions`` (of the inner patients, as arms save them), ``fitted``: see `linear_predictions`.
+        ``not_learnable``, ``inner_predictions`` (of the inner patients, as arms save them), ``fitted``: see
+        `linear_predictions`.
     predictions : DataFrame
     """
     rows, standard = standardise(clinical_rows(clinical, roles))
     varying = rows["train"].std(0) > 0
-    found, lost, models = linear_predictions({r: x[:, varying] for r, x in rows.items()}, {r: targets.take(p) for r, p in roles.items()}, (None,))
+    found, lost, models = linear_predictions(
+        {r: x[:, varying] for r, x in rows.items()}, {r: targets.take(p) for r, p in roles.items()}, (None,)
+    )
     if not found:
-        raise NotAvailable("; ".join(dict.fromkeys(lost.values())) or "no task has events or classes among the training patients")
+        raise NotAvailable(
+            "; ".join(dict.fromkeys(lost.values())) or "no task has events or classes among the training patients"
+        )
     inner: dict[str, list[np.ndarray]] = {}
     for task, output, values in found:
         if not output.startswith("surv_"):
             inner.setdefault(task, []).append(values["inner"])
-    table = [pd.DataFrame({"patient_id": roles["test"], "inputs": "clinical", "task": t, "output": o, "value": v["test"]}) for t, o, v in found]
+    table = [
+        pd.DataFrame({"patient_id": roles["test"], "inputs": "clinical", "task": t, "output": o, "value": v["test"]})
+        for t, o, v in found
+    ]
     said = inner_predictions(roles["inner"], {t: np.column_stack(v) for t, v in inner.items()})
-    return {"not_learnable": lost, "inner_predictions": said, "fitted": standard | models}, pd.concat(table, ignore_index=True)
+    return {"not_learnable": lost, "inner_predictions": said, "fitted": standard | models}, pd.concat(
+        table, ignore_index=True
+    )
 
 
 def canonical(x: np.ndarray, y: np.ndarray, components: int, ridge: float) -> tuple[np.ndarray, np.ndarray]:
@@ -292,7 +341,9 @@ def canonical(x: np.ndarray, y: np.ndarray, components: int, ridge: float) -> tu
 
     def whiten(m: np.ndarray) -> np.ndarray:
         covariance = m.T @ m / len(m)
-        values, vectors = np.linalg.eigh(covariance + ridge * np.trace(covariance) / len(covariance) * np.eye(len(covariance)))
+        values, vectors = np.linalg.eigh(
+            covariance + ridge * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+        )
         return vectors / np.sqrt(values) @ vectors.T
 
     wx, wy = whiten(x), whiten(y)
@@ -307,8 +358,8 @@ def fit_cca(inputs: Inputs, roles: dict[str, list[str]]) -> dict:
     Returns
     -------
     dict
-        ``patients`` (test), ``wsi`` and ``rna`` unit vectors of the test pairs (there may be none), and ``fitted``: the chosen grid
-        point, centre, scale and projection of either side.
+        ``patients`` (test), ``wsi`` and ``rna`` unit vectors of the test pairs (there may be none), and ``fitted``: the
+        chosen grid point, centre, scale and projection of either side.
     """
     pairs = {role: inputs.has(ids, "both") for role, ids in roles.items()}
     if len(pairs["train"]) < 10:
@@ -325,8 +376,16 @@ def fit_cca(inputs: Inputs, roles: dict[str, list[str]]) -> dict:
                 best = (inner, a, b, {"components": components, "ridge": ridge})
     _, a, b, chosen = best
     # Copies: a tensor that is a view of the widest projection would be saved with all of it.
-    fitted = chosen | {"wsi": wsi_standard | {"projection": torch.tensor(a)}, "rna": rna_standard | {"projection": torch.tensor(b)}}
-    return {"patients": pairs["test"], "wsi": torch.from_numpy(_unit(wsi["test"] @ a)), "rna": torch.from_numpy(_unit(rna["test"] @ b)), "fitted": fitted}
+    fitted = chosen | {
+        "wsi": wsi_standard | {"projection": torch.tensor(a)},
+        "rna": rna_standard | {"projection": torch.tensor(b)},
+    }
+    return {
+        "patients": pairs["test"],
+        "wsi": torch.from_numpy(_unit(wsi["test"] @ a)),
+        "rna": torch.from_numpy(_unit(rna["test"] @ b)),
+        "fitted": fitted,
+    }
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """The clinical score and an arm's in one model: what the arm adds to what a physician knows.
 
 What the arm says is added to the clinical score with one weight. That weight is fitted on the fold's training patients
-under scores that they did not train (`cross_fit`), and shrunk to nothing where the arm adds nothing: then the combination
-is the clinical model as it is.
+under scores that they did not train (`cross_fit`), and shrunk to nothing where the arm adds nothing: then the
+combination is the clinical model as it is.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,8 @@ from confuselt.model.checkpoint import load_checkpoint
 from confuselt.tables import read_table
 from confuselt.unusable import NotAvailable
 
-# Facts of a fold (``inner_predictions``, ``not_learnable``) and predictions of the patients that it is tested on, of one model.
+# Facts of a fold (``inner_predictions``, ``not_learnable``) and predictions of the patients that it is tested on, of
+# one model.
 Told = tuple[dict, pd.DataFrame]
 SIDES = ("clinical", "arm")
 LEAST = 10  # events, or patients with a class, that a weight is fitted on
@@ -31,7 +32,10 @@ SMALLEST = 1e-6
 def read_told(predictions: list[Path], models: list[Path]) -> dict[str, tuple[dict, pd.DataFrame]]:
     """Saved models and what they predict, by name."""
     contents = [load_checkpoint(path) for path in models]
-    return {content["arm"]: (content, read_table(path, PREDICTIONS)) for content, path in zip(contents, predictions, strict=True)}
+    return {
+        content["arm"]: (content, read_table(path, PREDICTIONS))
+        for content, path in zip(contents, predictions, strict=True)
+    }
 
 
 def told_in(content: dict, table: pd.DataFrame, fold: int, inputs: str) -> Told:
@@ -60,7 +64,12 @@ def added_weight(gain: Callable[[float], float], most: float) -> dict[str, float
     """
     best = _highest(gain, 0.0, most)
     ratio = max(0.0, 2 * (gain(best) - gain(0.0)))
-    return {"weight": best * shrinkage(ratio), "unshrunk": best, "likelihood_ratio": ratio, "shrinkage": shrinkage(ratio)}
+    return {
+        "weight": best * shrinkage(ratio),
+        "unshrunk": best,
+        "likelihood_ratio": ratio,
+        "shrinkage": shrinkage(ratio),
+    }
 
 
 def _highest(value: Callable[[float], float], low: float, high: float) -> float:
@@ -97,9 +106,9 @@ def fit_added(main: tuple[Told, Told], crossed: list[tuple[Told, Told]], targets
     Returns
     -------
     facts : dict
-        ``not_learnable``: task to reason; ``added``: task to the weight of the arm (endpoints: log hazard ratio per SD; labels: share
-        in the pool), what it was before it was shrunk, likelihood ratio, shrinkage, slope of the clinical log hazard, patients and events
-        behind it, and why it is 0 where nothing could be fitted.
+        ``not_learnable``: task to reason; ``added``: task to the weight of the arm (endpoints: log hazard ratio per SD;
+        labels: share in the pool), what it was before it was shrunk, likelihood ratio, shrinkage, slope of the clinical
+        log hazard, patients and events behind it, and why it is 0 where nothing could be fitted.
     predictions : DataFrame
         ``patient_id, task, output, value`` of the test patients that both can score.
     """
@@ -110,16 +119,23 @@ def fit_added(main: tuple[Told, Told], crossed: list[tuple[Told, Told]], targets
         except NotAvailable as reason:
             lost[task] = str(reason)
             continue
-        tables.append(values.melt(ignore_index=False, var_name="output").rename_axis("patient_id").reset_index().assign(task=task))
+        tables.append(
+            values.melt(ignore_index=False, var_name="output").rename_axis("patient_id").reset_index().assign(task=task)
+        )
     columns = ["patient_id", "task", "output", "value"]
-    return {"not_learnable": lost, "added": added}, pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+    return {"not_learnable": lost, "added": added}, pd.concat(tables, ignore_index=True)[
+        columns
+    ] if tables else pd.DataFrame(columns=columns)
 
 
-def _survival(task: str, main: tuple[Told, Told], crossed: list[tuple[Told, Told]], targets: Targets) -> tuple[dict, pd.DataFrame]:
+def _survival(
+    task: str, main: tuple[Told, Told], crossed: list[tuple[Told, Told]], targets: Targets
+) -> tuple[dict, pd.DataFrame]:
     """One more term beside the clinical log hazard: slope · clinical + weight · arm, slope ≥ 1, weight ≥ 0.
 
-    A ridge makes the clinical log hazard too flat, and each part may choose another. Were it taken as it is, the arm would get weight for what
-    it knows of the same covariates, and a small weight would outweigh them. The slope is not under 1: the arm never displaces the clinical score.
+    A ridge makes the clinical log hazard too flat, and each part may choose another. Were it taken as it is, the arm
+    would get weight for what it knows of the same covariates, and a small weight would outweigh them. The slope is not
+    under 1: the arm never displaces the clinical score.
     """
     test, (train, silent) = _side_by_side(main, task, ["risk"]), _of_parts(crossed, task, ["risk"])
     days, event = targets.take(list(train.index)).survival[task]
@@ -130,7 +146,9 @@ def _survival(task: str, main: tuple[Told, Told], crossed: list[tuple[Told, Told
 
     def beside(weight: float) -> float:
         """Log hazard ratio per SD of the clinical score: at least that of the fold's own clinical model."""
-        return _highest(lambda a: log_partial(a * clinical + weight * score, days, event, part), own, max(MOST, 2 * own))
+        return _highest(
+            lambda a: log_partial(a * clinical + weight * score, days, event, part), own, max(MOST, 2 * own)
+        )
 
     few = _few(found["events"], "events", silent)
     found |= _weight(lambda w: log_partial(beside(w) * clinical + w * score, days, event, part), MOST, few)
@@ -143,15 +161,25 @@ def _survival(task: str, main: tuple[Told, Told], crossed: list[tuple[Told, Told
     return found, pd.DataFrame(values, index=test.index)
 
 
-def _label(task: str, main: tuple[Told, Told], crossed: list[tuple[Told, Told]], targets: Targets) -> tuple[dict, pd.DataFrame]:
+def _label(
+    task: str, main: tuple[Told, Told], crossed: list[tuple[Told, Told]], targets: Targets
+) -> tuple[dict, pd.DataFrame]:
     """Both models' probabilities in a log-linear pool."""
     names = [f"p_{c}" for c in targets.classes[task]]
     test, (train, silent) = _side_by_side(main, task, names), _of_parts(crossed, task, names)
     label = targets.take(list(train.index)).labels[task]
     sides, label = [train[side].to_numpy(float)[label >= 0] for side in SIDES], label[label >= 0]
     found, at = {"n": len(label)}, np.arange(len(label))
-    found |= _weight(lambda w: float(np.log(pool(*sides, w)[at, label]).sum()), 1.0, _few(len(label), "patients with a class", silent))
-    shares = pool(*(test[side].to_numpy() for side in SIDES), found["weight"]) if found["weight"] else test["clinical"].to_numpy()
+    found |= _weight(
+        lambda w: float(np.log(pool(*sides, w)[at, label]).sum()),
+        1.0,
+        _few(len(label), "patients with a class", silent),
+    )
+    shares = (
+        pool(*(test[side].to_numpy() for side in SIDES), found["weight"])
+        if found["weight"]
+        else test["clinical"].to_numpy()
+    )
     return found, pd.DataFrame(shares, test.index, names)
 
 
@@ -163,7 +191,9 @@ def _weight(gain: Callable[[float], float], most: float, reason: str | None) -> 
 def _few(count: int, what: str, silent: list[str]) -> str | None:
     if count >= LEAST:
         return None
-    return "; ".join([f"{count} {what} among the training patients with cross-fitted scores, {LEAST} needed", *dict.fromkeys(silent)])
+    return "; ".join(
+        [f"{count} {what} among the training patients with cross-fitted scores, {LEAST} needed", *dict.fromkeys(silent)]
+    )
 
 
 def _wide(table: pd.DataFrame, task: str) -> pd.DataFrame:
@@ -179,14 +209,17 @@ def _side_by_side(pair: tuple[Told, Told], task: str, outputs: list[str]) -> pd.
             raise NotAvailable("one of the two models does not predict it")
     said = [_wide(table, task)[outputs] for _, table in pair]
     if outputs == ["risk"]:
-        said = [(table - mean) / sd for table, (mean, sd) in zip(said, (_scale(told, task) for told in pair), strict=True)]
+        said = [
+            (table - mean) / sd for table, (mean, sd) in zip(said, (_scale(told, task) for told in pair), strict=True)
+        ]
     return pd.concat(said, axis=1, join="inner", keys=SIDES)
 
 
 def _scale(told: Told, task: str) -> tuple[float, float]:
     """Mean and SD of what a model says of the fold's inner patients, to whom no model of the fold was fitted.
 
-    By them models that were trained on different patients share a scale; as they are where there are none, or one score for all.
+    By them models that were trained on different patients share a scale; as they are where there are none, or one score
+    for all.
     """
     inner = told[0]["inner_predictions"]["values"][task].numpy()
     usable = len(inner) > 1 and inner.std() > 0
@@ -201,5 +234,7 @@ def _of_parts(crossed: list[tuple[Told, Told]], task: str, outputs: list[str]) -
             tables.append(_side_by_side(pair, task, outputs).assign(part=part))
         except NotAvailable as reason:
             silent.append(f"without a part: {reason}")
-    empty = pd.DataFrame(columns=pd.MultiIndex.from_tuples([*((side, o) for side in SIDES for o in outputs), ("part", "")]))
+    empty = pd.DataFrame(
+        columns=pd.MultiIndex.from_tuples([*((side, o) for side in SIDES for o in outputs), ("part", "")])
+    )
     return pd.concat(tables) if tables else empty, silent

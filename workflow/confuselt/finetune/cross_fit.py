@@ -23,8 +23,9 @@ PARTS = 3
 def crossed_folds(folds: pd.DataFrame, targets: Targets, repeat: int, fold: int, cfg: dict) -> list[pd.DataFrame]:
     """The rows of a fold once per part of its training patients: the part is tested, the other parts train.
 
-    The inner part stays, to choose epochs and grid points by; the fold's own test patients have no role. Parts are whole sites (single
-    patients where ``split.group`` says so, or fewer sites train than there are parts), with events and classes as even as that allows.
+    The inner part stays, to choose epochs and grid points by; the fold's own test patients have no role. Parts are
+    whole sites (single patients where ``split.group`` says so, or fewer sites train than there are parts), with events
+    and classes as even as that allows.
     """
     rows = folds[(folds["repeat"] == repeat) & (folds["fold"] == fold) & (folds["role"] != "test")]
     train = rows[rows["role"] == "train"]
@@ -35,16 +36,27 @@ def crossed_folds(folds: pd.DataFrame, targets: Targets, repeat: int, fold: int,
     groups = sites if cfg["split.group"] == "site" and sites.nunique() >= PARTS else train["patient_id"]
     rng = np.random.default_rng([seed_of("parts", cfg["seed"], repeat, fold)])
     part = even_parts(groups.to_numpy(), np.column_stack([np.zeros((len(train), 0)), *counts]), PARTS, rng)
-    return [rows.assign(role=rows["role"].mask(rows["patient_id"].isin(train["patient_id"][part == k]), "test")) for k in np.unique(part)]
+    return [
+        rows.assign(role=rows["role"].mask(rows["patient_id"].isin(train["patient_id"][part == k]), "test"))
+        for k in np.unique(part)
+    ]
 
 
 def cross_fit(
-    arm: Arm, files: ArmFiles, folds: pd.DataFrame, clinical: pd.DataFrame, targets: Targets, repeat: int, fold: int, cfg: dict, device: torch.device
+    arm: Arm,
+    files: ArmFiles,
+    folds: pd.DataFrame,
+    clinical: pd.DataFrame,
+    targets: Targets,
+    repeat: int,
+    fold: int,
+    cfg: dict,
+    device: torch.device,
 ) -> list[tuple[Told, Told]]:
     """What the clinical baseline and an arm say of each part of a fold's training patients, trained on the other parts alone.
 
-    Both are trained as in the fold itself: same config, grid, inner part. Pretrained towers and the RNA normaliser are the fold's own: they
-    saw the features of all training patients, and no outcome.
+    Both are trained as in the fold itself: same config, grid, inner part. Pretrained towers and the RNA normaliser are
+    the fold's own: they saw the features of all training patients, and no outcome.
 
     Returns
     -------
@@ -61,6 +73,9 @@ def cross_fit(
             facts, rows = train_arm_fold(arm, files, table, targets, repeat, fold, cfg, device)
             found.append((known, (facts, rows[rows["inputs"] == arm.inputs[0]])))
         except NotAvailable as reason:
-            nothing = {"not_learnable": dict.fromkeys((*targets.survival, *targets.labels), str(reason))}, pd.DataFrame()
+            nothing = (
+                {"not_learnable": dict.fromkeys((*targets.survival, *targets.labels), str(reason))},
+                pd.DataFrame(),
+            )
             found.append((nothing, nothing))
     return found

@@ -17,7 +17,11 @@ log = logging.getLogger(__name__)
 
 
 def run_folds(
-    train: Callable[[int], tuple[dict, pd.DataFrame]], count: int, inputs_of: Callable[[int], list[Path]], cfg: dict, parts: Path
+    train: Callable[[int], tuple[dict, pd.DataFrame]],
+    count: int,
+    inputs_of: Callable[[int], list[Path]],
+    cfg: dict,
+    parts: Path,
 ) -> tuple[list[dict], list[pd.DataFrame], str | None]:
     """Run `train` for every fold, keeping each finished fold in `parts` until all are done.
 
@@ -28,7 +32,8 @@ def run_folds(
     count : int
         Number of folds.
     inputs_of : callable
-        Fold to the files that it reads: a part is reused only while their content, the config and the code are the same.
+        Fold to the files that it reads: a part is reused only while their content, the config and the code are the
+        same.
     cfg : dict
     parts : Path
         Folder of the parts; `run_step` removes it once the outputs are in place.

@@ -15,4 +15,7 @@ def inner_predictions(patients: list[str], values: dict[str, np.ndarray]) -> dic
     values : dict of str to (n, outputs) float64
         Per task the risk (one column) or the probability of each class.
     """
-    return {"patients": [hashed_ids([p])[0] for p in patients], "values": {t: torch.from_numpy(v) for t, v in values.items()}}
+    return {
+        "patients": [hashed_ids([p])[0] for p in patients],
+        "values": {t: torch.from_numpy(v) for t, v in values.items()},
+    }

@@ -37,9 +37,20 @@ class Inputs:
             return [p for p in patients if p in self.slides or p in self.profiles]
         return self.has(patients, modality)
 
-    def batch(self, patients: list[str], use_wsi: np.ndarray, use_rna: np.ndarray, budget: int | None, rng: np.random.Generator | None) -> tuple:
+    def batch(
+        self,
+        patients: list[str],
+        use_wsi: np.ndarray,
+        use_rna: np.ndarray,
+        budget: int | None,
+        rng: np.random.Generator | None,
+    ) -> tuple:
         """Arguments of `ArmNetwork.forward` for some patients under a mask."""
-        packed = self.bags.pack([self.slides[p] for p, u in zip(patients, use_wsi, strict=True) if u], budget, rng) if self.bags is not None else None
+        packed = (
+            self.bags.pack([self.slides[p] for p, u in zip(patients, use_wsi, strict=True) if u], budget, rng)
+            if self.bags is not None
+            else None
+        )
         chosen = [self.profiles[p] for p, u in zip(patients, use_rna, strict=True) if u]
         return packed, np.stack(chosen) if chosen else None, use_wsi, use_rna
 
@@ -51,7 +62,9 @@ def masks(inputs: Inputs, patients: list[str], pattern: str) -> tuple[np.ndarray
     return wsi, rna
 
 
-def drop_modality(wsi: np.ndarray, rna: np.ndarray, rate: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def drop_modality(
+    wsi: np.ndarray, rna: np.ndarray, rate: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Take one modality away from a share `rate` of the patients that have both, either with equal chance."""
     hit = (rng.random(len(wsi)) < rate) & wsi & rna
     first = rng.random(len(wsi)) < 0.5

@@ -9,15 +9,18 @@ def fuse(singles: dict[str, tuple[pd.DataFrame, dict]]) -> pd.DataFrame:
     Parameters
     ----------
     singles : dict of str to (DataFrame, dict)
-        Modality (its input pattern) to the predictions of the fold's test patients and the facts of the fold, whose ``spread``
-        holds mean and SD of the training patients' risk: Cox risks of two models share no scale.
+        Modality (its input pattern) to the predictions of the fold's test patients and the facts of the fold, whose
+        ``spread`` holds mean and SD of the training patients' risk: Cox risks of two models share no scale.
 
     Returns
     -------
     DataFrame
         ``patient_id, inputs, task, output, value`` of the patients and tasks that every model predicts.
     """
-    parts = [_on_one_scale(table[table["inputs"] == modality], facts["spread"].get(modality, {})) for modality, (table, facts) in singles.items()]
+    parts = [
+        _on_one_scale(table[table["inputs"] == modality], facts["spread"].get(modality, {}))
+        for modality, (table, facts) in singles.items()
+    ]
     mean = pd.concat(parts, axis=1, join="inner").mean(axis=1).rename("value")
     return mean.reset_index().assign(inputs="both")[["patient_id", "inputs", "task", "output", "value"]]
 

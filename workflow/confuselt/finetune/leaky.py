@@ -1,8 +1,8 @@
 """What choosing the epoch on the test fold makes of chance.
 
 A small fixed network is trained on permuted outcomes, so that there is nothing to learn, and its test C is read after
-every epoch. Who reports each fold at its own best test epoch reports a running maximum of noise; the honest curve beside
-it takes the epoch from the inner part, by partial likelihood, as every arm does.
+every epoch. Who reports each fold at its own best test epoch reports a running maximum of noise; the honest curve
+beside it takes the epoch from the inner part, by partial likelihood, as every arm does.
 """
 
 import numpy as np
@@ -22,7 +22,15 @@ from confuselt.unusable import NotAvailable
 COMPONENTS, HIDDEN, RATE = 48, 32, 1e-2
 
 
-def leaky_curves(rows: np.ndarray, folds: list[dict[str, np.ndarray]], days: np.ndarray, event: np.ndarray, seeds: int, epochs: int, seed: int) -> pd.DataFrame:
+def leaky_curves(
+    rows: np.ndarray,
+    folds: list[dict[str, np.ndarray]],
+    days: np.ndarray,
+    event: np.ndarray,
+    seeds: int,
+    epochs: int,
+    seed: int,
+) -> pd.DataFrame:
     """C of a chance model by number of epochs, chosen on the test fold and chosen on the inner part.
 
     Parameters
@@ -41,8 +49,8 @@ def leaky_curves(rows: np.ndarray, folds: list[dict[str, np.ndarray]], days: np.
     Returns
     -------
     DataFrame
-        ``arm`` (leaky-chance, honest), ``x`` (epochs), ``draw`` (from 1), ``value``: mean over folds of Harrell's C. A fold
-        whose test patients allow no pair under a permutation does not count in it.
+        ``arm`` (leaky-chance, honest), ``x`` (epochs), ``draw`` (from 1), ``value``: mean over folds of Harrell's C. A
+        fold whose test patients allow no pair under a permutation does not count in it.
 
     Raises
     ------
@@ -66,7 +74,11 @@ def leaky_curves(rows: np.ndarray, folds: list[dict[str, np.ndarray]], days: np.
         for arm, values in (("leaky-chance", best), ("honest", chosen)):
             seen = [v for v in values if np.isfinite(v).all()]
             if seen:
-                tables.append(pd.DataFrame({"arm": arm, "x": np.arange(1.0, epochs + 1), "draw": draw, "value": np.mean(seen, axis=0)}))
+                tables.append(
+                    pd.DataFrame(
+                        {"arm": arm, "x": np.arange(1.0, epochs + 1), "draw": draw, "value": np.mean(seen, axis=0)}
+                    )
+                )
     if not tables:
         raise NotAvailable("no test fold has a pair of patients whose order is known")
     return pd.concat(tables, ignore_index=True).reindex(columns=list(CURVES.columns))
@@ -76,10 +88,14 @@ def components(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The first principal components of the training patients that vary at all, at unit variance, of every role."""
     pca = PCA(min(COMPONENTS, *rows["train"].shape), random_state=0).fit(rows["train"])
     use = pca.explained_variance_ > 1e-9 * pca.explained_variance_[0]
-    return {r: (v - pca.mean_) @ pca.components_[use].T / np.sqrt(pca.explained_variance_[use]) for r, v in rows.items()}
+    return {
+        r: (v - pca.mean_) @ pca.components_[use].T / np.sqrt(pca.explained_variance_[use]) for r, v in rows.items()
+    }
 
 
-def read_epochs(rows: dict[str, np.ndarray], outcomes: dict[str, tuple[np.ndarray, np.ndarray]], epochs: int, seed: tuple[int, ...]) -> dict[str, np.ndarray]:
+def read_epochs(
+    rows: dict[str, np.ndarray], outcomes: dict[str, tuple[np.ndarray, np.ndarray]], epochs: int, seed: tuple[int, ...]
+) -> dict[str, np.ndarray]:
     """Train on the training patients of a fold and look at inner and test patients after every epoch.
 
     Parameters
@@ -95,13 +111,15 @@ def read_epochs(rows: dict[str, np.ndarray], outcomes: dict[str, tuple[np.ndarra
     Returns
     -------
     dict
-        ``test_c`` (epochs,), Harrell's C of the test patients, NaN where no pair is comparable; ``inner_loss`` (epochs,),
-        partial likelihood per event, NaN where no inner patient has an event.
+        ``test_c`` (epochs,), Harrell's C of the test patients, NaN where no pair is comparable; ``inner_loss``
+        (epochs,), partial likelihood per event, NaN where no inner patient has an event.
     """
     torch.manual_seed(seed_of("leaky", *seed))
     x = {r: torch.from_numpy(v).float() for r, v in rows.items()}
     known = {r: tuple(torch.from_numpy(v).float() for v in pair) for r, pair in outcomes.items()}
-    network = torch.nn.Sequential(torch.nn.Linear(x["train"].shape[1], HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, 1))
+    network = torch.nn.Sequential(
+        torch.nn.Linear(x["train"].shape[1], HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, 1)
+    )
     optimiser = AdamW(network.parameters(), lr=RATE, weight_decay=0.0)
     informed = outcomes["inner"][1].sum() > 0
     test_c, inner_loss = np.full(epochs, np.nan), np.full(epochs, np.nan)

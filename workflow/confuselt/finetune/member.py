@@ -86,7 +86,9 @@ def load_member(arm: Arm, model: dict, facts: dict, member: dict) -> Member:
 
 
 @torch.no_grad()
-def outputs_of(network: ArmNetwork, inputs: Inputs, patients: list[str], pattern: str, budget: int, chunk: int = 256) -> dict[str, np.ndarray]:
+def outputs_of(
+    network: ArmNetwork, inputs: Inputs, patients: list[str], pattern: str, budget: int, chunk: int = 256
+) -> dict[str, np.ndarray]:
     """Raw outputs of some patients, chunk by chunk; every slide's instances are drawn by its id."""
     network.eval()
     parts: dict[str, list[np.ndarray]] = {t: [] for t in network.heads}
@@ -113,7 +115,10 @@ def average_members(
         for task, days in horizons.items():
             risk = outputs[task][:, 0]
             curve = {k: np.asarray(v) for k, v in baseline[task].items()}
-            values = {"risk": risk, **{f"surv_{d}": survival_at(risk, curve["times"], curve["hazard"], d) for d in days}}
+            values = {
+                "risk": risk,
+                **{f"surv_{d}": survival_at(risk, curve["times"], curve["hazard"], d) for d in days},
+            }
             for name, value in values.items():
                 sums[task, name] = sums.get((task, name), 0) + value / len(members)
         for task, names in classes.items():

@@ -37,7 +37,9 @@ class ArmNetwork(nn.Module):
         self.drop = nn.Dropout(model["dropout"])
         self.out = LinearPlus(towers * (self.dim + 1), model["hidden"], sum(heads.values()), model["dropout"])
 
-    def forward(self, packed: Packed | None, genes: np.ndarray | None, has_wsi: np.ndarray, has_rna: np.ndarray) -> dict[str, torch.Tensor]:
+    def forward(
+        self, packed: Packed | None, genes: np.ndarray | None, has_wsi: np.ndarray, has_rna: np.ndarray
+    ) -> dict[str, torch.Tensor]:
         """Outputs per task, (patients, outputs).
 
         Parameters
@@ -52,10 +54,18 @@ class ArmNetwork(nn.Module):
         if self.wsi is not None:
             vectors = None
             if packed is not None and packed.bags:
-                vectors = self.norm_wsi(self.wsi(torch.from_numpy(packed.rows).to(device), torch.from_numpy(packed.bag).to(device), packed.bags)[0])
+                vectors = self.norm_wsi(
+                    self.wsi(
+                        torch.from_numpy(packed.rows).to(device), torch.from_numpy(packed.bag).to(device), packed.bags
+                    )[0]
+                )
             parts += self._masked(vectors, has_wsi, device)
         if self.rna is not None:
-            vectors = self.norm_rna(self.rna(torch.from_numpy(genes).to(device))) if genes is not None and len(genes) else None
+            vectors = (
+                self.norm_rna(self.rna(torch.from_numpy(genes).to(device)))
+                if genes is not None and len(genes)
+                else None
+            )
             parts += self._masked(vectors, has_rna, device)
         values = self.out(self.drop(torch.cat(parts, 1)))
         return dict(zip(self.heads, values.split(list(self.heads.values()), 1), strict=True))

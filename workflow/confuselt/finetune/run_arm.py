@@ -45,27 +45,39 @@ class ArmFiles:
 
 
 def train_arm_fold(
-    arm: Arm, files: ArmFiles, folds: pd.DataFrame, targets: Targets, repeat: int, fold: int, cfg: dict, device: torch.device
+    arm: Arm,
+    files: ArmFiles,
+    folds: pd.DataFrame,
+    targets: Targets,
+    repeat: int,
+    fold: int,
+    cfg: dict,
+    device: torch.device,
 ) -> tuple[dict, pd.DataFrame]:
     """Read what the arm needs of one fold and train it; see `train_fold`.
 
-    With ``shuffled_cells`` in `cfg` (draw of that control) the cells of training, inner and test patients are dealt out anew
-    among each of them, as in the pretraining of the same control.
+    With ``shuffled_cells`` in `cfg` (draw of that control) the cells of training, inner and test patients are dealt out
+    anew among each of them, as in the pretraining of the same control.
 
     Returns
     -------
     fold : dict
-        With gene list and feature recipe, as checkpoints must have them, and ``seen``: content hashes of the bags of training and inner patients.
+        With gene list and feature recipe, as checkpoints must have them, and ``seen``: content hashes of the bags of
+        training and inner patients.
     predictions : DataFrame
     """
     profiles = read_profiles(files.rna[fold])
     bags = Bags(files.store, arm.streams) if arm.modality != "rna" else None
-    inputs = Inputs(bags, bags.of_patients(bags.patient_ids) if bags else {}, profiles.of if arm.modality != "wsi" else {})
+    inputs = Inputs(
+        bags, bags.of_patients(bags.patient_ids) if bags else {}, profiles.of if arm.modality != "wsi" else {}
+    )
     roles = read_roles(folds, repeat, fold)
     if draw := cfg.get("shuffled_cells"):
         bags.deal(roles, draw)
     towers = first_available([load_checkpoint(path) for path in files.towers(fold)])
-    facts, rows = train_fold(arm, inputs, len(profiles.genes), targets, roles, towers, cfg, (cfg["seed"], arm.name, repeat, fold), device)
+    facts, rows = train_fold(
+        arm, inputs, len(profiles.genes), targets, roles, towers, cfg, (cfg["seed"], arm.name, repeat, fold), device
+    )
     bags_of = contents(files.store)
     seen = sorted({sha for role in ("train", "inner") for patient in roles[role] for sha in bags_of.get(patient, ())})
     return {**facts, "genes": profiles.genes, "recipe": bags.recipe if bags else {}, "seen": seen}, rows

@@ -48,7 +48,13 @@ class Targets:
     def only(self, tasks: Collection[str]) -> "Targets":
         """Outcomes of some tasks."""
         survival, labels = ({t: v for t, v in of.items() if t in tasks} for of in (self.survival, self.labels))
-        return Targets(self.patients, survival, labels, {t: self.classes[t] for t in labels}, {t: self.horizons[t] for t in survival})
+        return Targets(
+            self.patients,
+            survival,
+            labels,
+            {t: self.classes[t] for t in labels},
+            {t: self.horizons[t] for t in survival},
+        )
 
     def learnable(self, patients: list[str]) -> tuple["Targets", dict[str, str]]:
         """The tasks that some patients can teach (outcomes of everybody), and why they cannot teach the others."""
@@ -58,24 +64,43 @@ class Targets:
     def not_learnable(self) -> dict[str, str]:
         """Tasks that these patients cannot teach (no event, fewer than two classes), with the reason.
 
-        Asked of a fold's training patients, never of the cohort: what a model predicts must not depend on who is tested.
+        Asked of a fold's training patients, never of the cohort: what a model predicts must not depend on who is
+        tested.
         """
         reasons = {}
         for task, (days, event) in self.survival.items():
             known = np.isfinite(days)
             if event[known].sum() == 0:
-                reasons[task] = f"no events among {int(known.sum())} patients" if known.any() else "no patient has a time and an event status"
+                reasons[task] = (
+                    f"no events among {int(known.sum())} patients"
+                    if known.any()
+                    else "no patient has a time and an event status"
+                )
         for task, label in self.labels.items():
             present = np.unique(label[label >= 0])
             if len(present) < 2:
-                reasons[task] = f"one class only ({self.classes[task][present[0]]})" if len(present) else "no patient has a class"
+                reasons[task] = (
+                    f"one class only ({self.classes[task][present[0]]})" if len(present) else "no patient has a class"
+                )
         return reasons
 
 
 def read_targets(clinical: pd.DataFrame, cfg: dict) -> Targets:
     """Outcomes of the usable patients of ``acquire/clinical``, for every task and class of the config."""
     clinical = clinical[clinical["status"] == "ok"]
-    survival = {t["name"]: tuple(clinical[f"{t['name']}_{c}"].to_numpy(float) for c in ("days", "event")) for t in cfg["tasks.survival"]}
+    survival = {
+        t["name"]: tuple(clinical[f"{t['name']}_{c}"].to_numpy(float) for c in ("days", "event"))
+        for t in cfg["tasks.survival"]
+    }
     classes = {t["name"]: list(t["classes"]) for t in cfg["tasks.labels"]}
-    labels = {name: np.array([names.index(v) if v in names else -1 for v in clinical[f"label_{name}"]], int) for name, names in classes.items()}
-    return Targets(list(clinical["patient_id"]), survival, labels, classes, {t["name"]: t["horizons"] for t in cfg["tasks.survival"]})
+    labels = {
+        name: np.array([names.index(v) if v in names else -1 for v in clinical[f"label_{name}"]], int)
+        for name, names in classes.items()
+    }
+    return Targets(
+        list(clinical["patient_id"]),
+        survival,
+        labels,
+        classes,
+        {t["name"]: t["horizons"] for t in cfg["tasks.survival"]},
+    )

@@ -31,11 +31,15 @@ def task_loss(outputs: dict[str, torch.Tensor], targets: Targets) -> dict[str, t
         known = np.isfinite(days)
         if event[known].sum() > 0:
             value = outputs[task].squeeze(1)[torch.from_numpy(known)]
-            losses[task] = cox_loss(value, *(torch.from_numpy(v[known]).float().to(value.device) for v in (days, event)))
+            losses[task] = cox_loss(
+                value, *(torch.from_numpy(v[known]).float().to(value.device) for v in (days, event))
+            )
     for task, label in targets.labels.items():
         known = label >= 0
         if known.any():
-            losses[task] = F.cross_entropy(outputs[task][torch.from_numpy(known)], torch.from_numpy(label[known]).to(outputs[task].device))
+            losses[task] = F.cross_entropy(
+                outputs[task][torch.from_numpy(known)], torch.from_numpy(label[known]).to(outputs[task].device)
+            )
     return losses
 
 
@@ -72,7 +76,8 @@ def train_fold(
     -------
     fold : dict
         Weights and baseline hazards of the members, scaler, hashed training ids, inner losses, predictions of the
-        inner patients, ``median`` and ``spread`` (mean, SD) of the training patients' risk per input pattern and endpoint, and ``not_learnable``: tasks that the training patients cannot teach, with the reason.
+        inner patients, ``median`` and ``spread`` (mean, SD) of the training patients' risk per input pattern and
+        endpoint, and ``not_learnable``: tasks that the training patients cannot teach, with the reason.
     predictions : DataFrame
         ``patient_id, inputs, task, output, value`` of the test patients, for every other task.
 
@@ -99,9 +104,14 @@ def train_fold(
     if not heads:
         raise NotAvailable("; ".join(f"{t}: {r}" for t, r in lost.items()) or "no task")
     scaler = _scale_bags(arm, inputs, roles["train"], checkpoint, cfg, seed)
-    members = [_fit_member(arm, inputs, genes, targets, train, inner, heads, checkpoint, cfg, (*seed, m), device) for m in range(cfg["finetune.members"])]
+    members = [
+        _fit_member(arm, inputs, genes, targets, train, inner, heads, checkpoint, cfg, (*seed, m), device)
+        for m in range(cfg["finetune.members"])
+    ]
     test = {i: inputs.has(roles["test"], i) for i in arm.inputs}
-    rows = [_predictions(members, inputs, patients, pattern, targets, cfg) for pattern, patients in test.items() if patients]
+    rows = [
+        _predictions(members, inputs, patients, pattern, targets, cfg) for pattern, patients in test.items() if patients
+    ]
     trained = {i: _risks(members, inputs, inputs.has(roles["train"], i), i, targets, cfg) for i in arm.inputs}
     fold = {
         "scaler": scaler.state() if scaler else {},
@@ -109,14 +119,20 @@ def train_fold(
         "median": {i: {t: float(np.median(r)) for t, r in risks.items()} for i, risks in trained.items()},
         "spread": {i: {t: [float(r.mean()), float(r.std())] for t, r in risks.items()} for i, risks in trained.items()},
         "inner": {t: float(np.mean([m["inner"].get(t, np.nan) for m in members])) for t in heads},
-        "inner_predictions": _inner_predictions(members, inputs, inputs.has(roles["inner"], arm.inputs[0]), arm.inputs[0], targets, cfg),
+        "inner_predictions": _inner_predictions(
+            members, inputs, inputs.has(roles["inner"], arm.inputs[0]), arm.inputs[0], targets, cfg
+        ),
         "not_learnable": lost,
         "trained_on": hashed_ids(sorted({*roles["train"], *roles["inner"]})),
     }
-    return fold, pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["patient_id", "inputs", "task", "output", "value"])
+    return fold, pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(
+        columns=["patient_id", "inputs", "task", "output", "value"]
+    )
 
 
-def _scale_bags(arm: Arm, inputs: Inputs, train: list[str], checkpoint: dict | None, cfg: dict, seed: tuple) -> StreamScaler | None:
+def _scale_bags(
+    arm: Arm, inputs: Inputs, train: list[str], checkpoint: dict | None, cfg: dict, seed: tuple
+) -> StreamScaler | None:
     """Scale the bags once: with the checkpoint's scaler, else with one fitted on this fold's training patients."""
     if arm.modality == "rna":
         return None
@@ -151,11 +167,16 @@ def _fit_member(
         for name in ("wsi", "rna"):
             tower = getattr(network, name)
             if tower is not None:
-                tower.load_state_dict({k[len(name) + 1 :]: v for k, v in checkpoint["weights"].items() if k.startswith(f"{name}.")})
+                tower.load_state_dict(
+                    {k[len(name) + 1 :]: v for k, v in checkpoint["weights"].items() if k.startswith(f"{name}.")}
+                )
     rate = cfg["finetune.learning_rate"] * (cfg["finetune.pretrained_rate"] if checkpoint is not None else 1.0)
     in_towers = {id(p) for t in towers for p in t.parameters()}
     rest = [p for p in network.parameters() if id(p) not in in_towers]
-    rates = [{"params": rest, "lr": cfg["finetune.learning_rate"]}, {"params": [p for t in towers for p in t.parameters()], "lr": rate}]
+    rates = [
+        {"params": rest, "lr": cfg["finetune.learning_rate"]},
+        {"params": [p for t in towers for p in t.parameters()], "lr": rate},
+    ]
     optimiser = AdamW(rates, weight_decay=cfg["finetune.weight_decay"])
     size = min(cfg["finetune.batch_size"], len(train))
     steps = max(1, len(train) // size)
@@ -170,38 +191,65 @@ def _fit_member(
             wsi, rna = masks(inputs, chosen, arm.modality if arm.modality != "both" else "any")
             if arm.modality == "both":
                 wsi, rna = drop_modality(wsi, rna, cfg["finetune.modality_dropout"], rng)
-            losses = task_loss(network(*inputs.batch(chosen, wsi, rna, cfg["finetune.tiles"], rng)), targets.take(chosen))
+            losses = task_loss(
+                network(*inputs.batch(chosen, wsi, rna, cfg["finetune.tiles"], rng)), targets.take(chosen)
+            )
             if losses:
                 optimiser.zero_grad(set_to_none=True)
                 # Endpoints of one cohort tell much the same: together they weigh as much as one label.
-                total = sum(torch.stack([losses[t] for t in tasks if t in losses]).mean() for tasks in groups.values() if losses.keys() & set(tasks))
+                total = sum(
+                    torch.stack([losses[t] for t in tasks if t in losses]).mean()
+                    for tasks in groups.values()
+                    if losses.keys() & set(tasks)
+                )
                 if not torch.isfinite(total):
-                    raise FloatingPointError(f"{arm.name}: the loss is {total.item()} in epoch {epoch}; lower finetune.learning_rate")
+                    raise FloatingPointError(
+                        f"{arm.name}: the loss is {total.item()} in epoch {epoch}; lower finetune.learning_rate"
+                    )
                 total.backward()
                 optimiser.step()
             schedule.step()
         watched = _inner_loss(network, arm, inputs, inner, targets, cfg)
         for group, tasks in groups.items():
             best[group].offer(epoch, {t: watched[t] for t in tasks if t in watched}, network)
-    log.info("%s fold %s: %s", arm.name, seed[-2], ", ".join(f"{g} epoch {b.epoch}, inner loss {b.loss:.3f}" for g, b in best.items()))
-    parts = {group: {"weights": {k: v.cpu() for k, v in b.weights.items()}, "epoch": b.epoch} for group, b in best.items()}
+    log.info(
+        "%s fold %s: %s",
+        arm.name,
+        seed[-2],
+        ", ".join(f"{g} epoch {b.epoch}, inner loss {b.loss:.3f}" for g, b in best.items()),
+    )
+    parts = {
+        group: {"weights": {k: v.cpu() for k, v in b.weights.items()}, "epoch": b.epoch} for group, b in best.items()
+    }
     member = Member(network, parts)
     losses = {t: v for b in best.values() for t, v in b.inner.items()}
-    return {"member": member, "parts": parts, "inner": losses, "baseline": _baselines(member, arm, inputs, [*train, *inner], targets, cfg)}
+    return {
+        "member": member,
+        "parts": parts,
+        "inner": losses,
+        "baseline": _baselines(member, arm, inputs, [*train, *inner], targets, cfg),
+    }
 
 
 def _pattern(arm: Arm) -> str:
     return "any" if arm.modality == "both" else arm.modality
 
 
-def _inner_loss(network: ArmNetwork, arm: Arm, inputs: Inputs, inner: list[str], targets: Targets, cfg: dict) -> dict[str, float]:
+def _inner_loss(
+    network: ArmNetwork, arm: Arm, inputs: Inputs, inner: list[str], targets: Targets, cfg: dict
+) -> dict[str, float]:
     if not inner:
         return {}
     outputs = outputs_of(network, inputs, inner, _pattern(arm), cfg["finetune.tiles"])
-    return {t: v.item() for t, v in task_loss({t: torch.from_numpy(v) for t, v in outputs.items()}, targets.take(inner)).items()}
+    return {
+        t: v.item()
+        for t, v in task_loss({t: torch.from_numpy(v) for t, v in outputs.items()}, targets.take(inner)).items()
+    }
 
 
-def _baselines(member: Member, arm: Arm, inputs: Inputs, patients: list[str], targets: Targets, cfg: dict) -> dict[str, dict[str, list[float]]]:
+def _baselines(
+    member: Member, arm: Arm, inputs: Inputs, patients: list[str], targets: Targets, cfg: dict
+) -> dict[str, dict[str, list[float]]]:
     """Breslow's baseline hazard per endpoint over training and inner patients."""
     outputs = member.outputs(inputs, patients, _pattern(arm), cfg["finetune.tiles"])
     known = targets.take(patients)
@@ -213,13 +261,17 @@ def _baselines(member: Member, arm: Arm, inputs: Inputs, patients: list[str], ta
     return found
 
 
-def _averaged(members: list[dict], inputs: Inputs, patients: list[str], pattern: str, targets: Targets, cfg: dict) -> dict[tuple[str, str], np.ndarray]:
+def _averaged(
+    members: list[dict], inputs: Inputs, patients: list[str], pattern: str, targets: Targets, cfg: dict
+) -> dict[tuple[str, str], np.ndarray]:
     pairs = [(m["member"], m["baseline"]) for m in members]
     days = {task: curve_days(horizons) for task, horizons in targets.horizons.items()}
     return average_members(pairs, inputs, patients, pattern, targets.classes, days, cfg["finetune.tiles"])
 
 
-def _inner_predictions(members: list[dict], inputs: Inputs, patients: list[str], pattern: str, targets: Targets, cfg: dict) -> dict:
+def _inner_predictions(
+    members: list[dict], inputs: Inputs, patients: list[str], pattern: str, targets: Targets, cfg: dict
+) -> dict:
     """Risk or class probabilities of the inner patients, so that arms can be compared over the same of them."""
     averaged = _averaged(members, inputs, patients, pattern, targets, cfg)
     values = {t: averaged[t, "risk"][:, None] for t in targets.survival}
@@ -227,7 +279,9 @@ def _inner_predictions(members: list[dict], inputs: Inputs, patients: list[str],
     return inner_predictions(patients, values)
 
 
-def _predictions(members: list[dict], inputs: Inputs, patients: list[str], pattern: str, targets: Targets, cfg: dict) -> pd.DataFrame:
+def _predictions(
+    members: list[dict], inputs: Inputs, patients: list[str], pattern: str, targets: Targets, cfg: dict
+) -> pd.DataFrame:
     averaged = _averaged(members, inputs, patients, pattern, targets, cfg)
     return pd.concat(
         [
@@ -238,7 +292,9 @@ def _predictions(members: list[dict], inputs: Inputs, patients: list[str], patte
     )
 
 
-def _risks(members: list[dict], inputs: Inputs, patients: list[str], pattern: str, targets: Targets, cfg: dict) -> dict[str, np.ndarray]:
+def _risks(
+    members: list[dict], inputs: Inputs, patients: list[str], pattern: str, targets: Targets, cfg: dict
+) -> dict[str, np.ndarray]:
     """Risks of training patients per endpoint: their median cuts Kaplan-Meier curves, mean and SD put single arms on one scale for late fusion."""
     if not patients:
         return {}

@@ -43,7 +43,15 @@ class GatedABMIL(nn.Module):
         Give every instance of a bag the same weight: mean pooling, the baseline that attention has to beat.
     """
 
-    def __init__(self, width: int, hidden: int, attention: int, dropout: float = 0.0, dropout_input: float = 0.0, uniform: bool = False) -> None:
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        attention: int,
+        dropout: float = 0.0,
+        dropout_input: float = 0.0,
+        uniform: bool = False,
+    ) -> None:
         super().__init__()
         self.uniform = uniform
         self.drop = nn.Dropout(dropout_input)
@@ -52,7 +60,9 @@ class GatedABMIL(nn.Module):
         self.gate = nn.Linear(hidden, attention)
         self.score = nn.Linear(attention, 1)
 
-    def forward(self, rows: torch.Tensor, bag: torch.Tensor, bags: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def forward(
+        self, rows: torch.Tensor, bag: torch.Tensor, bags: int
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Pool packed bags.
 
         Parameters

@@ -88,7 +88,9 @@ class Encoders(nn.Module):
     def embed_wsi(self, packed: Packed) -> torch.Tensor:
         """Unit vectors (bags, dim)."""
         device = self.log_scale.device
-        vectors, _ = self.wsi(torch.from_numpy(packed.rows).to(device), torch.from_numpy(packed.bag).to(device), packed.bags)
+        vectors, _ = self.wsi(
+            torch.from_numpy(packed.rows).to(device), torch.from_numpy(packed.bag).to(device), packed.bags
+        )
         return F.normalize(vectors, dim=1)
 
     def embed_rna(self, genes: np.ndarray) -> torch.Tensor:

@@ -17,4 +17,6 @@ def one_cycle(optimiser: torch.optim.Optimizer, rates: list[float], steps: int) 
     steps : int
     """
     total = steps + 1
-    return OneCycleLR(optimiser, [rate or 1e-12 for rate in rates], total_steps=total, pct_start=min(1.0, max(0.1, 2 / total)))
+    return OneCycleLR(
+        optimiser, [rate or 1e-12 for rate in rates], total_steps=total, pct_start=min(1.0, max(0.1, 2 / total))
+    )

@@ -38,7 +38,9 @@ class WsiTower(nn.Module):
 
     def __init__(self, width: int, model: dict, uniform: bool = False) -> None:
         super().__init__()
-        self.pool = GatedABMIL(width, model["hidden"], model["attention"], model["dropout"], model["dropout_wsi"], uniform)
+        self.pool = GatedABMIL(
+            width, model["hidden"], model["attention"], model["dropout"], model["dropout_wsi"], uniform
+        )
         self.project = nn.Linear(model["hidden"], model["dim"])
         self.linear = nn.Linear(width, model["dim"], bias=False)
 

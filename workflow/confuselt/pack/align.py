@@ -33,7 +33,8 @@ class Alignment:
 def align(tile: np.ndarray, cells: np.ndarray) -> Alignment:
     """Find the row of `cells` at the place of each row of `tile`.
 
-    Real bags come column by column, row by row, or in the order in which a tool finished: the same number of rows says nothing about their order.
+    Real bags come column by column, row by row, or in the order in which a tool finished: the same number of rows says
+    nothing about their order.
 
     Parameters
     ----------
@@ -54,7 +55,9 @@ def align(tile: np.ndarray, cells: np.ndarray) -> Alignment:
         return Alignment(None, by_number=len(tile) > 1)
     twice = len(np.unique(tile, axis=0)) < len(tile)
     if twice:
-        raise Unusable("tiles stand twice at the same place, and cells in another order: which row is which cannot be told")
+        raise Unusable(
+            "tiles stand twice at the same place, and cells in another order: which row is which cannot be told"
+        )
     order, there = np.lexsort(tile.T), np.lexsort(cells.T)
     if np.array_equal(tile[order], cells[there]):
         found = np.empty(len(tile), np.int32)
@@ -75,7 +78,9 @@ def align(tile: np.ndarray, cells: np.ndarray) -> Alignment:
     if np.array_equal(tile[order], swapped[np.lexsort(swapped.T)]):
         raise Unusable("the places of cells are those of the tiles with x and y swapped")
     shared = len({*map(tuple, tile.tolist())} & {*map(tuple, cells.tolist())})
-    raise Unusable(f"{shared} of {len(tile)} tiles have a row of cells at their place (x, y), and no change of unit makes the others fit")
+    raise Unusable(
+        f"{shared} of {len(tile)} tiles have a row of cells at their place (x, y), and no change of unit makes the others fit"
+    )
 
 
 def _states_places(coords: np.ndarray) -> bool:

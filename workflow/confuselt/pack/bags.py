@@ -92,8 +92,9 @@ class Bags:
     def deal(self, roles: dict[str, list[str]], draw: int) -> None:
         """For the shuffled-cells control: deal the cells rows out anew over the instances of the patients of each role.
 
-        Within a role the cells stream holds the same rows as before, and says nothing of the instance or patient that it is
-        now given to. Whoever asks with the same roles and draw gets the same shuffle, whichever of the roles are named.
+        Within a role the cells stream holds the same rows as before, and says nothing of the instance or patient that
+        it is now given to. Whoever asks with the same roles and draw gets the same shuffle, whichever of the roles are
+        named.
 
         Parameters
         ----------
@@ -162,7 +163,9 @@ class Bags:
         for stream in self.streams:
             start, stop = self._offsets[stream][at : at + 2]
             if share is not None and stop - start > share:
-                rng = rng or np.random.default_rng(int.from_bytes(hashlib.sha256(self.slide_ids[slide].encode()).digest()[:8], "big"))
+                rng = rng or np.random.default_rng(
+                    int.from_bytes(hashlib.sha256(self.slide_ids[slide].encode()).digest()[:8], "big")
+                )
                 picked = np.sort(rng.choice(stop - start, share, replace=False)) if picked is None else picked
                 streams.append(self._data[stream][self._row(stream, start + picked)])
             else:

@@ -51,14 +51,18 @@ class Source:
             return self._whole[dataset][slice(*self._offsets[self._at[slide] : self._at[slide] + 2])]
         path, again = self._folder / f"{slide}.h5", f"delete it and run again with --forcerun {MAKERS[self._stream]}"
         if not path.is_file():
-            raise ValueError(f"{path}: the index has this slide, but the file is absent; run again with --forcerun {MAKERS[self._stream]}")
+            raise ValueError(
+                f"{path}: the index has this slide, but the file is absent; run again with --forcerun {MAKERS[self._stream]}"
+            )
         with h5py.File(path) as file:
             own = {k: v for k, v in file.attrs.items() if k != "stamp"}
             self._recipe = self._recipe or own
             if own != self._recipe:
                 raise ValueError(f"{path}: made by {own}, other slides by {self._recipe}; {again}")
             if len(file["features"]) != self.usable.at[slide, "n"]:
-                raise ValueError(f"{path}: {len(file['features'])} rows, its index says {self.usable.at[slide, 'n']}; {again}")
+                raise ValueError(
+                    f"{path}: {len(file['features'])} rows, its index says {self.usable.at[slide, 'n']}; {again}"
+                )
             return file[dataset][()]
 
     def layout(self, slides: list[str]) -> tuple[int, np.dtype]:
@@ -80,21 +84,23 @@ class Source:
 def pack(sources: dict[str, tuple[Path, Path | None]], trained_on: dict[str, list[str]], store: Path) -> None:
     """Join the streams of a cohort into one store, instance by instance.
 
-    Cells are brought into the order of the tiles by their places; where these are not the same, the slide keeps its tiles alone.
+    Cells are brought into the order of the tiles by their places; where these are not the same, the slide keeps its
+    tiles alone.
 
     Parameters
     ----------
     sources : dict
-        Stream to (index.parquet, features.h5) of its stage; None for the latter: a file ``<slide>.h5`` per slide beside the index.
+        Stream to (index.parquet, features.h5) of its stage; None for the latter: a file ``<slide>.h5`` per slide beside
+        the index.
     trained_on : dict
         Stream to the cohorts that its model saw.
     store : Path
         ``slide_id``, ``patient_id`` (slides,), sorted by patient; per stream ``<stream>/features`` (N, d) and
-        ``<stream>/offsets`` (slides + 1,), ``<stream>/coords`` (N, 2) int32 and ``<stream>/sha`` (slides,), the content hash of
-        each bag ('': none). A slide without a stream has a span of
-        no rows. The attributes of a stream are its recipe, as ``features.h5`` has it (and ``<stream>/columns``, where it came
-        from a table: names of the features). Attributes, JSON: ``excluded``, slides whose streams do not align; ``by_number``, slides
-        whose streams only their row numbers join; ``factors``, slide to the factor between its streams' coordinates, where it is not 1.
+        ``<stream>/offsets`` (slides + 1,), ``<stream>/coords`` (N, 2) int32 and ``<stream>/sha`` (slides,), the content
+        hash of each bag ('': none). A slide without a stream has a span of no rows. The attributes of a stream are its
+        recipe, as ``features.h5`` has it (and ``<stream>/columns``, where it came from a table: names of the features).
+        Attributes, JSON: ``excluded``, slides whose streams do not align; ``by_number``, slides whose streams only
+        their row numbers join; ``factors``, slide to the factor between its streams' coordinates, where it is not 1.
     """
     found = {s: Source(s, *paths) for s, paths in sources.items()}
     owner = pd.concat([s.usable["patient_id"] for s in found.values()]) if found else pd.Series(dtype=object)
@@ -103,7 +109,9 @@ def pack(sources: dict[str, tuple[Path, Path | None]], trained_on: dict[str, lis
     rows = {s: {slide: int(n) for slide, n in source.usable["n"].items()} for s, source in found.items()}
     aligned: dict[str, Alignment] = {}
     excluded = []
-    for slide in progress([s for s in slides if all(s in rows.get(stream, {}) for stream in STREAMS)], "aligning cells with tiles"):
+    for slide in progress(
+        [s for s in slides if all(s in rows.get(stream, {}) for stream in STREAMS)], "aligning cells with tiles"
+    ):
         try:
             aligned[slide] = align(*(found[stream].read(slide, "coords") for stream in STREAMS))
         except Unusable as reason:
@@ -114,13 +122,22 @@ def pack(sources: dict[str, tuple[Path, Path | None]], trained_on: dict[str, lis
     with h5py.File(store, "w") as out:
         out["slide_id"] = np.array(slides, dtype=h5py.string_dtype())
         out["patient_id"] = np.array([owner[s] for s in slides], dtype=h5py.string_dtype())
-        out.attrs.update(excluded=json.dumps(excluded), by_number=json.dumps(by_number), factors=json.dumps(factors), stamp=str(get_stamp()))
+        out.attrs.update(
+            excluded=json.dumps(excluded),
+            by_number=json.dumps(by_number),
+            factors=json.dumps(factors),
+            stamp=str(get_stamp()),
+        )
         for stream, source in found.items():
             orders = {slide: how.order for slide, how in aligned.items()} if stream == "cells" else {}
             _copy(out.create_group(stream), stream, source, slides, rows[stream], orders)
             out[stream].attrs["trained_on"] = json.dumps(trained_on.get(stream, []))
     if by_number:
-        log.warning("cells of %d slides are joined to tiles by row number only: a bag of theirs has no coordinates; first %s", len(by_number), by_number[:5])
+        log.warning(
+            "cells of %d slides are joined to tiles by row number only: a bag of theirs has no coordinates; first %s",
+            len(by_number),
+            by_number[:5],
+        )
     log.info(
         "%d slides of %d patients; rows %s; %d slides without aligned cells",
         len(slides),
@@ -130,7 +147,14 @@ def pack(sources: dict[str, tuple[Path, Path | None]], trained_on: dict[str, lis
     )
 
 
-def _copy(group: h5py.Group, stream: str, source: Source, slides: list[str], rows: dict[str, int], orders: dict[str, np.ndarray | None]) -> None:
+def _copy(
+    group: h5py.Group,
+    stream: str,
+    source: Source,
+    slides: list[str],
+    rows: dict[str, int],
+    orders: dict[str, np.ndarray | None],
+) -> None:
     """One stream, slide by slide, each in the order that is wanted of it."""
     lengths = [rows.get(s, 0) for s in slides]
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

@@ -47,10 +47,20 @@ def check_recipe(facts: dict, bags: Bags) -> None:
         here = bags.recipe[stream]
         for key in ("name", "weights", "d", "dtype", "tile_px", "mpp", "columns"):
             if trained.get(key) != here.get(key):
-                raise ValueError(f"stream '{stream}': the model was trained on {key} {trained.get(key)!r}, this cohort has {here.get(key)!r}")
+                raise ValueError(
+                    f"stream '{stream}': the model was trained on {key} {trained.get(key)!r}, this cohort has {here.get(key)!r}"
+                )
 
 
-def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, rna: ad.AnnData, patients: list[str], most_excluded: float) -> pd.DataFrame:
+def predict_cohort(
+    arm: Arm,
+    model: dict,
+    folds: list[FoldModel],
+    store: Path,
+    rna: ad.AnnData,
+    patients: list[str],
+    most_excluded: float,
+) -> pd.DataFrame:
     """Serve every patient under every input pattern that it allows.
 
     Parameters
@@ -73,9 +83,9 @@ def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, r
     -------
     DataFrame
         Columns of ``predict/predictions``. Risk is 1 − mean survival at the longest stated horizon (Cox scores of
-        folds share no scale, survival curves do); a patient that some folds were trained on, under whatever id, is served by
-        the others only (``out_of_fold``), and refused where none is left. ``beyond_training`` is the share of the values of a patient's
-        inputs that no training patient reached (of two inputs the larger one).
+        folds share no scale, survival curves do); a patient that some folds were trained on, under whatever id, is
+        served by the others only (``out_of_fold``), and refused where none is left. ``beyond_training`` is the share of
+        the values of a patient's inputs that no training patient reached (of two inputs the larger one).
     """
     outputs: dict[tuple[str, str], dict[tuple[str, str], list[float]]] = {}
     vectors: dict[tuple[str, str], list[np.ndarray]] = {}
@@ -93,7 +103,9 @@ def predict_cohort(arm: Arm, model: dict, folds: list[FoldModel], store: Path, r
         trained = trained_patients(fold.facts, fold.normaliser, store, rna)
         members = [(load_member(arm, model, fold.facts, m), m["baseline"]) for m in fold.facts["members"]]
         everyone_here = sorted({*inputs.slides, *inputs.profiles} & usable)
-        classes, horizons = ({t: v for t, v in model[k].items() if t not in fold.facts["not_learnable"]} for k in ("classes", "horizons"))
+        classes, horizons = (
+            {t: v for t, v in model[k].items() if t not in fold.facts["not_learnable"]} for k in ("classes", "horizons")
+        )
         shared = _embedding(fold, bags, inputs)
         for pattern in arm.inputs:
             able = inputs.has(everyone_here, pattern)
@@ -136,10 +148,20 @@ def not_served(people: pd.DataFrame, served: set[str], lost: dict[str, str], arm
     arm : str
     """
     absent = people[~people["patient_id"].isin(served)]
-    told = absent["patient_id"].map(lambda p: f"no input that arm '{arm}' takes" + (f": {lost[p]}" if p in lost else ""))
+    told = absent["patient_id"].map(
+        lambda p: f"no input that arm '{arm}' takes" + (f": {lost[p]}" if p in lost else "")
+    )
     # The reason of a usable patient is about something else: a value that was mended, one slide of several.
     reason = absent["reason"].where(absent["status"] != "ok", told)
-    return pd.DataFrame({"patient_id": absent["patient_id"], "inputs": "none", "status": "excluded", "reason": reason, "out_of_fold": False})
+    return pd.DataFrame(
+        {
+            "patient_id": absent["patient_id"],
+            "inputs": "none",
+            "status": "excluded",
+            "reason": reason,
+            "out_of_fold": False,
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -175,7 +197,11 @@ def _inputs(arm: Arm, fold: FoldModel, store: Path, rna: ad.AnnData, most_exclud
         lost["wsi"] = check_scale(beyond["wsi"], "slides", most_excluded)
         bags.scale(scaler)
         check_spread(bags.sample_rows(list(range(len(bags))), SOME_ROWS, np.random.default_rng(0)), "slides")
-    slides = {p: own for p, own in bags.of_patients(bags.patient_ids).items() if p not in lost["wsi"]} if bags is not None else {}
+    slides = (
+        {p: own for p, own in bags.of_patients(bags.patient_ids).items() if p not in lost["wsi"]}
+        if bags is not None
+        else {}
+    )
     profiles = {}
     if arm.modality != "wsi" and rna.n_obs and fold.normaliser is None:
         lost["rna"] = dict.fromkeys(rna.obs_names, "its training patients had no RNA")
@@ -202,7 +228,9 @@ def _embedding(fold: FoldModel, bags: Bags | None, inputs: Inputs) -> dict[str, 
     if inputs.bags is not None:
         found["wsi"] = dict(zip(inputs.slides, embed_patients(encoders, bags, inputs.slides), strict=True))
     if inputs.profiles:
-        found["rna"] = dict(zip(inputs.profiles, embed_profiles(encoders, np.stack(list(inputs.profiles.values()))), strict=True))
+        found["rna"] = dict(
+            zip(inputs.profiles, embed_profiles(encoders, np.stack(list(inputs.profiles.values()))), strict=True)
+        )
     return found
 
 
@@ -248,8 +276,20 @@ def _table(
             key = (patient, pattern)
             if key not in served:
                 others = "that was not trained on this patient " if key in held else ""
-                reason = "every model was trained on this patient" if held.get(key) == models else f"no model {others}can use it: {refused[patient]}"
-                rows.append({"patient_id": patient, "inputs": pattern, "status": "excluded", "reason": reason, "out_of_fold": False})
+                reason = (
+                    "every model was trained on this patient"
+                    if held.get(key) == models
+                    else f"no model {others}can use it: {refused[patient]}"
+                )
+                rows.append(
+                    {
+                        "patient_id": patient,
+                        "inputs": pattern,
+                        "status": "excluded",
+                        "reason": reason,
+                        "out_of_fold": False,
+                    }
+                )
                 continue
             values = {name: float(np.mean(v)) for name, v in outputs[key].items()}
             row = {

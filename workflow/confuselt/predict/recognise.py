@@ -10,11 +10,12 @@ from confuselt.model.encoders import StreamScaler
 from confuselt.pack.bags import Bags, contents
 from confuselt.rna.normalise import Normaliser
 
-# Share of values beyond the range of training from which on they are on another scale: of a whole cohort on average, and of one
-# patient, who may be an outlier by nature where training patients are few.
+# Share of values beyond the range of training from which on they are on another scale: of a whole cohort on average,
+# and of one patient, who may be an outlier by nature where training patients are few.
 COHORT_BEYOND, PATIENT_BEYOND = 0.3, 0.6
-# A contraction (logs for counts, log10 for log2, vectors of length 1) stays inside the range: values of a cohort on the scale of training
-# spread about as training does (SD 1), whatever shifts it. Of 678 real patients each of 15 sites alone has .52 or more (RNA) and .45 (slides).
+# A contraction (logs for counts, log10 for log2, vectors of length 1) stays inside the range: values of a cohort on the
+# scale of training spread about as training does (SD 1), whatever shifts it. Of 678 real patients each of 15 sites
+# alone has .52 or more (RNA) and .45 (slides).
 LEAST_SPREAD = {"RNA": 0.4, "slides": 0.3}
 FEWEST = 10  # patients from which on a cohort is judged as one
 ADVICE = {
@@ -41,7 +42,9 @@ def trained_patients(facts: dict, normaliser: Normaliser | None, store: Path, rn
     """
     bags = contents(store)
     ids, seen = set(facts["trained_on"]), set(facts["seen"])
-    found = {p for p in {*bags, *rna.obs_names} if hashed_ids([p])[0] in ids} | {p for p, shas in bags.items() if shas & seen}
+    found = {p for p in {*bags, *rna.obs_names} if hashed_ids([p])[0] in ids} | {
+        p for p, shas in bags.items() if shas & seen
+    }
     if normaliser is not None and rna.n_obs and {*normaliser.genes} <= {*rna.var_names}:
         known = set(normaliser.seen)
         found |= {p for p, sha in normaliser.profiles(rna).items() if sha in known}
@@ -54,7 +57,9 @@ def slides_beyond(bags: Bags, scaler: StreamScaler) -> dict[str, float]:
     for start in range(0, len(bags), SLIDES):
         some = range(start, min(start + SLIDES, len(bags)))
         packed = bags.pack([[i] for i in some], ROWS)
-        share = np.bincount(packed.bag, scaler.beyond(packed.rows), packed.bags) / np.bincount(packed.bag, minlength=packed.bags)
+        share = np.bincount(packed.bag, scaler.beyond(packed.rows), packed.bags) / np.bincount(
+            packed.bag, minlength=packed.bags
+        )
         for i, value in zip(some, share, strict=True):
             found.setdefault(bags.patient_ids[i], []).append(float(value))
     return {patient: float(np.mean(shares)) for patient, shares in found.items()}
@@ -102,4 +107,7 @@ def check_scale(beyond: dict[str, float], what: str, share: float) -> dict[str, 
             f"{what} of {len(beyond)} patients: {mean:.0%} of the values lie beyond what any training patient reached (of {len(far)} patients more than {PATIENT_BEYOND:.0%}). "
             f"They are on another scale, and a prediction would mean nothing. {ADVICE[what]}"
         )
-    return {patient: f"{what} on another scale: {value:.0%} of its values were reached by no training patient" for patient, value in far.items()}
+    return {
+        patient: f"{what} on another scale: {value:.0%} of its values were reached by no training patient"
+        for patient, value in far.items()
+    }

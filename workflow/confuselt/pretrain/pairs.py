@@ -11,7 +11,9 @@ from confuselt.pretrain.train import load_encoders
 from confuselt.rna.profiles import read_profiles
 
 
-def embed_pairs(checkpoint: dict, store: Path, rna: Path, patients: list[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
+def embed_pairs(
+    checkpoint: dict, store: Path, rna: Path, patients: list[str]
+) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Unit vectors of those of `patients` that have both modalities.
 
     Parameters
@@ -33,4 +35,8 @@ def embed_pairs(checkpoint: dict, store: Path, rna: Path, patients: list[str]) -
     slides = {p: s for p, s in bags.of_patients(patients).items() if p in profiles}
     if not slides:
         return [], np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32)
-    return list(slides), embed_patients(encoders, bags, slides), embed_profiles(encoders, np.stack([profiles[p] for p in slides]))
+    return (
+        list(slides),
+        embed_patients(encoders, bags, slides),
+        embed_profiles(encoders, np.stack([profiles[p] for p in slides])),
+    )

@@ -26,7 +26,9 @@ def ranks(queries: np.ndarray, gallery: np.ndarray, allowed: np.ndarray | None =
     return above + 0.5 * ties
 
 
-def standing(queries: np.ndarray, gallery: np.ndarray, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def standing(
+    queries: np.ndarray, gallery: np.ndarray, allowed: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """How many gallery entries stand above the own one, and how many beside it; parameters as those of `ranks`."""
     similarity = np.asarray(queries, np.float64) @ np.asarray(gallery, np.float64).T
     own = np.diagonal(similarity)[:, None]
@@ -39,7 +41,9 @@ def embed_patients(model: Encoders, bags: Bags, slides: dict[str, list[int]], ch
     """Mean unit vector of a patient's slides, renormalised: (patients, dim) float32."""
     model.eval()
     flat = [i for own in slides.values() for i in own]
-    parts = [model.embed_wsi(bags.pack([[i] for i in flat[start : start + chunk]])) for start in range(0, len(flat), chunk)]
+    parts = [
+        model.embed_wsi(bags.pack([[i] for i in flat[start : start + chunk]])) for start in range(0, len(flat), chunk)
+    ]
     if not parts:
         return np.zeros((0, 0), np.float32)
     every = torch.cat(parts)

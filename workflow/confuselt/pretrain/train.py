@@ -87,9 +87,19 @@ def pretrain(
     scaler = fit_scaler(bags, roles["train"], {s: cfg[f"pack.scaling_{s}"] for s in bags.streams}, rng)
     bags.scale(scaler)
     given = shuffle_pairs(pairs["train"], mispaired, site) if mispaired else {p: p for p in pairs["train"]}
-    model = Encoders(sum(bags.widths.values()), len(rna.genes), cfg["pretrain.model"], cfg["pretrain.temperature"]).to(device)
+    model = Encoders(sum(bags.widths.values()), len(rna.genes), cfg["pretrain.model"], cfg["pretrain.temperature"]).to(
+        device
+    )
     slides = bags.of_patients(pairs["train"])
-    history = _fit(model, bags, slides, {p: rna.of[q] for p, q in given.items()}, (bags.of_patients(pairs["inner"]), rna.rows(pairs["inner"])), cfg, rng)
+    history = _fit(
+        model,
+        bags,
+        slides,
+        {p: rna.of[q] for p, q in given.items()},
+        (bags.of_patients(pairs["inner"]), rna.rows(pairs["inner"])),
+        cfg,
+        rng,
+    )
     checkpoint = {
         "status": "ok",
         "reason": "",
@@ -119,7 +129,10 @@ def _fit(
     steps = len(patients) // size
     weights = [p for n, p in model.named_parameters() if n != "log_scale"]
     optimiser = AdamW(
-        [{"params": weights, "weight_decay": cfg["pretrain.weight_decay"]}, {"params": [model.log_scale], "weight_decay": 0.0}],
+        [
+            {"params": weights, "weight_decay": cfg["pretrain.weight_decay"]},
+            {"params": [model.log_scale], "weight_decay": 0.0},
+        ],
         lr=cfg["pretrain.learning_rate"],
     )
     schedule = one_cycle(optimiser, [cfg["pretrain.learning_rate"]] * 2, cfg["pretrain.epochs"] * steps)
@@ -131,15 +144,26 @@ def _fit(
             chosen = [patients[i] for i in order[step * size : (step + 1) * size]]
             owner = torch.tensor([k for k, p in enumerate(chosen) for _ in slides[p]], device=device)
             packed = bags.pack([[i] for p in chosen for i in slides[p]], cfg["pretrain.tiles"], rng)
-            loss = contrastive_loss(model.embed_wsi(packed), model.embed_rna(np.stack([profiles[p] for p in chosen])), owner, model.scale)
+            loss = contrastive_loss(
+                model.embed_wsi(packed), model.embed_rna(np.stack([profiles[p] for p in chosen])), owner, model.scale
+            )
             if not torch.isfinite(loss):
-                raise FloatingPointError(f"the contrastive loss is {loss.item()} in epoch {epoch}: lower pretrain.learning_rate")
+                raise FloatingPointError(
+                    f"the contrastive loss is {loss.item()} in epoch {epoch}: lower pretrain.learning_rate"
+                )
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
             schedule.step()
             total += loss.item()
-        rows.append({"epoch": epoch, "loss": total / steps, "temperature": 1 / model.scale.item(), **_watch(model, bags, *inner)})
+        rows.append(
+            {
+                "epoch": epoch,
+                "loss": total / steps,
+                "temperature": 1 / model.scale.item(),
+                **_watch(model, bags, *inner),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -149,8 +173,14 @@ def _watch(model: Encoders, bags: Bags, slides: dict[str, list[int]], genes: np.
         return {"inner_loss": np.nan, "inner_recall": np.nan, "inner_percentile_rank": np.nan}
     wsi, rna = embed_patients(model, bags, slides), embed_profiles(model, genes)
     at = ranks(wsi, rna)
-    loss = contrastive_loss(torch.from_numpy(wsi), torch.from_numpy(rna), torch.arange(len(wsi)), model.scale.detach().cpu())
-    return {"inner_loss": loss.item(), "inner_recall": float((at < 10).mean()), "inner_percentile_rank": float(1 - at.mean() / (len(at) - 1))}
+    loss = contrastive_loss(
+        torch.from_numpy(wsi), torch.from_numpy(rna), torch.arange(len(wsi)), model.scale.detach().cpu()
+    )
+    return {
+        "inner_loss": loss.item(),
+        "inner_recall": float((at < 10).mean()),
+        "inner_percentile_rank": float(1 - at.mean() / (len(at) - 1)),
+    }
 
 
 def load_encoders(checkpoint: dict, temperature: float = 1.0) -> Encoders:

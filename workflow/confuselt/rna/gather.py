@@ -40,7 +40,9 @@ def check_sample(values: np.ndarray, counts: bool, genes: list[str], where: str)
     if counts and (values != np.round(values)).any():
         raise Unusable(f"{where}: counts are not whole numbers; set rna.matrix: normalised for a scaled matrix")
     if counts and (values > LARGEST).any():
-        raise Unusable(f"{where}: gene {genes[int(np.argmax(values))]} has the count {values.max():g}; no sample has so many reads")
+        raise Unusable(
+            f"{where}: gene {genes[int(np.argmax(values))]} has the count {values.max():g}; no sample has so many reads"
+        )
 
 
 def read_genes(matrix: Path, key: str, counts: bool) -> tuple[list[str], np.ndarray]:
@@ -49,7 +51,8 @@ def read_genes(matrix: Path, key: str, counts: bool) -> tuple[list[str], np.ndar
     Raises
     ------
     ValueError
-        A column is no gene (text, or the number of the row), or a scaled matrix names a gene twice: its values cannot be summed.
+        A column is no gene (text, or the number of the row), or a scaled matrix names a gene twice: its values cannot
+        be summed.
     """
     table = read_matrix(matrix, (key, "sample_id"))
     check_counters(table, matrix)
@@ -57,8 +60,12 @@ def read_genes(matrix: Path, key: str, counts: bool) -> tuple[list[str], np.ndar
     if not twice:
         return table.names, table.values
     if not counts:
-        raise ValueError(f"{matrix}: genes {twice[:5]} stand in several columns; scaled values cannot be summed: keep one column of each")
-    log.warning("%s: %d genes stand in several columns, their counts are summed: %s", matrix.name, len(twice), twice[:20])
+        raise ValueError(
+            f"{matrix}: genes {twice[:5]} stand in several columns; scaled values cannot be summed: keep one column of each"
+        )
+    log.warning(
+        "%s: %d genes stand in several columns, their counts are summed: %s", matrix.name, len(twice), twice[:20]
+    )
     codes, genes = pd.factorize(np.array(table.names, object))
     order = np.argsort(codes, kind="stable")
     starts = np.searchsorted(codes[order], np.arange(len(genes)))
@@ -91,7 +98,9 @@ def read_count_files(files: pd.Series, data: Path) -> tuple[list[str], np.ndarra
     return genes, numbers, unreadable
 
 
-def gather(matrix: Path | None, samples: pd.DataFrame, key: str, counts: bool, data: Path) -> tuple[ad.AnnData, pd.DataFrame]:
+def gather(
+    matrix: Path | None, samples: pd.DataFrame, key: str, counts: bool, data: Path
+) -> tuple[ad.AnnData, pd.DataFrame]:
     """Read the matrix of a cohort.
 
     Parameters
@@ -131,7 +140,9 @@ def gather(matrix: Path | None, samples: pd.DataFrame, key: str, counts: bool, d
     for i in index.index[~lost]:
         row = int(samples.at[i, "row"])
         try:
-            check_sample(numbers[row], counts, genes, f"{matrix.name} row {row_number(row)} ({index.at[i, 'patient_id']})")
+            check_sample(
+                numbers[row], counts, genes, f"{matrix.name} row {row_number(row)} ({index.at[i, 'patient_id']})"
+            )
         except Unusable as reason:
             index.loc[i, ["status", "reason"]] = ["excluded", str(reason)]
             continue
@@ -139,6 +150,10 @@ def gather(matrix: Path | None, samples: pd.DataFrame, key: str, counts: bool, d
         keep.append(i)
     rows = samples.loc[keep, "row"].to_numpy(int)
     values = numbers[rows].astype(np.int64 if counts else np.float32)
-    adata = ad.AnnData(values, obs=pd.DataFrame(index=pd.Index(index.loc[keep, "patient_id"], name="patient_id")), var=pd.DataFrame(index=genes))
+    adata = ad.AnnData(
+        values,
+        obs=pd.DataFrame(index=pd.Index(index.loc[keep, "patient_id"], name="patient_id")),
+        var=pd.DataFrame(index=genes),
+    )
     log.info("%d of %d samples usable, %d genes", len(keep), len(index), len(genes))
     return adata[np.argsort(adata.obs_names)].copy(), index

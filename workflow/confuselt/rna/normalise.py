@@ -115,12 +115,16 @@ class Normaliser:
         needed = sorted({*self.genes, *self.reference.get("genes", [])})
         missing = [g for g in needed if g not in adata.var_names]
         if missing:
-            raise ValueError(f"{len(missing)} of {len(needed)} genes of the model are missing in this matrix, first {missing[:5]}")
+            raise ValueError(
+                f"{len(missing)} of {len(needed)} genes of the model are missing in this matrix, first {missing[:5]}"
+            )
 
     def stabilised(self, adata: ad.AnnData) -> np.ndarray:
         """VST of `genes` before scaling, (patients, genes) float64."""
         reference = self.reference
-        factors = size_factors(np.asarray(adata[:, reference["genes"]].X, np.float64), np.asarray(reference["log_means"]))
+        factors = size_factors(
+            np.asarray(adata[:, reference["genes"]].X, np.float64), np.asarray(reference["log_means"])
+        )
         return vst(np.asarray(adata[:, self.genes].X, np.float64) / factors[:, None], reference)
 
 
@@ -146,7 +150,9 @@ def size_factors(counts: np.ndarray, log_means: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         factors = np.exp(np.nanmedian(ratios, axis=1))
     if not np.isfinite(factors).all():
-        raise ValueError(f"{int((~np.isfinite(factors)).sum())} patients have no count in any reference gene; their RNA cannot be normalised")
+        raise ValueError(
+            f"{int((~np.isfinite(factors)).sum())} patients have no count in any reference gene; their RNA cannot be normalised"
+        )
     return factors
 
 
@@ -207,7 +213,13 @@ def fit_trend(adata: ad.AnnData) -> dict:
         )
     genes = list(adata.var_names[everywhere])
     frame = pd.DataFrame(counts.astype(int), index=adata.obs_names, columns=adata.var_names)
-    dataset = DeseqDataSet(counts=frame, metadata=pd.DataFrame({"one": 1}, index=frame.index), design="~1", quiet=True, inference=DefaultInference(n_cpus=1))
+    dataset = DeseqDataSet(
+        counts=frame,
+        metadata=pd.DataFrame({"one": 1}, index=frame.index),
+        design="~1",
+        quiet=True,
+        inference=DefaultInference(n_cpus=1),
+    )
     dataset.vst_fit(use_design=False)
     reference: dict = {"genes": genes, "log_means": np.log(counts[:, everywhere]).mean(0).tolist()}
     if dataset.vst_fit_type == "parametric":
@@ -252,13 +264,21 @@ def fit_normaliser(adata: ad.AnnData, cfg: dict) -> Normaliser:
             width = np.subtract(*np.quantile(values, [0.75, 0.25], axis=0))
             chosen = np.sort(np.argsort(-width, kind="stable")[: cfg["rna.genes"]])
             genes, values = [genes[i] for i in chosen], values[:, chosen]
-        return Normaliser("normalised", genes, {}, Scaler.fit(cfg["rna.scaling"], values, cfg["rna.clip"]).state(), trained_on)
+        return Normaliser(
+            "normalised", genes, {}, Scaler.fit(cfg["rna.scaling"], values, cfg["rna.clip"]).state(), trained_on
+        )
     expressed = (np.asarray(adata.X) >= cfg["rna.min_count"]).mean(0) >= cfg["rna.min_share"]
     if expressed.sum() < 2:
-        raise ValueError(f"{int(expressed.sum())} genes reach rna.min_count {cfg['rna.min_count']} in {cfg['rna.min_share']:.0%} of the training patients")
+        raise ValueError(
+            f"{int(expressed.sum())} genes reach rna.min_count {cfg['rna.min_count']} in {cfg['rna.min_share']:.0%} of the training patients"
+        )
     whole = shows_common_genes(np.asarray(adata.X)[:, expressed])
     if not whole.all():
-        log.warning("left out of the fit, no count in any gene that %.0f%% of the training patients show: %s", 100 * NEARLY_ALL, list(adata.obs_names[~whole]))
+        log.warning(
+            "left out of the fit, no count in any gene that %.0f%% of the training patients show: %s",
+            100 * NEARLY_ALL,
+            list(adata.obs_names[~whole]),
+        )
     kept = adata[whole, expressed].copy()
     fitted = Normaliser("counts", list(kept.var_names), fit_trend(kept), {}, trained_on)
     values = fitted.stabilised(kept)

@@ -62,7 +62,9 @@ def call_pam50(values: pd.DataFrame, centroids: pd.DataFrame, medians: pd.Series
         correlation = spearman(centred, reference)
         for i in np.flatnonzero(np.isnan(centred).any(1)):
             seen = np.isfinite(centred[i])
-            correlation[i] = spearman(centred[i : i + 1, seen], reference[:, seen])[0] if seen.sum() >= MIN_GENES else np.nan
+            correlation[i] = (
+                spearman(centred[i : i + 1, seen], reference[:, seen])[0] if seen.sum() >= MIN_GENES else np.nan
+            )
     flat = ~np.isfinite(correlation).all(1)
     best = np.where(flat, 0, np.nan_to_num(correlation, nan=-2).argmax(1))
     names = [CLASSES.get(re.sub("[^a-z0-9]", "", c.lower()), c) for c in centroids.columns]

@@ -34,5 +34,9 @@ def read_profiles(path: Path) -> Profiles:
     with h5py.File(path) as file:
         names = {axis: [str(n) for n in file[axis][file[axis].attrs["_index"]].asstr()[()]] for axis in ("obs", "var")}
         reason = file["uns/reason"].asstr()[()] if "uns/reason" in file else ""
-        values = np.asarray(file["X"][()], np.float32) if isinstance(file.get("X"), h5py.Dataset) else np.zeros((0, 0), np.float32)
+        values = (
+            np.asarray(file["X"][()], np.float32)
+            if isinstance(file.get("X"), h5py.Dataset)
+            else np.zeros((0, 0), np.float32)
+        )
     return Profiles(names["var"], dict(zip(names["obs"], values, strict=True)), reason)

@@ -10,7 +10,14 @@ INDEX = Table(
 )
 PAM50 = Table(
     "rna/pam50",
-    {"sample_id": "string", "patient_id": "string", "status": "string", "reason": "string", "call": "string", "correlation": "float64"},
+    {
+        "sample_id": "string",
+        "patient_id": "string",
+        "status": "string",
+        "reason": "string",
+        "call": "string",
+        "correlation": "float64",
+    },
     key=("sample_id",),
     required=("patient_id", "status"),
 )

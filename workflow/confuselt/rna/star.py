@@ -45,15 +45,24 @@ def read_star(path: Path) -> pd.Series:
     bad = ~(np.isfinite(numbers) & (numbers >= 0) & (numbers == np.floor(numbers)))
     if bad.any():
         first = table.iloc[int(np.argmax(bad))]
-        raise Unusable(f"{path.name}: {int(bad.sum())} counts are no whole numbers, first {first['gene_name']} ({first['unstranded']})")
-    return pd.Series(numbers.astype(np.int64), index=table["gene_name"].to_numpy(), name=path.name).groupby(level=0, sort=False).sum()
+        raise Unusable(
+            f"{path.name}: {int(bad.sum())} counts are no whole numbers, first {first['gene_name']} ({first['unstranded']})"
+        )
+    return (
+        pd.Series(numbers.astype(np.int64), index=table["gene_name"].to_numpy(), name=path.name)
+        .groupby(level=0, sort=False)
+        .sum()
+    )
 
 
 def write_star(counts: pd.Series, path: Path) -> None:
     """Write counts by gene name in the layout of GDC (simulated samples)."""
     total = max(int(counts.sum()), 1)
     head = pd.DataFrame(
-        {"gene_id": ["N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous"], "unstranded": [total // 20, total // 15, total // 10, total // 30]}
+        {
+            "gene_id": ["N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous"],
+            "unstranded": [total // 20, total // 15, total // 10, total // 30],
+        }
     )
     tpm = counts / total * 1e6
     body = pd.DataFrame(
@@ -71,4 +80,6 @@ def write_star(counts: pd.Series, path: Path) -> None:
     )
     with path.open("w", encoding="utf-8") as file:
         file.write("# gene-model: simulated\n")
-        pd.concat([head, body]).reindex(columns=body.columns).astype({"unstranded": int}).to_csv(file, sep="\t", index=False)
+        pd.concat([head, body]).reindex(columns=body.columns).astype({"unstranded": int}).to_csv(
+            file, sep="\t", index=False
+        )

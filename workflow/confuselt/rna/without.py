@@ -5,7 +5,9 @@ import numpy as np
 FOLLOWS = 0.5  # |Pearson r| with one of the genes from which on a gene is called its correlate
 
 
-def without(values: np.ndarray, genes: list[str], named: tuple[str, ...], train: np.ndarray) -> tuple[list[str], list[str]]:
+def without(
+    values: np.ndarray, genes: list[str], named: tuple[str, ...], train: np.ndarray
+) -> tuple[list[str], list[str]]:
     """Which genes are among the named ones, and which follow one of them in the training patients.
 
     Parameters

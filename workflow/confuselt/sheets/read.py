@@ -71,12 +71,14 @@ def read_sheet(path: Path, columns: list[str] | None = None, codes: tuple[str, .
     Returns
     -------
     DataFrame
-        Rows in file order, of a text file without those where every cell is blank. A cell is stripped text, or None where it says nothing (see `words.MISSING`).
+        Rows in file order, of a text file without those where every cell is blank. A cell is stripped text, or None
+        where it says nothing (see `words.MISSING`).
 
     Raises
     ------
     ValueError
-        The file is no such table: a row with too few or too many cells, an open quote, other bytes than UTF-8, a name that stands twice.
+        The file is no such table: a row with too few or too many cells, an open quote, other bytes than UTF-8, a name
+        that stands twice.
     """
     header = header_of(path)
     wanted = columns if columns is not None else [name for name in header if name]
@@ -85,11 +87,17 @@ def read_sheet(path: Path, columns: list[str] | None = None, codes: tuple[str, .
             raise ValueError(f"{path}: no column '{column}'{closest(column, [n for n in header if n])}")
         if header.count(column) > 1:
             places = ", ".join(str(i + 1) for i, name in enumerate(header) if name == column)
-            raise ValueError(f"{path}: column '{column}' stands {header.count(column)} times (columns {places}); keep one, or rename the others")
+            raise ValueError(
+                f"{path}: column '{column}' stands {header.count(column)} times (columns {places}); keep one, or rename the others"
+            )
     if path.suffix == ".parquet":
         table = pq.read_table(path, columns=wanted)
         texts = {name: [written(value) for value in table.column(name).to_pylist()] for name in wanted}
-        return pd.DataFrame({name: [_cell(text, name in codes) for text in cells] for name, cells in texts.items()}, columns=wanted, dtype=object)
+        return pd.DataFrame(
+            {name: [_cell(text, name in codes) for text in cells] for name, cells in texts.items()},
+            columns=wanted,
+            dtype=object,
+        )
     at = [header.index(column) for column in wanted]
     rows = [[_cell(row[i], name in codes) for i, name in zip(at, wanted, strict=True)] for row in _Text(path).rows()]
     return pd.DataFrame(rows, columns=wanted, dtype=object)
@@ -138,7 +146,9 @@ def check_counters(table: Matrix, path: Path) -> None:
     rows = np.arange(count, dtype=float)
     for name, column in zip(table.names, table.values.T, strict=True):
         if np.array_equal(column - column[0], rows) and column[0] in (0, 1):
-            raise ValueError(f"{path}: column '{name}' numbers the rows ({column[0]:g} to {column[-1]:g}); it is an index, take it out")
+            raise ValueError(
+                f"{path}: column '{name}' numbers the rows ({column[0]:g} to {column[-1]:g}); it is an index, take it out"
+            )
 
 
 def repeated(names: list[str]) -> list[str]:
@@ -168,9 +178,16 @@ class _Text:
             raise ValueError(f"{path}: the file has no row; wanted are a header and rows")
         first = next(records, None)
         # R's write.table gives no name to the column of row names.
-        self._shift = first is not None and len(first) == len(top) + 1 and bool(first[-1].strip()) and all(cell.strip() for cell in top)
+        self._shift = (
+            first is not None
+            and len(first) == len(top) + 1
+            and bool(first[-1].strip())
+            and all(cell.strip() for cell in top)
+        )
         self.header = _named([""] * self._shift + top)
-        if len(top) == 1 and (other := next((mark for mark in OTHERS if mark in top[0] and mark != self._separator), None)):
+        if len(top) == 1 and (
+            other := next((mark for mark in OTHERS if mark in top[0] and mark != self._separator), None)
+        ):
             raise ValueError(
                 f"{path}: the header '{top[0][:60]}' is one name; the cells seem to be separated by {OTHERS[other]}, wanted is {OTHERS[self._separator]} "
                 f"({'.csv' if self._separator == ',' else '.tsv, .txt'}): save it so, or give the file another ending"
@@ -191,19 +208,25 @@ class _Text:
 
     def _line(self, line: str) -> str:
         if "\0" in line:
-            raise ValueError(f"{self._path}: a byte 0 stands in it; this is no text in UTF-8; save it as CSV UTF-8, or as .parquet")
+            raise ValueError(
+                f"{self._path}: a byte 0 stands in it; this is no text in UTF-8; save it as CSV UTF-8, or as .parquet"
+            )
         return line
 
     def _records(self) -> Iterator[list[str]]:
         """Every line that is not blank, cut into cells."""
         try:
             with self._path.open(encoding="utf-8-sig", newline="") as handle:
-                reader = csv.reader(map(self._line, handle), delimiter=self._separator, skipinitialspace=True, strict=True)
+                reader = csv.reader(
+                    map(self._line, handle), delimiter=self._separator, skipinitialspace=True, strict=True
+                )
                 yield from (row for row in reader if any(cell.strip() for cell in row))
         except UnicodeDecodeError:
             raise ValueError(f"{self._path}: this is no text in UTF-8; save it as CSV UTF-8, or as .parquet") from None
         except csv.Error as error:
-            raise ValueError(f"{self._path}: line {reader.line_num} cannot be read ({error}); is a quote left open, or is this another kind of file?") from None
+            raise ValueError(
+                f"{self._path}: line {reader.line_num} cannot be read ({error}); is a quote left open, or is this another kind of file?"
+            ) from None
 
 
 def _named(names: list[str]) -> list[str]:

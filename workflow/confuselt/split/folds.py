@@ -17,7 +17,9 @@ TEST, INNER, TRAIN = "test", "inner", "train"
 def group_counts(clinical: pd.DataFrame, groups: np.ndarray, endpoint: str | None, labels: list[dict]) -> np.ndarray:
     """Patients, events and class members per group, (groups, 2 + classes)."""
     columns = [np.ones(len(clinical))]
-    columns.append(np.nan_to_num(clinical[f"{endpoint}_event"].to_numpy(float)) if endpoint else np.zeros(len(clinical)))
+    columns.append(
+        np.nan_to_num(clinical[f"{endpoint}_event"].to_numpy(float)) if endpoint else np.zeros(len(clinical))
+    )
     for label in labels:
         values = clinical[f"label_{label['name']}"]
         columns += [(values == c).to_numpy(float) for c in label["classes"] if (values == c).any()]
@@ -47,13 +49,25 @@ def make_folds(clinical: pd.DataFrame, cfg: dict) -> pd.DataFrame:
     counts = group_counts(clinical, groups, endpoint, cfg["tasks.labels"])
     if len(counts) < k:
         raise ValueError(f"{len(counts)} sites for {k} folds: use fewer folds or split.group: patient")
-    least = np.concatenate([[0.5 * len(clinical) / k, _least_events(counts, k, cfg)], np.minimum(1, counts[:, 2:].sum(0) // k)])
+    least = np.concatenate(
+        [[0.5 * len(clinical) / k, _least_events(counts, k, cfg)], np.minimum(1, counts[:, 2:].sum(0) // k)]
+    )
     largest = counts[:, 0].max()
     maps = distinct_maps(
-        Wanted(counts, least, max(1.6 * len(clinical) / k, 1.05 * largest)), groups, k, cfg["split.repeats"], cfg["split.max_ari"], cfg["split.tries"], rng
+        Wanted(counts, least, max(1.6 * len(clinical) / k, 1.05 * largest)),
+        groups,
+        k,
+        cfg["split.repeats"],
+        cfg["split.max_ari"],
+        cfg["split.tries"],
+        rng,
     )
     test = pd.DataFrame(
-        [{"repeat": r, "patient_id": p, "test_fold": f} for r, m in enumerate(maps) for p, f in zip(clinical["patient_id"], m[groups], strict=True)]
+        [
+            {"repeat": r, "patient_id": p, "test_fold": f}
+            for r, m in enumerate(maps)
+            for p, f in zip(clinical["patient_id"], m[groups], strict=True)
+        ]
     )
     return with_inner(test, clinical, groups, counts, cfg, rng)
 
@@ -61,7 +75,9 @@ def make_folds(clinical: pd.DataFrame, cfg: dict) -> pd.DataFrame:
 def _least_events(counts: np.ndarray, k: int, cfg: dict) -> float:
     total = counts[:, 1].sum()
     if total < k * cfg["split.min_events"]:
-        log.warning("%d events for %d folds: the folds cannot hold %d each, no bound is set", total, k, cfg["split.min_events"])
+        log.warning(
+            "%d events for %d folds: the folds cannot hold %d each, no bound is set", total, k, cfg["split.min_events"]
+        )
         return 0.0
     return float(cfg["split.min_events"])
 
@@ -76,7 +92,8 @@ def _groups(clinical: pd.DataFrame, cfg: dict) -> tuple[np.ndarray, str | None, 
 def folds_from_file(path: Path, clinical: pd.DataFrame, cfg: dict) -> pd.DataFrame:
     """Test folds that the user brought; the inner part is drawn here, grouped alike.
 
-    Patients that the file does not name are in no fold (logged); ids that the cohort does not have are ignored (logged).
+    Patients that the file does not name are in no fold (logged); ids that the cohort does not have are ignored
+    (logged).
     """
     key = cfg["acquire.id_column"]
     table = read_sheet(path)
@@ -97,17 +114,23 @@ def folds_from_file(path: Path, clinical: pd.DataFrame, cfg: dict) -> pd.DataFra
             )
     table = table.astype({"test_fold": int, "repeat": int})
     if table.duplicated(["repeat", "patient_id"]).any():
-        raise ValueError(f"{path}: patients stand twice: {table.loc[table.duplicated(['repeat', 'patient_id']), 'patient_id'].head().tolist()}")
+        raise ValueError(
+            f"{path}: patients stand twice: {table.loc[table.duplicated(['repeat', 'patient_id']), 'patient_id'].head().tolist()}"
+        )
     every = table.groupby("patient_id")["repeat"].nunique()
     if short := sorted(every.index[every < cfg["split.repeats"]]):
         # Or they would be trained on in every fold of a repeat that never tests them.
-        raise ValueError(f"{path}: {len(short)} patients have no test_fold in some repeat, first {short[:5]}; give each one in every repeat, or take it out")
+        raise ValueError(
+            f"{path}: {len(short)} patients have no test_fold in some repeat, first {short[:5]}; give each one in every repeat, or take it out"
+        )
     unknown = sorted(set(table["patient_id"]) - set(clinical["patient_id"]))
     absent = sorted(set(clinical["patient_id"]) - set(table["patient_id"]))
     if unknown:
         log.warning("%d patients of %s are not in the cohort, first %s", len(unknown), path.name, unknown[:5])
     if absent:
-        log.warning("%d patients of the cohort are not in %s, first %s: they are in no fold", len(absent), path.name, absent[:5])
+        log.warning(
+            "%d patients of the cohort are not in %s, first %s: they are in no fold", len(absent), path.name, absent[:5]
+        )
     clinical = clinical[clinical["patient_id"].isin(set(table["patient_id"]))].reset_index(drop=True)
     if clinical.empty:
         raise ValueError(f"{path}: no patient of the cohort is in it")
@@ -117,38 +140,70 @@ def folds_from_file(path: Path, clinical: pd.DataFrame, cfg: dict) -> pd.DataFra
     return with_inner(test, clinical, groups, counts, cfg, np.random.default_rng([cfg["seed"], 1]))
 
 
-def with_inner(test: pd.DataFrame, clinical: pd.DataFrame, groups: np.ndarray, counts: np.ndarray, cfg: dict, rng: np.random.Generator) -> pd.DataFrame:
+def with_inner(
+    test: pd.DataFrame,
+    clinical: pd.DataFrame,
+    groups: np.ndarray,
+    counts: np.ndarray,
+    cfg: dict,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
     """Add the inner validation part: whole groups, about ``split.inner`` of the training patients."""
     rows = []
     for (repeat, fold), chosen in _test_masks(test, clinical, cfg):
         inner = _inner_mask(groups, ~chosen, counts, cfg["split.inner"], rng)
         role = np.where(chosen, TEST, np.where(inner, INNER, TRAIN))
-        rows.append(pd.DataFrame({"repeat": repeat, "fold": fold, "patient_id": clinical["patient_id"], "site": clinical["site"], "role": role}))
+        rows.append(
+            pd.DataFrame(
+                {
+                    "repeat": repeat,
+                    "fold": fold,
+                    "patient_id": clinical["patient_id"],
+                    "site": clinical["site"],
+                    "role": role,
+                }
+            )
+        )
     return pd.concat(rows, ignore_index=True)
 
 
 def _test_masks(test: pd.DataFrame, clinical: pd.DataFrame, cfg: dict) -> list[tuple[tuple[int, int], np.ndarray]]:
     masks = []
     for repeat in range(cfg["split.repeats"]):
-        fold_of = test[test["repeat"] == repeat].set_index("patient_id")["test_fold"].reindex(clinical["patient_id"]).to_numpy()
+        fold_of = (
+            test[test["repeat"] == repeat]
+            .set_index("patient_id")["test_fold"]
+            .reindex(clinical["patient_id"])
+            .to_numpy()
+        )
         masks += [((repeat, fold), fold_of == fold) for fold in range(cfg["split.folds"])]
     return masks
 
 
-def _inner_mask(groups: np.ndarray, training: np.ndarray, counts: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+def _inner_mask(
+    groups: np.ndarray, training: np.ndarray, counts: np.ndarray, share: float, rng: np.random.Generator
+) -> np.ndarray:
     """Whole training groups of about `share` of the training patients, stratified like the folds."""
     present = np.unique(groups[training])
     if len(present) < 2:
-        raise ValueError("a fold leaves one site for training: no inner part can be taken from it; use split.group: patient")
+        raise ValueError(
+            "a fold leaves one site for training: no inner part can be taken from it; use split.group: patient"
+        )
     parts = min(max(2, round(1 / share)), len(present))
     inside = np.zeros((len(present), counts.shape[1]))
     # Counts of the training patients only: a group may lie partly in the test fold when the file says so.
-    np.add.at(inside, np.searchsorted(present, groups[training]), counts[groups[training]] / np.bincount(groups, minlength=len(counts))[groups[training], None])
+    np.add.at(
+        inside,
+        np.searchsorted(present, groups[training]),
+        counts[groups[training]] / np.bincount(groups, minlength=len(counts))[groups[training], None],
+    )
     total = inside.sum(0)
     least = np.concatenate([[0.6 * total[0] / parts], np.minimum(total[1:] // (2 * parts), 2)])
     best, best_left = None, np.inf
     for _ in range(20):
-        folds, left = random_map(Wanted(inside, least, max(1.5 * total[0] / parts, 1.05 * inside[:, 0].max())), parts, rng)
+        folds, left = random_map(
+            Wanted(inside, least, max(1.5 * total[0] / parts, 1.05 * inside[:, 0].max())), parts, rng
+        )
         if left < best_left:
             best, best_left = folds, left
         if left == 0:

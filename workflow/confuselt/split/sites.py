@@ -70,7 +70,9 @@ def random_map(wanted: Wanted, k: int, rng: np.random.Generator, steps: int = 40
     return folds, left
 
 
-def distinct_maps(wanted: Wanted, members: np.ndarray, k: int, repeats: int, max_ari: float, tries: int, rng: np.random.Generator) -> list[np.ndarray]:
+def distinct_maps(
+    wanted: Wanted, members: np.ndarray, k: int, repeats: int, max_ari: float, tries: int, rng: np.random.Generator
+) -> list[np.ndarray]:
     """Several allowed maps that are truly different from each other.
 
     Parameters

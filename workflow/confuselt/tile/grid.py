@@ -75,11 +75,15 @@ def cut(slide: Slide, cfg: dict) -> Grid:
             f"{slide.path.name}: no tile of {cfg['tile.size'] * cfg['tile.mpp']:.0f} µm has {cfg['tile.min_tissue']:.0%} tissue and at most {cfg['tile.max_pen']:.0%} pen "
             f"(the fullest has {most:.0%}; {left_out['pen']} lie under pen)"
         )
-    sharp = np.array([focus(slide.read(x[i], y[i], size, size, (cfg["tile.size"],) * 2)) for i in progress(keep, slide.path.name)])
+    sharp = np.array(
+        [focus(slide.read(x[i], y[i], size, size, (cfg["tile.size"],) * 2)) for i in progress(keep, slide.path.name)]
+    )
     left_out["out of focus"] = int((sharp < cfg["tile.min_focus"]).sum())
     chosen = sharp >= cfg["tile.min_focus"]
     if not chosen.any():
-        raise Unusable(f"{slide.path.name}: all {len(keep)} tiles are out of focus (sharpest {sharp.max():.1f}, tile.min_focus {cfg['tile.min_focus']})")
+        raise Unusable(
+            f"{slide.path.name}: all {len(keep)} tiles are out of focus (sharpest {sharp.max():.1f}, tile.min_focus {cfg['tile.min_focus']})"
+        )
     at = keep[chosen]
     tiles = pd.DataFrame({"x": x[at], "y": y[at], "tissue": share[at], "pen": ink[at], "focus": sharp[chosen]})
     facts = {
@@ -122,5 +126,7 @@ def overview(grid: Grid, slide: Slide) -> np.ndarray:
     edge = grid.facts["tile_px"] * factor
     for row in grid.tiles.itertuples():
         corner = (round(row.x * factor), round(row.y * factor))
-        cv2.rectangle(picture, corner, (round(row.x * factor + edge) - 1, round(row.y * factor + edge) - 1), (30, 30, 30), 1)
+        cv2.rectangle(
+            picture, corner, (round(row.x * factor + edge) - 1, round(row.y * factor + edge) - 1), (30, 30, 30), 1
+        )
     return picture

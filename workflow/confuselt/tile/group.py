@@ -75,7 +75,13 @@ def after(part: pd.DataFrame, stage: str, rows: list[dict]) -> list[dict]:
     """Rows for the next stage: those of the sheet with what `stage` found out; an excluded slide keeps its reason."""
     known = part.set_index("slide_id").to_dict("index")
     return [
-        {**row, **known[row["slide_id"]], "reason": None if known[row["slide_id"]]["status"] == "ok" else _copied(known[row["slide_id"]]["reason"], stage)}
+        {
+            **row,
+            **known[row["slide_id"]],
+            "reason": None
+            if known[row["slide_id"]]["status"] == "ok"
+            else _copied(known[row["slide_id"]]["reason"], stage),
+        }
         for row in rows
     ]
 

@@ -54,7 +54,9 @@ class Slide:
             return given, "sheet"
         stated = [self._slide.properties.get(p) for p in (openslide.PROPERTY_NAME_MPP_X, openslide.PROPERTY_NAME_MPP_Y)]
         if None in stated:
-            raise Unusable(f"{self.path.name}: the file does not say its µm per pixel; give it in a column mpp of the slide sheet")
+            raise Unusable(
+                f"{self.path.name}: the file does not say its µm per pixel; give it in a column mpp of the slide sheet"
+            )
         x, y = (float(v) for v in stated)
         if not (LEAST_MPP <= x <= MOST_MPP) or abs(x - y) > 0.02 * x:
             raise Unusable(
@@ -94,13 +96,18 @@ class Slide:
             self._slide = openslide.OpenSlide(self.path)
             raise Unusable(f"{self.path.name}: cannot be read at ({x}, {y}): {error}") from None
         alpha = region[..., 3:].astype(np.uint16)
-        rgb = region[..., :3] if alpha.min() == 255 else ((region[..., :3] * alpha + 255 * (255 - alpha)) // 255).astype(np.uint8)
+        rgb = (
+            region[..., :3]
+            if alpha.min() == 255
+            else ((region[..., :3] * alpha + 255 * (255 - alpha)) // 255).astype(np.uint8)
+        )
         return rgb if shape == size else cv2.resize(np.ascontiguousarray(rgb), size, interpolation=cv2.INTER_AREA)
 
     def whole(self, mpp: float) -> np.ndarray:
         """The whole slide at about `mpp` µm per pixel, RGB.
 
-        Read band by band: a slide whose smallest level is large (40 mm without a pyramid: 14 GB) needs no more memory than another.
+        Read band by band: a slide whose smallest level is large (40 mm without a pyramid: 14 GB) needs no more memory
+        than another.
         """
         width, height = (max(1, round(v * self.mpp / mpp)) for v in (self.width, self.height))
         scale = self._downsamples[self._level(self.width / width)]

@@ -11,7 +11,8 @@ MPP = 4.0  # µm per pixel of the mask
 LEAST_DENSITY = 0.06  # mean optical density of tissue; glass scatters within 0.02
 PEN_DENSITY = 0.20
 HOLE_UM2, SPECK_UM2 = 2_000.0, 5_000.0
-# Filler: what a scanner writes, or OpenSlide's alpha becomes, where nothing was scanned. JPEG blurs its edge, little of its inside.
+# Filler: what a scanner writes, or OpenSlide's alpha becomes, where nothing was scanned. JPEG blurs its edge, little of
+# its inside.
 WHITE, BLACK = (247, 253), (24, 8)
 STRAIGHT_PX, STRAIGHT_SHARE = 13, 0.6  # odd: an opening with an even kernel is shifted
 STAIN = 0.9  # green over the mean of red and blue; glass lies above, whatever its cast
@@ -43,8 +44,9 @@ def find_filler(image: np.ndarray) -> np.ndarray:
 def glass_colour(image: np.ndarray, filler: np.ndarray) -> np.ndarray:
     """Colour of the slide's glass, (3,) float32.
 
-    The 95th percentile per channel of what is no filler. Where that is stained the slide has hardly any glass: higher percentiles, then
-    white filler (beside which tissue alone lies), then a neutral colour as bright as the brightest channel, at least 200.
+    The 95th percentile per channel of what is no filler. Where that is stained the slide has hardly any glass: higher
+    percentiles, then white filler (beside which tissue alone lies), then a neutral colour as bright as the brightest
+    channel, at least 200.
     """
     shown = image[~filler]
     levels = np.percentile(shown if len(shown) else image.reshape(-1, 3), [95, 98, 99.5], axis=0)
@@ -80,8 +82,8 @@ def find_tissue(image: np.ndarray, mpp: float) -> tuple[np.ndarray, np.ndarray]:
 
     Notes
     -----
-    Haematoxylin and eosin absorb green most and blue little. Ink that absorbs red more than green (blue, green pens), or
-    blue about as much as green (black), is none of them.
+    Haematoxylin and eosin absorb green most and blue little. Ink that absorbs red more than green (blue, green pens),
+    or blue about as much as green (black), is none of them.
     """
     density = cv2.GaussianBlur(optical_density(image), (0, 0), max(0.3, 4.0 / mpp))
     red, green, blue = (density[..., c] for c in range(3))

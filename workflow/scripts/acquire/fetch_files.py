@@ -14,7 +14,16 @@ from confuselt.tables import write_table
 READS = ("data",)
 
 
-def main(files: Output, cfg: dict, url: str, mirror: str = "", token_file: str = "", connections: int = 4, attempts: int = 8, timeout: float = 30.0) -> None:
+def main(
+    files: Output,
+    cfg: dict,
+    url: str,
+    mirror: str = "",
+    token_file: str = "",
+    connections: int = 4,
+    attempts: int = 8,
+    timeout: float = 30.0,
+) -> None:
     """Fetch small files side by side, each over one connection; one that does not come is a row with its reason."""
     rows, folder = cfg["rows"], Path(cfg["data"])
     sources = sources_of(url, mirror or None, token_file or None, timeout)

@@ -10,7 +10,15 @@ from confuselt.acquire.schema import DOWNLOADS
 from confuselt.run_step import Output, run_step
 from confuselt.tables import write_table
 
-READS = ("data", "acquire.slides", "acquire.tile", "acquire.cells", "acquire.rna", "acquire.clinical", "acquire.site_map")
+READS = (
+    "data",
+    "acquire.slides",
+    "acquire.tile",
+    "acquire.cells",
+    "acquire.rna",
+    "acquire.clinical",
+    "acquire.site_map",
+)
 
 
 def main(downloads: Output, cfg: dict, fetched: list[Path]) -> None:
@@ -18,7 +26,9 @@ def main(downloads: Output, cfg: dict, fetched: list[Path]) -> None:
     names = {k: cfg[f"acquire.{k}"] for k in FILES}
     listed = {k: listed_path(cfg["data"], name) for k, name in names.items() if name and not is_pattern(name)}
     others = pd.DataFrame(cfg.get("rows", []), columns=["what", "file", "reason"]).assign(status="not chosen", bytes=0)
-    write_table(pd.concat([source_table(listed), *map(fetched_table, fetched), others], ignore_index=True), downloads, DOWNLOADS)
+    write_table(
+        pd.concat([source_table(listed), *map(fetched_table, fetched), others], ignore_index=True), downloads, DOWNLOADS
+    )
 
 
 if __name__ == "__main__":

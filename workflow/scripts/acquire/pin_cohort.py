@@ -14,7 +14,13 @@ from confuselt.acquire.schema import MANIFEST
 from confuselt.run_step import Output, run_step
 from confuselt.tables import write_table
 
-READS = ("acquire.gdc.project", "acquire.gdc.sample_types", "acquire.gdc.outcomes", "acquire.gdc.outcomes_md5", "acquire.gdc.subtypes")
+READS = (
+    "acquire.gdc.project",
+    "acquire.gdc.sample_types",
+    "acquire.gdc.outcomes",
+    "acquire.gdc.outcomes_md5",
+    "acquire.gdc.subtypes",
+)
 
 
 def main(manifest: Output, cfg: dict, url: str, token_file: str = "", attempts: int = 8, timeout: float = 30.0) -> None:
@@ -23,12 +29,26 @@ def main(manifest: Output, cfg: dict, url: str, token_file: str = "", attempts: 
     gdc, project, kinds = Gdc(url, client, attempts), cfg["acquire.gdc.project"], cfg["acquire.gdc.sample_types"]
     frames = [slide_rows(gdc.files(project, SLIDES), kinds), rna_rows(gdc.files(project, COUNTS), kinds)]
     if all(frame.empty for frame in frames):
-        raise ValueError(f"{url} has no open slides and no open counts of project '{project}'{gdc.projects_like(project)} (acquire.gdc.project)")
-    pins = [pin_table(what, cfg[f"acquire.gdc.{what}"], cfg.get(f"acquire.gdc.{what}_md5"), url, client, attempts) for what in ("outcomes", "subtypes")]
-    table = unique_ids(pd.concat([pd.DataFrame([p for p in pins if p], columns=frames[0].columns), *frames], ignore_index=True))
+        raise ValueError(
+            f"{url} has no open slides and no open counts of project '{project}'{gdc.projects_like(project)} (acquire.gdc.project)"
+        )
+    pins = [
+        pin_table(what, cfg[f"acquire.gdc.{what}"], cfg.get(f"acquire.gdc.{what}_md5"), url, client, attempts)
+        for what in ("outcomes", "subtypes")
+    ]
+    table = unique_ids(
+        pd.concat([pd.DataFrame([p for p in pins if p], columns=frames[0].columns), *frames], ignore_index=True)
+    )
     queries = {"slides": gdc.query(project, SLIDES), "rna": gdc.query(project, COUNTS)}
     chosen = {key: cfg[f"acquire.gdc.{key}"] for key in ("sample_types", "outcomes", "subtypes")}
-    about = {"project": project, **chosen, "url": url, "release": gdc.release(), "date": time.strftime("%Y-%m-%d", time.gmtime()), "query": queries}
+    about = {
+        "project": project,
+        **chosen,
+        "url": url,
+        "release": gdc.release(),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "query": queries,
+    }
     write_table(table, manifest, MANIFEST, meta=about)
     print(summary(table, about["release"], shutil.disk_usage(manifest.parent).free), file=sys.stderr)
 

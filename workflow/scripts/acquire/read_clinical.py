@@ -15,12 +15,28 @@ from confuselt.run_step import Output, run_step
 from confuselt.sheets.read import read_sheet
 from confuselt.tables import empty_table, read_table, write_table
 
-READS = ("acquire.id_column", "acquire.limit", "acquire.site", "acquire.covariates", "tasks.survival", "tasks.labels", "max_excluded")
+READS = (
+    "acquire.id_column",
+    "acquire.limit",
+    "acquire.site",
+    "acquire.covariates",
+    "tasks.survival",
+    "tasks.labels",
+    "max_excluded",
+)
 
 log = logging.getLogger("confuselt.acquire")
 
 
-def main(slides: Path, rna: Path, clinical: Output, patients: Output, cfg: dict, clinical_table: Path | None = None, site_map: Path | None = None) -> None:
+def main(
+    slides: Path,
+    rna: Path,
+    clinical: Output,
+    patients: Output,
+    cfg: dict,
+    clinical_table: Path | None = None,
+    site_map: Path | None = None,
+) -> None:
     """Convert outcomes to the project's words; a patient without usable slides and RNA is excluded."""
     table = clinical_rows(clinical_table, cfg) if clinical_table else Clinical(empty_clinical(cfg), {}, {})
     facts, meta = table.rows, {"codings": table.codings}

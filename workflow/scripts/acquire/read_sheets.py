@@ -29,10 +29,17 @@ def main(
     rna_rows = read_rna_ids(rna_matrix, cfg) if rna_matrix else empty_table(RNA)
     key = cfg["acquire.id_column"]
     known = set(read_sheet(clinical_table, columns=[key])[key].dropna()) if clinical_table else set()
-    if (chosen := first_patients(known, [*slide_rows["patient_id"], *rna_rows["patient_id"]], cfg["acquire.limit"])) is not None:
+    if (
+        chosen := first_patients(known, [*slide_rows["patient_id"], *rna_rows["patient_id"]], cfg["acquire.limit"])
+    ) is not None:
         slide_rows, rna_rows = (f[f["patient_id"].isin(chosen)].reset_index(drop=True) for f in (slide_rows, rna_rows))
     if clinical_table:
-        slide_rows = exclude_unmatched(slide_rows, known, clinical_table.name, ", ".join(p.name for p in streams.values()) or "the folder of slides")
+        slide_rows = exclude_unmatched(
+            slide_rows,
+            known,
+            clinical_table.name,
+            ", ".join(p.name for p in streams.values()) or "the folder of slides",
+        )
         rna_rows = exclude_unmatched(rna_rows, known, clinical_table.name, rna_matrix.name if rna_matrix else "")
     tables = [(slide_rows, "slides", "slide_id"), (rna_rows, "RNA samples", "sample_id")]
     for frame, what, column in tables:

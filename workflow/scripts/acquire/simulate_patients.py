@@ -8,10 +8,19 @@ from confuselt.progress import progress
 from confuselt.rna.star import write_star
 from confuselt.run_step import Output, run_step
 
-READS = ("simulate.*", "-simulate.level", "-simulate.tiles", "-simulate.modalities", "-simulate.cells", "-simulate.shared")
+READS = (
+    "simulate.*",
+    "-simulate.level",
+    "-simulate.tiles",
+    "-simulate.modalities",
+    "-simulate.cells",
+    "-simulate.shared",
+)
 
 
-def main(slides: Output, rna: Output, counts: Output, clinical: Output, centroids: Output, truth: Output, cfg: dict) -> None:
+def main(
+    slides: Output, rna: Output, counts: Output, clinical: Output, centroids: Output, truth: Output, cfg: dict
+) -> None:
     """Write what a user would bring, but for the slides themselves."""
     cohort = simulate_sections(cfg)
     cohort.slides.to_csv(slides, index=False)

@@ -9,14 +9,23 @@ from confuselt.run_step import Output, run_step
 from confuselt.tables import write_table
 from confuselt.tile.group import run_group
 
-READS = ("simulate.*", "-simulate.level", "-simulate.tiles", "-simulate.modalities", "-simulate.cells", "-simulate.shared")
+READS = (
+    "simulate.*",
+    "-simulate.level",
+    "-simulate.tiles",
+    "-simulate.modalities",
+    "-simulate.cells",
+    "-simulate.shared",
+)
 
 
 def main(part: Output, cfg: dict) -> None:
     """Draw the slides that are not there yet."""
     folder: Path = part.parent.parent
     sections = simulate_sections({k: v for k, v in cfg.items() if k != "rows"}).sections
-    table = run_group(cfg["rows"], lambda row: draw_slide(sections[row["slide_id"]], folder / row["file"], folder / "truth"), DRAWN)
+    table = run_group(
+        cfg["rows"], lambda row: draw_slide(sections[row["slide_id"]], folder / row["file"], folder / "truth"), DRAWN
+    )
     write_table(table, part, DRAWN)
 
 

@@ -36,7 +36,9 @@ def main(
     folders = [path and path.parent.parent for path in (tiles, embedded, typed)]
     steps = Steps(Path(cfg["data"]), cfg, load_encoder(cfg["embed.encoder"], pick_device(device)), *folders)
     found = stream_group(cfg["rows"], steps, sources, Manner(connections, segment_mb << 20, attempts))
-    for frame, path, table in zip(found, (part, tiles, embedded, typed), (FETCHED, TILE_INDEX, STREAM_INDEX, STREAM_INDEX), strict=True):
+    for frame, path, table in zip(
+        found, (part, tiles, embedded, typed), (FETCHED, TILE_INDEX, STREAM_INDEX, STREAM_INDEX), strict=True
+    ):
         if path is not None:
             write_table(frame, path, table)
 

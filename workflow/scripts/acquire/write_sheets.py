@@ -20,15 +20,23 @@ def main(files: Path, slides: Output, rna: Output, clinical: Output, cfg: dict) 
     tables = {row["what"]: row for row in found[found["what"].isin(["outcomes", "subtypes"])].to_dict("records")}
     for what, row in tables.items():
         if row["status"] != "ok":
-            raise ValueError(f"acquire.gdc.{what}: {row['reason']}; fetch it again (--forcerun fetch_files), or set the key to null to go on without")
+            raise ValueError(
+                f"acquire.gdc.{what}: {row['reason']}; fetch it again (--forcerun fetch_files), or set the key to null to go on without"
+            )
     patients = sorted({*slide_sheet["patient_id"], *samples["patient_id"]})
     outcomes = read_outcomes(Path(cfg["data"], tables["outcomes"]["file"])) if "outcomes" in tables else None
     subtypes = (
-        read_subtypes(Path(cfg["data"], tables["subtypes"]["file"]), cfg["acquire.gdc.labels"], cfg["acquire.gdc.sample_types"])
+        read_subtypes(
+            Path(cfg["data"], tables["subtypes"]["file"]), cfg["acquire.gdc.labels"], cfg["acquire.gdc.sample_types"]
+        )
         if "subtypes" in tables
         else None
     )
-    for frame, path in ((slide_sheet, slides), (samples, rna), (clinical_table(patients, outcomes, subtypes), clinical)):
+    for frame, path in (
+        (slide_sheet, slides),
+        (samples, rna),
+        (clinical_table(patients, outcomes, subtypes), clinical),
+    ):
         frame.rename(columns={"patient_id": key}).to_parquet(path, index=False)
 
 

@@ -17,7 +17,12 @@ def main(tiles: Path, part: Output, cfg: dict) -> None:
     """A bag per slide, aligned with its tiles, and the group's part of the index."""
     rows = after(pd.read_parquet(tiles), "tile", [{**r, "mpp_given": r["mpp"]} for r in cfg["rows"]])
     grids, folder = tiles.parent.parent, part.parent.parent
-    table = run_group(rows, lambda row: type_slide(row, Path(cfg["data"]), grids, folder, cfg["cells.keep_nuclei"]), STREAM_INDEX, folder)
+    table = run_group(
+        rows,
+        lambda row: type_slide(row, Path(cfg["data"]), grids, folder, cfg["cells.keep_nuclei"]),
+        STREAM_INDEX,
+        folder,
+    )
     write_table(table, part, STREAM_INDEX)
 
 

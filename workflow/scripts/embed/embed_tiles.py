@@ -20,7 +20,12 @@ def main(tiles: Path, part: Output, cfg: dict, device: str = "auto") -> None:
     encoder = load_encoder(cfg["embed.encoder"], pick_device(device))
     rows = after(pd.read_parquet(tiles), "tile", [{**r, "mpp_given": r["mpp"]} for r in cfg["rows"]])
     grids, folder = tiles.parent.parent, part.parent.parent
-    table = run_group(rows, lambda row: embed_slide(row, Path(cfg["data"]), grids, folder, encoder, cfg["tile.mpp"]), STREAM_INDEX, folder)
+    table = run_group(
+        rows,
+        lambda row: embed_slide(row, Path(cfg["data"]), grids, folder, encoder, cfg["tile.mpp"]),
+        STREAM_INDEX,
+        folder,
+    )
     write_table(table, part, STREAM_INDEX)
 
 

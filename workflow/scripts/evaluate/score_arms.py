@@ -10,7 +10,16 @@ from confuselt.evaluate.score import Scored, score
 from confuselt.run_step import Output, run_step
 from confuselt.tables import write_table
 
-READS = ("evaluate.draws", "evaluate.k", "evaluate.min_events", "evaluate.min_fold_events", "evaluate.plan", "tasks.survival", "tasks.labels", "seed")
+READS = (
+    "evaluate.draws",
+    "evaluate.k",
+    "evaluate.min_events",
+    "evaluate.min_fold_events",
+    "evaluate.plan",
+    "tasks.survival",
+    "tasks.labels",
+    "seed",
+)
 
 
 def main(

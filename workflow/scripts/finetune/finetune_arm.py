@@ -15,7 +15,16 @@ from confuselt.run_step import Output, Parts, run_step
 from confuselt.split.schema import FOLDS
 from confuselt.tables import read_table, write_table
 
-READS = ("finetune.*", "-finetune.arms", "pretrain.model", "pack.scaling_tile", "pack.scaling_cells", "tasks.survival", "tasks.labels", "seed")
+READS = (
+    "finetune.*",
+    "-finetune.arms",
+    "pretrain.model",
+    "pack.scaling_tile",
+    "pack.scaling_cells",
+    "tasks.survival",
+    "tasks.labels",
+    "seed",
+)
 
 
 def main(
@@ -38,7 +47,13 @@ def main(
     what, targets, place = parse_arm(arm), read_targets(pd.read_parquet(clinical), cfg), pick_device(device)
     files = ArmFiles(store, folds, clinical, rna, checkpoints, other_checkpoints)
     table = read_table(folds, FOLDS)
-    facts, rows, reason = run_folds(lambda fold: train_arm_fold(what, files, table, targets, repeat, fold, cfg, place), len(rna), files.of_fold, cfg, parts)
+    facts, rows, reason = run_folds(
+        lambda fold: train_arm_fold(what, files, table, targets, repeat, fold, cfg, place),
+        len(rna),
+        files.of_fold,
+        cfg,
+        parts,
+    )
     content = {
         "status": "not available" if reason else "ok",
         "reason": reason or "",

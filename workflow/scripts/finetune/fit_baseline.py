@@ -19,7 +19,16 @@ READS = ("pack.scaling_tile", "pack.scaling_cells", "tasks.survival", "tasks.lab
 
 
 def main(
-    store: Path, rna: list[Path], folds: Path, clinical: Path, predictions: Output, models: Output, parts: Parts, baseline: str, repeat: int, cfg: dict
+    store: Path,
+    rna: list[Path],
+    folds: Path,
+    clinical: Path,
+    predictions: Output,
+    models: Output,
+    parts: Parts,
+    baseline: str,
+    repeat: int,
+    cfg: dict,
 ) -> None:
     """Clinical covariates, principal components, or canonical correlation."""
     table, facts = read_table(folds, FOLDS), pd.read_parquet(clinical)
@@ -38,7 +47,9 @@ def main(
         return known | {"not_learnable": lost | known["not_learnable"], "scaler": scaler}, found
 
     found, rows, reason = run_folds(train, len(rna), lambda fold: [store, rna[fold], folds, clinical], cfg, parts)
-    save_checkpoint({"status": "not available" if reason else "ok", "reason": reason or "", "arm": baseline, "folds": found}, models)
+    save_checkpoint(
+        {"status": "not available" if reason else "ok", "reason": reason or "", "arm": baseline, "folds": found}, models
+    )
     write_table(prediction_table(rows, baseline, repeat), predictions, PREDICTIONS)
 
 

@@ -18,7 +18,17 @@ from confuselt.run_step import Output, Parts, run_step
 from confuselt.split.schema import FOLDS
 from confuselt.tables import read_table, write_table
 
-READS = ("finetune.*", "-finetune.arms", "pretrain.model", "pack.scaling_tile", "pack.scaling_cells", "split.group", "tasks.survival", "tasks.labels", "seed")
+READS = (
+    "finetune.*",
+    "-finetune.arms",
+    "pretrain.model",
+    "pack.scaling_tile",
+    "pack.scaling_cells",
+    "split.group",
+    "tasks.survival",
+    "tasks.labels",
+    "seed",
+)
 
 
 def main(
@@ -40,19 +50,31 @@ def main(
 ) -> None:
     """`score_*` are those of the clinical baseline and, where it was trained, of the arm: both are trained anew within the fold's training patients."""
     found = read_told(score_predictions, score_models)
-    lost = [f"{arm} is not among finetune.arms"] * (arm not in found) + [f"{n}: {c['reason']}" for n, (c, _) in found.items() if c["status"] != "ok"]
+    lost = [f"{arm} is not among finetune.arms"] * (arm not in found) + [
+        f"{n}: {c['reason']}" for n, (c, _) in found.items() if c["status"] != "ok"
+    ]
     people, what, place = pd.read_parquet(clinical), parse_arm(arm), pick_device(device)
     files, targets = ArmFiles(store, folds, clinical, rna, checkpoints, other_checkpoints), read_targets(people, cfg)
     table = read_table(folds, FOLDS)
 
     def train(fold: int) -> tuple[dict, pd.DataFrame]:
-        main = tuple(told_in(*found[side], fold, inputs) for side, inputs in (("clinical", "clinical"), (arm, what.inputs[0])))
+        main = tuple(
+            told_in(*found[side], fold, inputs) for side, inputs in (("clinical", "clinical"), (arm, what.inputs[0]))
+        )
         return fit_added(main, cross_fit(what, files, table, people, targets, repeat, fold, cfg, place), targets)
 
     read = [*score_predictions, *score_models]
-    known, rows, why = ([], [], "; ".join(lost)) if lost else run_folds(train, len(rna), lambda fold: files.of_fold(fold) + read, cfg, parts)
-    save_checkpoint({"status": "not available" if why else "ok", "reason": why or "", "arm": PLUS + arm, "folds": known}, models)
-    write_table(prediction_table([r.assign(inputs=what.inputs[0]) for r in rows], PLUS + arm, repeat), predictions, PREDICTIONS)
+    known, rows, why = (
+        ([], [], "; ".join(lost))
+        if lost
+        else run_folds(train, len(rna), lambda fold: files.of_fold(fold) + read, cfg, parts)
+    )
+    save_checkpoint(
+        {"status": "not available" if why else "ok", "reason": why or "", "arm": PLUS + arm, "folds": known}, models
+    )
+    write_table(
+        prediction_table([r.assign(inputs=what.inputs[0]) for r in rows], PLUS + arm, repeat), predictions, PREDICTIONS
+    )
 
 
 if __name__ == "__main__":

@@ -14,19 +14,33 @@ from confuselt.tables import read_table, write_table
 READS = ("tasks.survival", "tasks.labels")
 
 
-def main(arm_predictions: list[Path], arm_models: list[Path], predictions: Output, models: Output, repeat: int, cfg: dict) -> None:
+def main(
+    arm_predictions: list[Path], arm_models: list[Path], predictions: Output, models: Output, repeat: int, cfg: dict
+) -> None:
     """Nothing is fitted: the single arms and the spread of their training patients' risks are all that is read."""
     found = {content["arm"]: content for content in map(load_checkpoint, arm_models)}
     tables = {arm: read_table(path, PREDICTIONS) for arm, path in zip(found, arm_predictions, strict=True)}
-    lost = [f"{a} is not among finetune.arms" for a in SINGLES if a not in found] + [f"{a}: {c['reason']}" for a, c in found.items() if c["status"] != "ok"]
+    lost = [f"{a} is not among finetune.arms" for a in SINGLES if a not in found] + [
+        f"{a}: {c['reason']}" for a, c in found.items() if c["status"] != "ok"
+    ]
     tasks = [t["name"] for t in (*cfg["tasks.survival"], *cfg["tasks.labels"])]
     facts, rows = [], []
     for fold in range(0 if lost else len(found[SINGLES[0]]["folds"])):
-        singles = {parse_arm(a).modality: (tables[a][tables[a]["fold"] == fold], found[a]["folds"][fold]) for a in SINGLES}
-        unlearned = {t: f"{m}: {f['not_learnable'][t]}" for t in tasks for m, (_, f) in singles.items() if t in f["not_learnable"]}
+        singles = {
+            parse_arm(a).modality: (tables[a][tables[a]["fold"] == fold], found[a]["folds"][fold]) for a in SINGLES
+        }
+        unlearned = {
+            t: f"{m}: {f['not_learnable'][t]}"
+            for t in tasks
+            for m, (_, f) in singles.items()
+            if t in f["not_learnable"]
+        }
         facts.append({"not_learnable": unlearned})
         rows.append(fuse(singles).assign(fold=fold))
-    save_checkpoint({"status": "not available" if lost else "ok", "reason": "; ".join(lost), "arm": "late-fusion", "folds": facts}, models)
+    save_checkpoint(
+        {"status": "not available" if lost else "ok", "reason": "; ".join(lost), "arm": "late-fusion", "folds": facts},
+        models,
+    )
     write_table(prediction_table(rows, "late-fusion", repeat), predictions, PREDICTIONS)
 
 

@@ -35,7 +35,9 @@ def main(store: Path, folds: Path, clinical: Path, curves: Output, cfg: dict) ->
         bags = widest(store)
         if bags.missing:
             raise NotAvailable(bags.missing)
-        slides = bags.of_patients([p for p, d in zip(targets.patients, targets.survival[task][0], strict=True) if np.isfinite(d)])
+        slides = bags.of_patients(
+            [p for p, d in zip(targets.patients, targets.survival[task][0], strict=True) if np.isfinite(d)]
+        )
         at = {p: i for i, p in enumerate(slides)}
         roles = [read_roles(table, 0, fold) for fold in sorted(table.loc[table["repeat"] == 0, "fold"].unique())]
         places = [{r: np.array([at[p] for p in ids if p in at], int) for r, ids in fold.items()} for fold in roles]

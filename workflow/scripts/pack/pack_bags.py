@@ -8,7 +8,14 @@ from confuselt.run_step import Output, run_step
 READS = ("embed.trained_on", "cells.trained_on")
 
 
-def main(tile_index: Path, cells_index: Path, store: Output, cfg: dict, tile_features: Path | None = None, cells_features: Path | None = None) -> None:
+def main(
+    tile_index: Path,
+    cells_index: Path,
+    store: Output,
+    cfg: dict,
+    tile_features: Path | None = None,
+    cells_features: Path | None = None,
+) -> None:
     """Join the streams row by row."""
     sources = {"tile": (tile_index, tile_features), "cells": (cells_index, cells_features)}
     pack(sources, {"tile": cfg["embed.trained_on"], "cells": cfg["cells.trained_on"]}, store)

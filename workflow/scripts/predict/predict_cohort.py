@@ -36,7 +36,9 @@ def main(
     contents = [load_checkpoint(p) for p in models]
     lost = [c["reason"] for c in contents if c["status"] != "ok"]
     if lost:
-        raise ValueError(f"arm '{cfg['predict.arm']}' was not available in training: {lost[0]}; choose another predict.arm")
+        raise ValueError(
+            f"arm '{cfg['predict.arm']}' was not available in training: {lost[0]}; choose another predict.arm"
+        )
     facts = [fold for content in contents for fold in content["folds"]]
     normaliser = [Normaliser.load(p) if p.stat().st_size > 2 else None for p in normalisers]
     towers = [[paths[i] for paths in (checkpoints, other_checkpoints) if paths] for i in range(len(facts))]
@@ -46,9 +48,13 @@ def main(
     usable = list(people.loc[people["status"] == "ok", "patient_id"])
     table = predict_cohort(arm, contents[0], folds, store, ad.read_h5ad(counts), usable, cfg["max_excluded"])
     read = {"wsi": [tile_index, *([cells_index] if arm.streams == "tile-cells" else [])], "rna": [rna_index]}
-    lost = lost_inputs([pd.read_parquet(p) for modality, paths in read.items() if arm.modality in (modality, "both") for p in paths])
+    lost = lost_inputs(
+        [pd.read_parquet(p) for modality, paths in read.items() if arm.modality in (modality, "both") for p in paths]
+    )
     rest = not_served(people, set(table["patient_id"]) if len(table) else set(), lost, cfg["predict.arm"])
-    whole = pd.concat([table, rest], ignore_index=True) if len(table) else rest.reindex(columns=list(PREDICTIONS.columns))
+    whole = (
+        pd.concat([table, rest], ignore_index=True) if len(table) else rest.reindex(columns=list(PREDICTIONS.columns))
+    )
     write_table(whole, predictions, PREDICTIONS)
 
 

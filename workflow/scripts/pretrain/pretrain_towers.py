@@ -44,7 +44,9 @@ def main(
         if draw := cfg.get("shuffled_cells"):
             bags.deal(roles, draw)
         seed = (cfg["seed"], streams, repeat, fold)
-        content, rows = pretrain(bags, read_profiles(rna[fold]), roles, cfg, seed, place, within or cfg.get("mispaired", 0), site)
+        content, rows = pretrain(
+            bags, read_profiles(rna[fold]), roles, cfg, seed, place, within or cfg.get("mispaired", 0), site
+        )
         save_checkpoint(content, checkpoint)
         write_table(rows, history, HISTORY)
 

@@ -33,9 +33,18 @@ def main(normalised: list[Path], folds: Path, reduced: list[Output], repeat: int
         hit, followers = without(adata.X, genes, PAM50_GENES, train) if adata.n_obs else ([], [])
         left = [g for g in genes if g not in {*hit, *followers}]
         counted = {"named": len(hit), "followers": len(followers), "left": len(left)}
-        log.info("fold %d: of %d genes %d are PAM50's and %d follow one of them; %d are left", fold, len(genes), len(hit), len(followers), len(left))
+        log.info(
+            "fold %d: of %d genes %d are PAM50's and %d follow one of them; %d are left",
+            fold,
+            len(genes),
+            len(hit),
+            len(followers),
+            len(left),
+        )
         reason = (
-            adata.uns.get("reason") or (not hit and "the matrix has none of PAM50's genes") or (len(left) < 2 and f"{len(left)} genes are left without PAM50's")
+            adata.uns.get("reason")
+            or (not hit and "the matrix has none of PAM50's genes")
+            or (len(left) < 2 and f"{len(left)} genes are left without PAM50's")
         )
         if reason:
             log.warning("not available: %s", reason)

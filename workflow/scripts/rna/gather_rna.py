@@ -16,7 +16,15 @@ from confuselt.tables import empty_table, write_table
 READS = ("data", "acquire.id_column", "rna.matrix", "max_excluded")
 
 
-def main(samples: Path, counts: Output, index: Output, pam50: Output, cfg: dict, rna_matrix: Path | None = None, centroids: Path | None = None) -> None:
+def main(
+    samples: Path,
+    counts: Output,
+    index: Output,
+    pam50: Output,
+    cfg: dict,
+    rna_matrix: Path | None = None,
+    centroids: Path | None = None,
+) -> None:
     """Read the matrix, check every sample, call subtypes where centroids are given."""
     is_counts = cfg["rna.matrix"] == "counts"
     adata, table = gather(rna_matrix, pd.read_parquet(samples), cfg["acquire.id_column"], is_counts, Path(cfg["data"]))
@@ -33,16 +41,30 @@ def calls(values: pd.DataFrame, table: pd.DataFrame, is_counts: bool, centroids:
     if centroids is None or usable.empty:
         rows = empty_table(PAM50).reindex(table.index)
         reason = table["reason"].fillna("rna.pam50_centroids is not set")
-        return rows.assign(sample_id=table["sample_id"], patient_id=table["patient_id"], status="not available", reason=reason, correlation=np.nan)
+        return rows.assign(
+            sample_id=table["sample_id"],
+            patient_id=table["patient_id"],
+            status="not available",
+            reason=reason,
+            correlation=np.nan,
+        )
     reference = pd.read_csv(centroids, sep=None, engine="python", index_col=0)
     if "median" not in reference:
-        raise ValueError(f"{centroids}: no column 'median'; PAM50 calls need fixed medians per gene (log2 scale), not those of the cohort")
+        raise ValueError(
+            f"{centroids}: no column 'median'; PAM50 calls need fixed medians per gene (log2 scale), not those of the cohort"
+        )
     if is_counts:
         values = np.log2(values.div(values.sum(axis=1), axis=0) * 1e6 + 1)
-    called = call_pam50(values, reference.drop(columns="median"), reference["median"]).reindex(table["patient_id"]).reset_index(drop=True)
+    called = (
+        call_pam50(values, reference.drop(columns="median"), reference["median"])
+        .reindex(table["patient_id"])
+        .reset_index(drop=True)
+    )
     rows = table[["sample_id", "patient_id"]].reset_index(drop=True).join(called)
     lost = rows["call"].isna()
-    return rows.assign(status=np.where(lost, "excluded", "ok"), reason=rows["reason"].fillna(table["reason"].reset_index(drop=True)))
+    return rows.assign(
+        status=np.where(lost, "excluded", "ok"), reason=rows["reason"].fillna(table["reason"].reset_index(drop=True))
+    )
 
 
 if __name__ == "__main__":

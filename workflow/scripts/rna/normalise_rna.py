@@ -20,7 +20,9 @@ READS = ("rna.matrix", "rna.scaling", "rna.genes", "rna.min_count", "rna.min_sha
 log = logging.getLogger("confuselt.rna")
 
 
-def main(counts: Path, folds: Path, normalised: list[Output], normalisers: list[Output], parts: Parts, repeat: int, cfg: dict) -> None:
+def main(
+    counts: Path, folds: Path, normalised: list[Output], normalisers: list[Output], parts: Parts, repeat: int, cfg: dict
+) -> None:
     """Fit on training patients, transform all; who cannot be transformed is named in ``uns["excluded"]`` (JSON) and has no row.
 
     A killed job goes on after its last finished fold.

@@ -18,7 +18,9 @@ def main(clinical: Path, patients: Path, folds: Output, cfg: dict, fold_file: Pa
     people = pd.read_parquet(patients)
     facts = pd.read_parquet(clinical)
     usable = set(people.loc[people["status"] == "ok", "patient_id"])
-    facts = facts[facts["patient_id"].isin(usable) & (facts["status"] == "ok")].sort_values("patient_id", ignore_index=True)
+    facts = facts[facts["patient_id"].isin(usable) & (facts["status"] == "ok")].sort_values(
+        "patient_id", ignore_index=True
+    )
     table = folds_from_file(fold_file, facts, cfg) if fold_file else random_folds(facts, cfg)
     write_table(table, folds, FOLDS)
 

@@ -16,7 +16,11 @@ def main(part: Output, cfg: dict, fetched: Path | None = None) -> None:
     rows = after(read_table(fetched, FETCHED), "acquire", cfg["rows"]) if fetched else cfg["rows"]
     own = {k: v for k, v in cfg.items() if k.startswith("tile.")}
     folder = part.parent.parent
-    write_table(run_group(rows, lambda row: tile_slide(row, Path(cfg["data"]), folder, own), TILE_INDEX, folder), part, TILE_INDEX)
+    write_table(
+        run_group(rows, lambda row: tile_slide(row, Path(cfg["data"]), folder, own), TILE_INDEX, folder),
+        part,
+        TILE_INDEX,
+    )
 
 
 if __name__ == "__main__":
