@@ -19,7 +19,7 @@ from confuselt.evaluate.retrieval import Gallery, common_galleries, recall_block
 from confuselt.evaluate.scores import Block, Scorer, folds_per_repeat, intervals_of
 from confuselt.finetune.baselines import canonical, standardise
 from confuselt.finetune.targets import read_targets
-from confuselt.model.checkpoint import hashed_ids
+from confuselt.learn.checkpoint import hashed_ids
 from confuselt.split.folds import make_folds
 from confuselt.split.roles import read_roles
 

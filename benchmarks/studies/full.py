@@ -63,7 +63,7 @@ def run(folder: Path, config: dict, seed: int) -> dict:
 
 def inner_losses(finetune: Path) -> dict[str, dict[str, float]]:
     """Mean inner loss per arm and task: what an arm may be chosen by."""
-    from confuselt.model.checkpoint import load_checkpoint
+    from confuselt.learn.checkpoint import load_checkpoint
 
     found = {}
     for arm in ARMS:

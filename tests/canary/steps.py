@@ -115,7 +115,7 @@ def models(workflow: Path, config, folder: Path) -> dict[str, str]:
     import torch
 
     from confuselt.content import array_hash, content_hash
-    from confuselt.model.checkpoint import load_checkpoint
+    from confuselt.learn.checkpoint import load_checkpoint
     from confuselt.rna.profiles import read_profiles
     from confuselt.split.roles import read_roles
 
@@ -190,14 +190,15 @@ def models(workflow: Path, config, folder: Path) -> dict[str, str]:
 
 def chance_rows(folder: Path, roles: dict[str, list[str]]) -> list[np.ndarray]:
     """What the network of leaky chance is trained and watched on in the fold: all of its curve that test patients may not move."""
-    from confuselt.finetune.baselines import mean_rows, standardise
-    from confuselt.finetune.inputs import Inputs
+    from confuselt.finetune.baselines import standardise
     from confuselt.finetune.leaky import components
-    from confuselt.pack.bags import widest
+    from confuselt.learn.means import patient_means
+    from confuselt.learn.store import widest
 
     bags = widest(folder / "store.h5")
-    inputs = Inputs(bags, bags.of_patients(bags.patient_ids), {})
-    rows = components(standardise({role: mean_rows(inputs, inputs.has(ids, "wsi")) for role, ids in roles.items()})[0])
+    means = patient_means(bags, bags.of_patients(bags.patient_ids), None)
+    by_role = {role: np.stack([means[p] for p in ids if p in means]) for role, ids in roles.items()}
+    rows = components(standardise(by_role)[0])
     return [rows["train"], rows["inner"]]
 
 

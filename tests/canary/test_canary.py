@@ -46,8 +46,8 @@ MUTANTS = {
     ),
     "cells dealt out over all roles": (
         "confuselt/finetune/run_arm.py",
-        "bags.deal(roles, draw)",
-        'bags.deal({"all": [p for patients in roles.values() for p in patients]}, draw)',
+        "store.deal(roles, draw)",
+        'store.deal({"all": [p for patients in roles.values() for p in patients]}, draw)',
         {"shuffled-wsi-pretrained-cells.pt"},
     ),
     "pretraining on all": (
@@ -70,8 +70,8 @@ MUTANTS = {
     ),
     "CCA standardised over all": (
         BASELINES,
-        "standardise({r: mean_rows(inputs, p) for r, p in pairs.items()})",
-        "standardise({r: mean_rows(inputs, p) for r, p in {**pairs, 'train': sum(pairs.values(), [])}.items()})\n"
+        "standardise({r: _stacked([vectors.slides[i] for i in p]) for r, p in pairs.items()})",
+        "standardise({r: _stacked([vectors.slides[i] for i in p]) for r, p in {**pairs, 'train': sum(pairs.values(), [])}.items()})\n"
         '    wsi["train"] = wsi["train"][: len(pairs["train"])]',
         {"cca"},
     ),
@@ -82,9 +82,9 @@ MUTANTS = {
         {"clinical"},
     ),
     "bags of the baselines scaled over all": (
-        "confuselt/finetune/inputs.py",
-        "fit_scaler(bags, train, kinds",
-        "fit_scaler(bags, bags.patient_ids, kinds",
+        BASELINES,
+        "fit_scaler(store, train, kinds",
+        "fit_scaler(store, store.patient_ids, kinds",
         {"pca-cox", "cca"},
     ),
     "the arm's weight fitted on all": (

@@ -8,7 +8,7 @@ import pytest
 from confuselt.embed.bag_file import read_bag
 from confuselt.embed.ready import import_stream
 from confuselt.embed.schema import STREAM_INDEX
-from confuselt.pack.bags import Bags
+from confuselt.learn.store import Store
 from confuselt.pack.store import pack
 from confuselt.tables import check_table
 from confuselt.unusable import Unusable
@@ -194,7 +194,7 @@ def test_feature_columns_of_a_table_are_in_the_recipe_of_the_store(tmp_path):
         table, cfg = in_table(path, "P")
         import_stream(table, "tile", cfg, {"name": "x"}, tmp_path / "f.h5").to_parquet(tmp_path / "f.parquet")
         pack({"tile": (tmp_path / "f.parquet", tmp_path / "f.h5")}, {}, tmp_path / "store.h5")
-        found[name] = Bags(tmp_path / "store.h5", "tile").recipe["tile"]["columns"]
+        found[name] = Store(tmp_path / "store.h5", "tile").recipe["tile"]["columns"]
         with h5py.File(tmp_path / "store.h5") as file:
             assert file["tile/columns"].asstr()[()].tolist() == order
     assert found["ab"] != found["ba"] and len(found["ab"]) == 16
@@ -202,7 +202,7 @@ def test_feature_columns_of_a_table_are_in_the_recipe_of_the_store(tmp_path):
         slides(P=bag(tmp_path / "a.h5", np.ones((2, 2)))), "tile", CFG, {"name": "x"}, tmp_path / "f.h5"
     ).to_parquet(tmp_path / "f.parquet")
     pack({"tile": (tmp_path / "f.parquet", tmp_path / "f.h5")}, {}, tmp_path / "store.h5")
-    assert "columns" not in Bags(tmp_path / "store.h5", "tile").recipe["tile"]
+    assert "columns" not in Store(tmp_path / "store.h5", "tile").recipe["tile"]
 
 
 def test_a_cohort_without_the_stream_has_an_empty_store(tmp_path):

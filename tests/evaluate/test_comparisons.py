@@ -18,7 +18,7 @@ from confuselt.evaluate.scores import Scorer
 from confuselt.evaluate.verdicts import events_needed, holm, non_inferior, verdict
 from confuselt.finetune.cox import cox_loss
 from confuselt.finetune.targets import Targets
-from confuselt.model.checkpoint import hashed_ids
+from confuselt.learn.checkpoint import hashed_ids
 from confuselt.tables import check_table
 
 CFG = {"evaluate.min_events": 20, "evaluate.plan": Plan().model_dump(), "evaluate.primary": "os"}

@@ -12,7 +12,7 @@ from confuselt.finetune.folds import run_folds
 from confuselt.finetune.inputs import Inputs, drop_modality
 from confuselt.finetune.targets import curve_days, read_targets
 from confuselt.finetune.train import train_fold
-from confuselt.pack.bags import Bags
+from confuselt.learn.store import Store
 from confuselt.unusable import NotAvailable
 
 MODEL = {**Pretrain().model.model_dump(), "hidden": 16, "attention": 8, "dim": 8, "dropout_rna": 0.1}
@@ -61,24 +61,15 @@ def world(tmp_path):
 
 
 def inputs_of(store, profiles, arm):
-    bags = Bags(store, arm.streams) if arm.modality != "rna" else None
-    return Inputs(bags, bags.of_patients(bags.patient_ids) if bags else {}, profiles if arm.modality != "wsi" else {})
+    opened = Store(store, arm.streams) if arm.modality != "rna" else None
+    slides = opened.of_patients(opened.patient_ids) if opened else {}
+    return Inputs(opened, None, slides, profiles if arm.modality != "wsi" else {})
 
 
 def train(world, name, **changes):
     store, profiles, clinical, roles = world
-    arm = parse_arm(name)
-    return train_fold(
-        arm,
-        inputs_of(store, profiles, arm),
-        6,
-        read_targets(clinical, CFG),
-        roles,
-        None,
-        {**CFG, **changes},
-        (1, name, 0, 0),
-        torch.device("cpu"),
-    )
+    arm, targets = parse_arm(name), read_targets(clinical, CFG)
+    return train_fold(arm, inputs_of(store, profiles, arm), targets, roles, None, {**CFG, **changes}, (1, name, 0, 0))
 
 
 def test_arms_are_ten_and_mean_what_they_say():
@@ -208,15 +199,15 @@ def test_a_task_is_learnt_by_what_training_patients_show_not_by_who_is_tested(wo
 def test_a_prediction_does_not_depend_on_who_else_is_predicted(world):
     """The instance budget is drawn by slide."""
     store, *_, roles = world
-    bags = Bags(store, "tile")
-    alone, among = bags.pack([[5]], 2, None), bags.pack([[1], [5], [7]], 2, None)
-    assert np.array_equal(alone.rows, among.rows[among.bag == 1])
+    opened = Store(store, "tile")
+    alone, among = opened.pack([[5]], None, 2), opened.pack([[1], [5], [7]], None, 2)
+    assert torch.equal(alone.rows, among.rows[2:4])
 
 
 def test_modality_dropout_takes_one_of_two_never_the_last():
     rng = np.random.default_rng(0)
     wsi, rna = rng.random(2000) < 0.7, rng.random(2000) < 0.7
-    a, b = drop_modality(wsi, rna, 0.4, rng)
+    a, b = drop_modality((wsi, rna), 0.4, rng)
     both = wsi & rna
     assert not (a & ~wsi).any() and not (b & ~rna).any()
     assert ((a | b) == (wsi | rna)).all()
@@ -230,7 +221,8 @@ def test_finished_folds_are_kept_and_reused_only_while_nothing_changed(tmp_path)
     (tmp_path / "parts").mkdir()
     calls = []
 
-    def fold(k):
+    def fold(k, kept):
+        assert kept.path.parent == tmp_path / "parts"
         calls.append(k)
         if k == 1 and len(calls) == 2:
             raise RuntimeError("killed")

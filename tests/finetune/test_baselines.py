@@ -1,7 +1,5 @@
 """Baselines where a fold has nobody to test, or a model cannot be fitted: said, and the other folds stay."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +7,8 @@ from lifelines.exceptions import ConvergenceError
 from scipy.special import expit
 
 from confuselt.finetune import baselines
-from confuselt.finetune.inputs import Inputs
 from confuselt.finetune.targets import Targets
-from confuselt.model.checkpoint import load_checkpoint, save_checkpoint
+from confuselt.learn.checkpoint import load_checkpoint, save_checkpoint
 from confuselt.unusable import NotAvailable
 
 IDS = [f"P{i:02d}" for i in range(60)]
@@ -28,19 +25,21 @@ def world():
         {"kind": ["a", "b"]},
         {"os": [400]},
     )
-    return Inputs(None, {}, dict(zip(IDS, genes, strict=True))), targets
+    return baselines.Vectors({}, dict(zip(IDS, genes, strict=True))), targets
 
 
 def test_a_fold_with_nobody_to_test_has_no_predictions_and_is_no_reason_to_lose_the_others(world):
-    inputs, targets = world
-    facts, table = baselines.fit_pca_cox(inputs, targets, {"train": IDS[:40], "inner": IDS[40:], "test": ["elsewhere"]})
+    vectors, targets = world
+    facts, table = baselines.fit_pca_cox(
+        vectors, targets, {"train": IDS[:40], "inner": IDS[40:], "test": ["elsewhere"]}
+    )
     assert (
         table.empty
         and list(table.columns) == ["patient_id", "inputs", "task", "output", "value"]
         and facts["not_learnable"] == {}
     )
     with pytest.raises(NotAvailable, match="fewer than 10 training patients"):
-        baselines.fit_pca_cox(inputs, targets, {"train": IDS[:9], "inner": IDS[40:], "test": IDS[50:]})
+        baselines.fit_pca_cox(vectors, targets, {"train": IDS[:9], "inner": IDS[40:], "test": IDS[50:]})
 
 
 def test_what_does_not_converge_is_said_of_its_task_alone(world, monkeypatch):
@@ -67,19 +66,18 @@ def test_no_component_beyond_the_rank_of_the_training_patients(world, monkeypatc
     monkeypatch.setattr(
         baselines, "_project", lambda rows, c: tried.append(c) or ({r: v[:, :c] for r, v in rows.items()}, {})
     )
-    inputs, targets = world
-    baselines.fit_pca_cox(inputs, targets, {"train": IDS[:48], "inner": IDS[48:54], "test": IDS[54:]})
+    vectors, targets = world
+    baselines.fit_pca_cox(vectors, targets, {"train": IDS[:48], "inner": IDS[48:54], "test": IDS[54:]})
     assert tried == [4, 16], "48 centred rows span 47 dimensions"
 
 
 def test_cca_without_test_pairs_is_an_empty_gallery():
     rng = np.random.default_rng(1)
     rows = dict(zip(IDS, rng.normal(size=(60, 5)).astype(np.float32), strict=True))
-    bags = SimpleNamespace(pack=lambda slides: SimpleNamespace(rows=rows[IDS[slides[0][0]]][None]))
-    inputs = Inputs(bags, {p: [i] for i, p in enumerate(IDS)}, rows)
-    found = baselines.fit_cca(inputs, {"train": IDS[:40], "inner": IDS[40:], "test": ["elsewhere"]})
+    vectors = baselines.Vectors(rows, rows)
+    found = baselines.fit_cca(vectors, {"train": IDS[:40], "inner": IDS[40:], "test": ["elsewhere"]})
     assert found["patients"] == [] and len(found["wsi"]) == len(found["rna"]) == 0
-    tested = baselines.fit_cca(inputs, {"train": IDS[:40], "inner": IDS[40:50], "test": IDS[50:]})
+    tested = baselines.fit_cca(vectors, {"train": IDS[:40], "inner": IDS[40:50], "test": IDS[50:]})
     side = {k: v.numpy() for k, v in tested["fitted"]["wsi"].items()}
     vectors = (
         np.clip((np.stack([rows[p] for p in IDS[50:]]) - side["centre"]) / side["scale"], -5, 5) @ side["projection"]
@@ -89,12 +87,12 @@ def test_cca_without_test_pairs_is_an_empty_gallery():
 
 def test_what_was_fitted_is_kept_and_predicts_the_same(world, tmp_path):
     """From the file alone the predictions of the test patients can be made again."""
-    inputs, targets = world
+    vectors, targets = world
     roles = {"train": IDS[:40], "inner": IDS[40:50], "test": IDS[50:]}
-    facts, table = baselines.fit_pca_cox(inputs, targets, roles)
+    facts, table = baselines.fit_pca_cox(vectors, targets, roles)
     save_checkpoint({"folds": [facts]}, tmp_path / "m.pt")
     state = load_checkpoint(tmp_path / "m.pt")["folds"][0]["fitted"]["rna"]
-    rows = (np.stack([inputs.profiles[p] for p in roles["test"]]) - state["centre"].numpy()) / state["scale"].numpy()
+    rows = (np.stack([vectors.profiles[p] for p in roles["test"]]) - state["centre"].numpy()) / state["scale"].numpy()
     rows = np.clip(rows, -5, 5)
 
     def shown(model):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from confuselt.finetune import cross_fit as module
 from confuselt.finetune.arms import parse_arm
 from confuselt.finetune.cross_fit import PARTS, cross_fit, crossed_folds
+from confuselt.finetune.run_arm import ArmRun
 from confuselt.finetune.targets import Targets
 from confuselt.split.parts import even_parts
 from confuselt.split.roles import read_roles
@@ -95,17 +96,16 @@ def test_both_models_are_trained_on_the_other_parts(cohort, monkeypatch):
         seen.append(("clinical", roles))
         return {"not_learnable": {}}, pd.DataFrame({"patient_id": roles["test"]})
 
-    def arm(what, files, table, known, repeat, fold, cfg, device):
-        seen.append((what.name, read_roles(table, repeat, fold)))
+    def arm(run, table, known, fold, kept):
+        seen.append((run.arm.name, read_roles(table, run.repeat, fold)))
         if len(seen) == 4:
             raise NotAvailable("no training patient of a fold has a slide")
         return {"not_learnable": {}}, pd.DataFrame({"patient_id": seen[-1][1]["test"], "inputs": "wsi"})
 
     monkeypatch.setattr(module, "fit_clinical", clinical)
-    monkeypatch.setattr(module, "train_arm_fold", arm)
-    found = cross_fit(
-        parse_arm("wsi-scratch-cells"), None, folds, pd.DataFrame(), targets, 0, 1, CFG, torch.device("cpu")
-    )
+    monkeypatch.setattr(ArmRun, "train", arm)
+    run = ArmRun(parse_arm("wsi-scratch-cells"), None, 0, CFG, torch.device("cpu"), None)
+    found = cross_fit(run, folds, pd.DataFrame(), targets, 1)
     assert [name for name, _ in seen] == ["clinical", "wsi-scratch-cells"] * PARTS
     for (_, one), (_, two) in zip(seen[::2], seen[1::2], strict=True):
         assert (

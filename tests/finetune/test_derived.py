@@ -15,7 +15,7 @@ from confuselt.finetune.inner_predictions import inner_predictions
 from confuselt.finetune.late_fusion import fuse
 from confuselt.finetune.schema import PREDICTIONS
 from confuselt.finetune.targets import curve_days, read_targets
-from confuselt.model.checkpoint import hashed_ids, load_checkpoint, save_checkpoint
+from confuselt.learn.checkpoint import hashed_ids, load_checkpoint, save_checkpoint
 from confuselt.split.schema import FOLDS
 from confuselt.tables import read_table, write_table
 
@@ -336,6 +336,7 @@ def test_scripts_write_predictions_or_the_reason(world, tmp_path, monkeypatch):
     assert result()[0]["reason"] == "wsi-scratch-cells is not among finetune.arms" and result()[1].empty
     plus = script("finetune/fit_clinical_plus")
     monkeypatch.setattr(plus, "cross_fit", lambda *_: crossed)
+    monkeypatch.setattr(plus.ArmRun, "open", lambda *_: None)
     folds = pd.DataFrame(
         [{"repeat": 0, "fold": 0, "patient_id": p, "site": "S", "role": r} for r, ids in ROLES.items() for p in ids]
     )

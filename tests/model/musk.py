@@ -9,6 +9,7 @@ from sklearn.model_selection import StratifiedKFold
 from torch.nn import functional as F
 
 from confuselt.model.abmil import GatedABMIL
+from confuselt.model.packed import Packed
 
 EPOCHS, RATE, DECAY = 100, 2e-3, 5e-2
 
@@ -20,13 +21,9 @@ def read_bags(path: Path) -> tuple[list[np.ndarray], np.ndarray]:
     return [g.iloc[:, 2:].to_numpy(np.float32) for _, g in groups], np.array([int(g.iloc[0, 0] > 0) for _, g in groups])
 
 
-def packed(bags: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor, int]:
-    """Arguments of `GatedABMIL.forward`."""
-    return (
-        torch.from_numpy(np.concatenate(bags)),
-        torch.repeat_interleave(torch.arange(len(bags)), torch.tensor([len(b) for b in bags])),
-        len(bags),
-    )
+def packed(bags: list[np.ndarray]) -> Packed:
+    """What `GatedABMIL.forward` takes."""
+    return Packed(torch.from_numpy(np.concatenate(bags)), [len(b) for b in bags])
 
 
 def fold_accuracy(
@@ -44,14 +41,14 @@ def fold_accuracy(
     pool.train()
     for _ in range(EPOCHS):
         for chosen in np.array_split(rng.permutation(len(train)), 8):
-            logit = head(pool(*packed([train[i] for i in chosen]))[0]).squeeze(1)
+            logit = head(pool(packed([train[i] for i in chosen]))[0]).squeeze(1)
             loss = F.binary_cross_entropy_with_logits(logit, torch.from_numpy(labels[chosen]).float())
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
     pool.eval()
     with torch.no_grad():
-        called = head(pool(*packed(test))[0]).squeeze(1).numpy() > 0
+        called = head(pool(packed(test))[0]).squeeze(1).numpy() > 0
     return float((called == truth.astype(bool)).mean())
 
 

@@ -6,13 +6,13 @@ import sys
 import torch
 from conftest import ROOT
 
-from confuselt.model.optimiser import AdamW
-from confuselt.model.schedule import one_cycle
+from confuselt.learn.optimiser import AdamW
+from confuselt.learn.schedule import one_cycle
 
 TRAIN = """
 import sys, torch
-from confuselt.model.optimiser import AdamW
-from confuselt.model.schedule import one_cycle
+from confuselt.learn.optimiser import AdamW
+from confuselt.learn.schedule import one_cycle
 layer = torch.nn.Linear(3, 1)
 optimiser = AdamW(layer.parameters())
 schedule = one_cycle(optimiser, [0.1], 5)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from confuselt.embed.bag_file import read_bag
 from confuselt.embed.ready import import_stream
+from confuselt.learn.store import Store
 from confuselt.pack import store as packing
 from confuselt.pack.align import Alignment, align
-from confuselt.pack.bags import Bags
 from confuselt.pack.store import pack
 from confuselt.unusable import Unusable
 
@@ -104,7 +104,7 @@ def packed(folder, bags):
         )
         sources[stream] = folder / f"{stream}.parquet", folder / f"{stream}.h5"
     pack(sources, {}, folder / "store.h5")
-    return Bags(folder / "store.h5", "tile-cells")
+    return Store(folder / "store.h5", "tile-cells")
 
 
 def real_bag():
@@ -113,7 +113,7 @@ def real_bag():
 
 def correlation(bags):
     """Of the first column of both streams, which is the same one."""
-    rows = bags.pack([[0]]).rows
+    rows = bags.pack([[0]], None).rows.numpy()
     return np.corrcoef(rows[:, 0], rows[:, bags.widths["tile"]])[0, 1]
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from confuselt.embed.write_bag import write_bag
-from confuselt.pack.bags import Bags
+from confuselt.learn.store import Store
 from confuselt.pack.store import pack
 
 
@@ -56,22 +56,24 @@ def store(tmp_path):
 
 def test_rows_arrive_in_order_and_patients_lie_together(store):
     path, bags, _ = store
-    read = Bags(path, "tile")
+    read = Store(path, "tile")
     assert read.slide_ids == ["b", "z", "a", "c"] and read.patient_ids == ["P1", "P1", "P2", "P3"]
-    packed = read.pack([[0, 1], [2]])
+    packed = read.pack([[0, 1], [2]], None)
     np.testing.assert_array_equal(
         packed.rows, np.concatenate([bags["b"][1], bags["z"][1], bags["a"][1]]).astype(np.float32)
     )
-    assert packed.bag.tolist() == [0] * 6 + [1] * 5 and packed.bags == 2
+    assert packed.lengths == [6, 5]
     assert read.of_patients(["P3", "P9", "P1"]) == {"P3": [3], "P1": [0, 1]}
     assert read.recipe["tile"]["trained_on"] == ["TCGA"]
 
 
 def test_streams_align_row_by_row_or_are_left_out_with_a_reason(store):
     path, bags, cells = store
-    read = Bags(path, "tile-cells")
+    read = Store(path, "tile-cells")
     assert read.slide_ids == ["b", "z"]
-    np.testing.assert_array_equal(read.pack([[1]]).rows, np.hstack([bags["z"][1], cells["z"][1]]).astype(np.float32))
+    np.testing.assert_array_equal(
+        read.pack([[1]], None).rows, np.hstack([bags["z"][1], cells["z"][1]]).astype(np.float32)
+    )
     with h5py.File(path) as file:
         excluded = json.loads(file.attrs["excluded"])
     assert excluded == [
@@ -115,34 +117,17 @@ def test_files_of_slides_that_do_not_fit_name_the_rule_that_makes_them_anew(tmp_
 
 def test_budget_is_shared_equally_and_rows_of_both_streams_stay_paired(store):
     path, bags, cells = store
-    packed = Bags(path, "tile-cells").pack([[0, 1]], 4, np.random.default_rng(1))
-    assert len(packed.rows) == 4
+    rows = Store(path, "tile-cells").pack([[0, 1]], None, 4).rows.numpy()
+    assert len(rows) == 4
     whole = np.hstack([bags["z"][1], cells["z"][1]]).astype(np.float32)
-    assert all((whole == row).all(1).any() for row in packed.rows[2:])
-
-
-def test_scaling_applies_to_what_is_handed_out(store):
-    path, *_ = store
-    read = Bags(path, "tile")
-    before = read.pack([[2]]).rows
-    read.scale(lambda rows: rows * 2 + 1)
-    np.testing.assert_allclose(read.pack([[2]]).rows, before * 2 + 1, rtol=1e-6)
-
-
-def test_a_large_store_is_scaled_row_by_row(store, monkeypatch):
-    path, *_ = store
-    monkeypatch.setattr("confuselt.pack.bags.IN_MEMORY", 1)
-    read = Bags(path, "tile")
-    before = read.pack([[2]]).rows
-    read.scale(lambda rows: rows - 1)
-    np.testing.assert_allclose(read.pack([[2]]).rows, before - 1, rtol=1e-6)
+    assert all((whole == row).all(1).any() for row in rows[2:])
 
 
 def test_missing_stream_is_said(tmp_path):
     bags = {"a": ("P1", np.ones((2, 3)))}
     pack({"tile": source(tmp_path, "tile", bags), "cells": source(tmp_path, "cells", {})}, {}, tmp_path / "s.h5")
-    assert Bags(tmp_path / "s.h5", "tile-cells").missing == "no slide has a usable cells stream"
-    assert Bags(tmp_path / "s.h5", "tile").missing is None
+    assert Store(tmp_path / "s.h5", "tile-cells").missing == "no slide has a usable cells stream"
+    assert Store(tmp_path / "s.h5", "tile").missing is None
 
 
 ROLES = {
@@ -161,10 +146,10 @@ def linked(tmp_path):
     return path
 
 
-def check_dealt(read: Bags, roles: dict[str, list[str]]) -> None:
+def check_dealt(read: Store, roles: dict[str, list[str]]) -> None:
     """Cells are the same rows within each role, and tell neither patient nor instance; tiles stay where they were."""
     for patients in roles.values():
-        rows = read.pack(list(read.of_patients(patients).values())).rows
+        rows = read.pack(list(read.of_patients(patients).values()), None).rows.numpy()
         tile, cells = rows[:, :2], rows[:, 2:]
         assert sorted(map(tuple, cells)) == sorted(map(tuple, tile)), "the role's own rows, each once"
         assert (cells == tile).all(1).mean() < 0.3 and abs(np.corrcoef(tile[:, 0], cells[:, 0])[0, 1]) < 0.6, (
@@ -172,34 +157,32 @@ def check_dealt(read: Bags, roles: dict[str, list[str]]) -> None:
         )
 
 
-@pytest.mark.parametrize("scaled", [False, True])
-def test_dealt_cells_stay_in_their_role_and_tell_nothing(linked, scaled):
-    read = Bags(linked, "tile-cells")
-    read.deal(ROLES, 1)
-    if scaled:
-        read.scale(lambda rows: rows)
+def test_dealt_cells_stay_in_their_role_and_tell_nothing(linked):
+    whole = Store(linked, "tile-cells")
+    read = whole.deal(ROLES, 1)
     check_dealt(read, ROLES)
-    assert read.pack([read.of_patients(["P40"])["P40"]]).rows.tolist() == [[40, 0, 40, 0], [40, 1, 40, 1]], (
+    assert read.pack([read.of_patients(["P40"])["P40"]], None).rows.tolist() == [[40, 0, 40, 0], [40, 1, 40, 1]], (
         "nobody's role, nobody's cells"
     )
-    train_only, other = Bags(linked, "tile-cells"), Bags(linked, "tile-cells")
-    train_only.deal({r: ROLES[r] for r in ("train", "inner")}, 1)
-    other.deal(ROLES, 2)
-    ours = read.pack(list(read.of_patients(ROLES["train"]).values())).rows
-    same, differs = (b.pack(list(b.of_patients(ROLES["train"]).values())).rows for b in (train_only, other))
+    train_only, other = whole.deal({r: ROLES[r] for r in ("train", "inner")}, 1), whole.deal(ROLES, 2)
+    ours, same, differs = (
+        s.pack(list(s.of_patients(ROLES["train"]).values()), None).rows for s in (read, train_only, other)
+    )
     assert (same == ours).all() and (differs != ours).any(), (
         "pretraining, which never sees test patients, deals as finetuning does"
     )
-    few = read.pack([[3]], 1).rows[0]
-    assert few.tolist() in read.pack([[3]]).rows.tolist(), "a budget draws among the dealt rows"
+    few = read.pack([[3]], None, 1).rows[0]
+    assert few.tolist() in read.pack([[3]], None).rows.tolist(), "a budget draws among the dealt rows"
+    again = whole.pack([[3]], None).rows
+    assert (again[:, :2] == again[:, 2:]).all(), "the store itself is not dealt"
     with pytest.raises(ValueError, match="streams tile hold no cells"):
-        Bags(linked, "tile").deal(ROLES, 1)
+        Store(linked, "tile").deal(ROLES, 1)
 
 
 @pytest.mark.parametrize("mutant", ["identity", "over all roles"])
 def test_the_check_of_dealt_cells_catches(linked, mutant):
-    read = Bags(linked, "tile-cells")
+    read = Store(linked, "tile-cells")
     if mutant == "over all roles":
-        read.deal({"all": [p for role in ROLES.values() for p in role]}, 1)
+        read = read.deal({"all": [p for role in ROLES.values() for p in role]}, 1)
     with pytest.raises(AssertionError, match="no link is left" if mutant == "identity" else "own rows"):
         check_dealt(read, ROLES)

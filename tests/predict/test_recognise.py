@@ -7,13 +7,14 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from confuselt.embed.ready import import_stream
-from confuselt.model.checkpoint import hashed_ids
-from confuselt.model.encoders import StreamScaler
-from confuselt.pack.bags import Bags
+from confuselt.learn.checkpoint import hashed_ids
+from confuselt.learn.store import Store
+from confuselt.model.scaling import StreamScaler
 from confuselt.pack.store import pack
 from confuselt.predict import recognise
 from confuselt.predict.recognise import check_scale, check_spread, slides_beyond, trained_patients
@@ -118,18 +119,16 @@ def drawn(names, seed=0):
 
 
 def test_slides_on_another_scale_are_refused(tmp_path):
-    train = Bags(bags_of(tmp_path / "train", drawn("abcdefgh"), PLACES), "tile")
-    scaler = StreamScaler.fit(
-        train.sample_rows(list(range(8)), 1000, np.random.default_rng(0)), train.widths, {"tile": "standard"}
-    )
+    train = Store(bags_of(tmp_path / "train", drawn("abcdefgh"), PLACES), "tile")
+    scaler = StreamScaler.fit(train.sample(list(range(8)), 1000), {"tile": "standard"})
     new = drawn("uvwxyz", 1)
     assert (
-        check_scale(slides_beyond(Bags(bags_of(tmp_path / "same", new, PLACES), "tile"), scaler), "slides", 0.2) == {}
+        check_scale(slides_beyond(Store(bags_of(tmp_path / "same", new, PLACES), "tile"), scaler), "slides", 0.2) == {}
     )
     unit = {
         p: rows / np.linalg.norm(rows, axis=1, keepdims=True) for p, rows in new.items()
     }  # an encoder whose vectors were normalised
-    far = slides_beyond(Bags(bags_of(tmp_path / "unit", unit, PLACES), "tile"), scaler)
+    far = slides_beyond(Store(bags_of(tmp_path / "unit", unit, PLACES), "tile"), scaler)
     assert list(check_scale(far, "slides", 0.2)) == list("uvwxyz"), "a handful is told one by one"
     with pytest.raises(ValueError, match="slides of 12 patients: .*same encoder with the same normalisation"):
         check_scale(far | {f"{p}2": share for p, share in far.items()}, "slides", 0.2)
@@ -204,7 +203,11 @@ def test_a_contraction_into_the_range_of_training_is_refused_too(before, after):
 def test_vectors_of_length_one_are_refused_and_a_subtype_alone_is_not():
     rng = np.random.default_rng(0)
     raw = rng.normal(5, 1, (400, 12))
-    scaler = StreamScaler.fit(raw, {"tile": 12}, {"tile": "standard"})
+    fitted = StreamScaler.fit({"tile": raw}, {"tile": "standard"})
+
+    def scaler(rows):
+        return fitted([torch.from_numpy(rows)]).numpy()
+
     check_spread(scaler(rng.normal(5.8, 0.8, (400, 12))), "slides")
     with pytest.raises(ValueError, match="slides of this cohort vary 0.0"):
         check_spread(scaler(raw / np.linalg.norm(raw, axis=1, keepdims=True)), "slides")

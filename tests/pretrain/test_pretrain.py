@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from confuselt.config.learning import Pretrain
-from confuselt.model.checkpoint import load_checkpoint, save_checkpoint
-from confuselt.model.encoders import StreamScaler
-from confuselt.pack.bags import Bags
+from confuselt.learn.checkpoint import load_checkpoint, save_checkpoint
+from confuselt.learn.store import Store
+from confuselt.model.scaling import StreamScaler
 from confuselt.pretrain.retrieval import embed_patients, embed_profiles, ranks
 from confuselt.pretrain.train import load_encoders, pretrain, shuffle_pairs
 from confuselt.rna.profiles import Profiles
@@ -48,26 +48,25 @@ def world(tmp_path):
 
 def test_pairs_are_learned_and_the_checkpoint_is_safe_to_load(world, tmp_path):
     store, rna, roles, test = world
-    content, history = pretrain(Bags(store, "tile"), rna, roles, CFG, SEED, torch.device("cpu"))
-    assert len(history) == 25 and history["loss"].iloc[-1] < history["loss"].iloc[0]
+    content, history = pretrain(Store(store, "tile"), rna, roles, CFG, SEED)
+    assert len(history) == 25 and history[-1]["loss"] < history[0]["loss"]
     save_checkpoint(content, tmp_path / "c.pt")
     loaded = load_checkpoint(tmp_path / "c.pt")
     assert loaded["genes"] == rna.genes and len(loaded["trained_on"]) == 60
-    bags = Bags(store, "tile")
-    bags.scale(StreamScaler.from_state(loaded["scaler"]))
-    model = load_encoders(loaded)
-    at = ranks(embed_patients(model, bags, bags.of_patients(test)), embed_profiles(model, rna.rows(test)))
+    bags = Store(store, "tile")
+    model, scaler = load_encoders(loaded), StreamScaler.from_state(loaded["scaler"])
+    at = ranks(embed_patients(model, bags, scaler, bags.of_patients(test)), embed_profiles(model, rna.rows(test)))
     assert (at < 5).mean() > 0.6, "chance is 0.2"
 
 
 def test_mispaired_learns_nothing_and_test_patients_do_not_matter(world):
     store, rna, roles, test = world
-    content, _ = pretrain(Bags(store, "tile"), rna, roles, CFG, SEED, torch.device("cpu"))
+    content, _ = pretrain(Store(store, "tile"), rna, roles, CFG, SEED)
     noise = Profiles(rna.genes, {p: v if p not in test else v * 0 + 99 for p, v in rna.of.items()})
-    again, _ = pretrain(Bags(store, "tile"), noise, roles, CFG, SEED, torch.device("cpu"))
+    again, _ = pretrain(Store(store, "tile"), noise, roles, CFG, SEED)
     assert all(torch.equal(content["weights"][k], again["weights"][k]) for k in content["weights"])
-    _, history = pretrain(Bags(store, "tile"), rna, roles, CFG, SEED, torch.device("cpu"), mispaired=1)
-    assert history["inner_percentile_rank"].iloc[-1] < 0.75
+    _, history = pretrain(Store(store, "tile"), rna, roles, CFG, SEED, shuffle_pairs(roles["train"], 1))
+    assert history[-1]["inner_percentile_rank"] < 0.75
     given = shuffle_pairs(roles["train"], 1)
     assert (
         sorted(given.values()) == sorted(given)
@@ -96,23 +95,20 @@ def test_within_site_pairs_stay_in_their_site():
 def test_within_site_pairs_differ_from_true_ones_and_from_mispaired_ones(world):
     store, rna, roles, _ = world
     site = {p: "ab"[i % 2] for i, p in enumerate(roles["train"])}
-    losses = [
-        pretrain(Bags(store, "tile"), rna, roles, CFG, SEED, torch.device("cpu"), *extra)[1][
-            "inner_percentile_rank"
-        ].iloc[-1]
-        for extra in ((), (1,), (1, site))
-    ]
+    given = (None, shuffle_pairs(roles["train"], 1), shuffle_pairs(roles["train"], 1, site))
+    found = [pretrain(Store(store, "tile"), rna, roles, CFG, SEED, pairs)[1] for pairs in given]
+    losses = [history[-1]["inner_percentile_rank"] for history in found]
     assert len(set(losses)) == 3 and losses[2] < 0.75 < losses[0]
 
 
 def test_nothing_to_pair_is_said(world):
     store, rna, roles, _ = world
     content, history = pretrain(
-        Bags(store, "tile"), Profiles(rna.genes, dict(list(rna.of.items())[:2])), roles, CFG, SEED, torch.device("cpu")
+        Store(store, "tile"), Profiles(rna.genes, dict(list(rna.of.items())[:2])), roles, CFG, SEED
     )
     assert (
         content == {"status": "not available", "reason": "2 training patients have both a slide and RNA, 4 needed"}
-        and history.empty
+        and history == []
     )
 
 

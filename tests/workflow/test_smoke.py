@@ -15,7 +15,7 @@ from conftest import ROOT, TINY, Recorded, script, snakemake
 
 from confuselt.config.generate import TABLES
 from confuselt.content import content_hash
-from confuselt.model.checkpoint import load_checkpoint, save_checkpoint
+from confuselt.learn.checkpoint import load_checkpoint, save_checkpoint
 from confuselt.settings import load_config, settings
 from confuselt.tables import read_table
 

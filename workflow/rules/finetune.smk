@@ -23,6 +23,7 @@ rule finetune_arm:
         runtime=480,
         gpu=gpus(),
         device=CONFIG.device,
+        place=CONFIG.store,
         plan=PLAN,
     params:
         cfg=cfg("finetune", "finetune_arm", shuffled_cells=draw_of("shuffled-cells")),
@@ -117,6 +118,7 @@ rule fit_clinical_plus:
         runtime=960,
         gpu=gpus(),
         device=CONFIG.device,
+        place=CONFIG.store,
     params:
         cfg=cfg("finetune", "fit_clinical_plus"),
         code=code("finetune", "fit_clinical_plus"),

@@ -24,6 +24,7 @@ rule pretrain_towers:
         runtime=480,
         gpu=gpus(),
         device=CONFIG.device,
+        place=CONFIG.store,
     params:
         cfg=cfg(
             "pretrain",

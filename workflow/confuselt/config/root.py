@@ -48,6 +48,11 @@ class Config(Block):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="where models are trained; auto: cuda where a GPU is seen. Never triggers a rerun"
     )
+    store: Literal["auto", "device", "host"] = Field(
+        "auto",
+        description="where training keeps the cohort's features; device: on the GPU (or in memory), host: on disk, "
+        "each batch read when it is asked for; auto: on a GPU that has room. Never triggers a rerun",
+    )
     numeric_threads: int = Field(
         1, ge=1, description="threads of numeric libraries in each job; fixed, so that results do not depend on --cores"
     )

@@ -11,7 +11,7 @@ from confuselt.evaluate.retrieval import Gallery
 from confuselt.evaluate.schema import CURVES, PREDICTIONS
 from confuselt.evaluate.scores import Scorer
 from confuselt.finetune.targets import read_targets
-from confuselt.model.checkpoint import load_checkpoint
+from confuselt.learn.checkpoint import load_checkpoint
 from confuselt.pretrain.pairs import embed_pairs
 from confuselt.split.roles import read_roles
 from confuselt.split.schema import FOLDS
@@ -168,6 +168,7 @@ def history_curves(histories: list[Path]) -> pd.DataFrame:
     for path in histories:
         (model, draw), (repeat, fold) = model_of(path), (int(v) for v in path.stem[1:].split("f"))
         table = pd.read_parquet(path).melt("epoch", ["loss", "inner_loss", "inner_recall"], "metric", "value")
+        table = table.dropna(subset=["value"])  # the inner part is looked at now and then
         rows.append(
             table.rename(columns={"epoch": "x"}).assign(
                 curve="pretraining", arm=model, draw=draw, repeat=repeat, fold=fold

@@ -5,7 +5,7 @@ import torch
 
 from confuselt.finetune.cox import cox_loss
 from confuselt.finetune.targets import Targets
-from confuselt.model.checkpoint import hashed_ids
+from confuselt.learn.checkpoint import hashed_ids
 
 # Arm to (repeat, fold) to the arm's predictions of that fold's inner patients, as `finetune` saves them.
 InnerPredictions = dict[str, dict[tuple[int, int], dict]]

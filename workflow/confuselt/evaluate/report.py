@@ -40,7 +40,7 @@ from confuselt.evaluate.planted import against, needed, planted, sentence
 from confuselt.evaluate.site_figures import leaky_figure, site_figure
 from confuselt.evaluate.sites import missing_outcomes
 from confuselt.evaluate.slides import attention, heatmaps, looked_for, tile_facts
-from confuselt.model.checkpoint import load_checkpoint
+from confuselt.learn.checkpoint import load_checkpoint
 from confuselt.pretrain.pairs import embed_pairs
 from confuselt.tables import read_meta
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from confuselt.finetune.arms import parse_arm
 from confuselt.finetune.member import load_member
-from confuselt.model.encoders import StreamScaler
-from confuselt.pack.bags import Bags
+from confuselt.learn.store import Store
+from confuselt.model.scaling import StreamScaler
 from confuselt.tables import read_meta
 
 SHOWN = 4
@@ -57,16 +57,12 @@ def attention(
         mean.
     """
     facts, what = model["folds"][fold], parse_arm(arm)
-    bags = Bags(store, what.streams)
-    bags.scale(StreamScaler.from_state(facts["scaler"]))
+    bags, scaler = Store(store, what.streams), StreamScaler.from_state(facts["scaler"])
     network = load_member(what, model, facts, facts["members"][0]).networks[looked_for(model, fold)]
     found = {}
     for slides in bags.of_patients(patients).values():
         for at in slides:
-            packed = bags.pack([[at]])
-            weights = (
-                network.wsi(torch.from_numpy(packed.rows), torch.from_numpy(packed.bag), 1)[1].numpy().astype(float)
-            )
+            weights = network.wsi(bags.pack([[at]], scaler))[1].numpy().astype(float)
             found[bags.slide_ids[at]] = bags.coords(at), weights * len(weights)
     return found
 

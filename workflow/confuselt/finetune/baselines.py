@@ -7,6 +7,7 @@ that it can be compared when only the test patients are other ones.
 
 import logging
 import warnings
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -20,8 +21,11 @@ from sklearn.metrics import log_loss
 
 from confuselt.finetune.cox import cox_loss
 from confuselt.finetune.inner_predictions import inner_predictions
-from confuselt.finetune.inputs import Inputs
 from confuselt.finetune.targets import Targets, curve_days
+from confuselt.learn.checkpoint import seed_of
+from confuselt.learn.means import patient_means
+from confuselt.learn.scaling import fit_scaler
+from confuselt.learn.store import Store
 from confuselt.pretrain.retrieval import ranks
 from confuselt.unusable import NotAvailable
 
@@ -180,9 +184,45 @@ def class_shares(model: LogisticRegression, rows: np.ndarray, classes: int) -> n
     return shares
 
 
-def mean_rows(inputs: Inputs, patients: list[str]) -> np.ndarray:
-    """Mean instance of each patient over all rows of its slides, (patients, d) float64."""
-    return _stacked([inputs.bags.pack([inputs.slides[p]]).rows.mean(0, dtype=np.float64) for p in patients])
+@dataclass(frozen=True)
+class Vectors:
+    """One vector per patient and modality.
+
+    Attributes
+    ----------
+    slides : dict of str to (d,) float64
+        Mean scaled instance of each patient.
+    profiles : dict of str to (genes,) float32
+    """
+
+    slides: dict[str, np.ndarray]
+    profiles: dict[str, np.ndarray]
+
+    def has(self, patients: list[str], pattern: str) -> list[str]:
+        """Patients that have what an input pattern needs."""
+        needed = [of for name, of in (("wsi", self.slides), ("rna", self.profiles)) if pattern in (name, "both")]
+        return [p for p in patients if all(p in of for of in needed)]
+
+
+def patient_vectors(
+    store: Store | None, rna: dict[str, np.ndarray], train: list[str], cfg: dict
+) -> tuple[Vectors, dict]:
+    """Mean instances, scaled on training patients, and RNA; the state of the scaler.
+
+    Parameters
+    ----------
+    store : Store or None
+        None: no slide can be used.
+    rna : dict of str to (genes,) float32
+    train : list of str
+    cfg : dict
+        ``pack.scaling_*``, ``seed``.
+    """
+    if store is None:
+        return Vectors({}, rna), {}
+    kinds = {s: cfg[f"pack.scaling_{s}"] for s in store.streams}
+    scaler = fit_scaler(store, train, kinds, seed_of("baselines", cfg["seed"]))
+    return Vectors(patient_means(store, store.of_patients(store.patient_ids), scaler), rna), scaler.state()
 
 
 def _stacked(rows: list[np.ndarray]) -> np.ndarray:
@@ -200,7 +240,7 @@ def standardise(rows: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dic
     return shown, {"centre": torch.from_numpy(centre), "scale": torch.from_numpy(scale)}
 
 
-def fit_pca_cox(inputs: Inputs, targets: Targets, roles: dict[str, list[str]]) -> tuple[dict, pd.DataFrame]:
+def fit_pca_cox(vectors: Vectors, targets: Targets, roles: dict[str, list[str]]) -> tuple[dict, pd.DataFrame]:
     """Principal components of mean features, RNA, or both; ridge Cox and logistic regression on them.
 
     Returns
@@ -213,7 +253,7 @@ def fit_pca_cox(inputs: Inputs, targets: Targets, roles: dict[str, list[str]]) -
     parts, fitted = [pd.DataFrame(columns=["patient_id", "inputs", "task", "output", "value"])], {}
     lost: dict[str, list[str]] = {}
     for pattern in ("wsi", "rna", "both"):
-        patients = {role: inputs.has(ids, pattern) for role, ids in roles.items()}
+        patients = {role: vectors.has(ids, pattern) for role, ids in roles.items()}
         if (n := len(patients["train"])) < 10:
             for task in (*targets.survival, *targets.labels) if n else ():
                 lost.setdefault(task, []).append(f"{pattern}: {n} training patients have features")
@@ -222,9 +262,9 @@ def fit_pca_cox(inputs: Inputs, targets: Targets, roles: dict[str, list[str]]) -
         for role, ids in patients.items():
             blocks = []
             if pattern != "rna":
-                blocks.append(mean_rows(inputs, ids))
+                blocks.append(_stacked([vectors.slides[p] for p in ids]))
             if pattern != "wsi":
-                blocks.append(_stacked([inputs.profiles[p] for p in ids]))
+                blocks.append(_stacked([vectors.profiles[p] for p in ids]))
             rows[role] = np.concatenate(blocks, 1)
         rows, standard = standardise(rows)
         found, missed, models = linear_predictions(rows, {r: targets.take(p) for r, p in patients.items()}, COMPONENTS)
@@ -352,7 +392,7 @@ def canonical(x: np.ndarray, y: np.ndarray, components: int, ridge: float) -> tu
     return wx @ u[:, :c] * s[:c], wy @ vt[:c].T * s[:c]
 
 
-def fit_cca(inputs: Inputs, roles: dict[str, list[str]]) -> dict:
+def fit_cca(vectors: Vectors, roles: dict[str, list[str]]) -> dict:
     """Canonical correlation between mean WSI features and RNA, tuned by inner mean percentile rank.
 
     Returns
@@ -361,11 +401,11 @@ def fit_cca(inputs: Inputs, roles: dict[str, list[str]]) -> dict:
         ``patients`` (test), ``wsi`` and ``rna`` unit vectors of the test pairs (there may be none), and ``fitted``: the
         chosen grid point, centre, scale and projection of either side.
     """
-    pairs = {role: inputs.has(ids, "both") for role, ids in roles.items()}
+    pairs = {role: vectors.has(ids, "both") for role, ids in roles.items()}
     if len(pairs["train"]) < 10:
         raise NotAvailable(f"{len(pairs['train'])} training patients have both a slide and RNA")
-    wsi, wsi_standard = standardise({r: mean_rows(inputs, p) for r, p in pairs.items()})
-    rna, rna_standard = standardise({r: _stacked([inputs.profiles[i] for i in p]) for r, p in pairs.items()})
+    wsi, wsi_standard = standardise({r: _stacked([vectors.slides[i] for i in p]) for r, p in pairs.items()})
+    rna, rna_standard = standardise({r: _stacked([vectors.profiles[i] for i in p]) for r, p in pairs.items()})
     best = None
     for ridge in CCA_RIDGES:
         full = canonical(wsi["train"], rna["train"], max(CCA_COMPONENTS), ridge)

@@ -16,7 +16,7 @@ from scipy.optimize import minimize_scalar
 from confuselt.finetune.cox import breslow, cox_loss, survival_at
 from confuselt.finetune.schema import PREDICTIONS
 from confuselt.finetune.targets import Targets, curve_days
-from confuselt.model.checkpoint import load_checkpoint
+from confuselt.learn.checkpoint import load_checkpoint
 from confuselt.tables import read_table
 from confuselt.unusable import NotAvailable
 

@@ -19,12 +19,11 @@ def cox_loss(risk: torch.Tensor, days: torch.Tensor, event: torch.Tensor) -> tor
     scalar tensor
         0 where no patient has an event.
     """
-    order = torch.argsort(days, descending=True, stable=True)
-    risk, days, event = risk[order], days[order], event[order]
-    log_at_risk = torch.logcumsumexp(risk, 0)
-    # Tied times share one risk set: the last of the tie in descending order.
-    last = torch.searchsorted(-days, -days, side="right") - 1
-    return ((log_at_risk[last] - risk) * event).sum() / event.sum().clamp_min(1)
+    # Only of those with an event is the risk set asked; no sum here depends on the order in which a GPU takes it.
+    dead = event > 0
+    at_risk = days[None] >= days[dead][:, None]
+    everyone = risk[None].expand(len(at_risk), -1).masked_fill(~at_risk, -torch.inf)
+    return (everyone.logsumexp(1) - risk[dead]).sum() / event.sum().clamp_min(1)
 
 
 def breslow(risk: np.ndarray, days: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

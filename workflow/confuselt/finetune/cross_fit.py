@@ -5,14 +5,13 @@ Never by the models of other folds: these saw the patients that this fold is tes
 
 import numpy as np
 import pandas as pd
-import torch
 
-from confuselt.finetune.arms import Arm
 from confuselt.finetune.baselines import fit_clinical
 from confuselt.finetune.clinical_plus import Told
-from confuselt.finetune.run_arm import ArmFiles, train_arm_fold
+from confuselt.finetune.run_arm import ArmRun
 from confuselt.finetune.targets import Targets
-from confuselt.model.checkpoint import seed_of
+from confuselt.learn.checkpoint import seed_of
+from confuselt.learn.kept import Kept
 from confuselt.split.parts import even_parts
 from confuselt.split.roles import read_roles
 from confuselt.unusable import NotAvailable
@@ -43,20 +42,13 @@ def crossed_folds(folds: pd.DataFrame, targets: Targets, repeat: int, fold: int,
 
 
 def cross_fit(
-    arm: Arm,
-    files: ArmFiles,
-    folds: pd.DataFrame,
-    clinical: pd.DataFrame,
-    targets: Targets,
-    repeat: int,
-    fold: int,
-    cfg: dict,
-    device: torch.device,
+    run: ArmRun, folds: pd.DataFrame, clinical: pd.DataFrame, targets: Targets, fold: int, kept: Kept | None = None
 ) -> list[tuple[Told, Told]]:
-    """What the clinical baseline and an arm say of each part of a fold's training patients, trained on the other parts alone.
+    """What the clinical baseline and an arm say of each part of a fold's training patients.
 
-    Both are trained as in the fold itself: same config, grid, inner part. Pretrained towers and the RNA normaliser are
-    the fold's own: they saw the features of all training patients, and no outcome.
+    Each part is scored by models that were trained on the other parts alone, as in the fold itself: same config, grid,
+    inner part. Pretrained towers and the RNA normaliser are the fold's own: they saw the features of all training
+    patients, and no outcome.
 
     Returns
     -------
@@ -64,18 +56,16 @@ def cross_fit(
         Of each part. What could not be trained learnt no task, with the reason.
     """
     found = []
-    for table in crossed_folds(folds, targets, repeat, fold, cfg):
-        roles = read_roles(table, repeat, fold)
+    for k, table in enumerate(crossed_folds(folds, targets, run.repeat, fold, run.cfg)):
+        roles = read_roles(table, run.repeat, fold)
         learnable, lost = targets.learnable(roles["train"])
         try:
             facts, rows = fit_clinical(clinical, learnable, roles)
             known = facts | {"not_learnable": lost | facts["not_learnable"]}, rows
-            facts, rows = train_arm_fold(arm, files, table, targets, repeat, fold, cfg, device)
-            found.append((known, (facts, rows[rows["inputs"] == arm.inputs[0]])))
+            facts, rows = run.train(table, targets, fold, kept.of(f"part{k}") if kept else None)
+            found.append((known, (facts, rows[rows["inputs"] == run.arm.inputs[0]])))
         except NotAvailable as reason:
-            nothing = (
-                {"not_learnable": dict.fromkeys((*targets.survival, *targets.labels), str(reason))},
-                pd.DataFrame(),
-            )
+            unlearned = dict.fromkeys((*targets.survival, *targets.labels), str(reason))
+            nothing = {"not_learnable": unlearned}, pd.DataFrame()
             found.append((nothing, nothing))
     return found

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from confuselt.finetune.schema import PREDICTIONS
-from confuselt.model.checkpoint import load_checkpoint, save_checkpoint
+from confuselt.learn.checkpoint import load_checkpoint, save_checkpoint
+from confuselt.learn.kept import Kept
 from confuselt.resume import fold_key, resumed
 from confuselt.tables import empty_table
 from confuselt.unusable import NotAvailable
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def run_folds(
-    train: Callable[[int], tuple[dict, pd.DataFrame]],
+    train: Callable[[int, Kept], tuple[dict, pd.DataFrame]],
     count: int,
     inputs_of: Callable[[int], list[Path]],
     cfg: dict,
@@ -28,7 +29,7 @@ def run_folds(
     Parameters
     ----------
     train : callable
-        Fold to (weights and facts, predictions); may raise NotAvailable.
+        Fold, and where its state is kept, to (weights and facts, predictions); may raise NotAvailable.
     count : int
         Number of folds.
     inputs_of : callable
@@ -51,7 +52,7 @@ def run_folds(
         kept = load_checkpoint(part) if part.exists() else {}
         if kept.get("key") != key:
             try:
-                facts, table = train(fold)
+                facts, table = train(fold, Kept(parts, f"f{fold}", key))
             except NotAvailable as reason:
                 log.warning("not available: %s", reason)
                 return [], [], str(reason)
@@ -66,7 +67,10 @@ def run_folds(
 
 
 def prediction_table(predictions: list[pd.DataFrame], arm: str, repeat: int) -> pd.DataFrame:
-    """Columns of ``finetune/predictions`` from the tables of the folds (``draw`` 0: `evaluate` numbers the controls)."""
+    """Columns of ``finetune/predictions`` from the tables of the folds.
+
+    ``draw`` is 0: `evaluate` numbers the controls.
+    """
     filled = [p for p in predictions if len(p)]
     if not filled:
         return empty_table(PREDICTIONS)

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from confuselt.model.checkpoint import hashed_ids
+from confuselt.learn.checkpoint import hashed_ids
 
 
 def inner_predictions(patients: list[str], values: dict[str, np.ndarray]) -> dict:

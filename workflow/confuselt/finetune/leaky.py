@@ -14,8 +14,8 @@ from confuselt.evaluate.pairs import ratio, survival_pairs
 from confuselt.evaluate.schema import CURVES
 from confuselt.finetune.baselines import standardise
 from confuselt.finetune.cox import cox_loss
-from confuselt.model.checkpoint import seed_of
-from confuselt.model.optimiser import AdamW
+from confuselt.learn.checkpoint import seed_of
+from confuselt.learn.optimiser import AdamW
 from confuselt.progress import progress
 from confuselt.unusable import NotAvailable
 

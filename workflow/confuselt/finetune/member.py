@@ -10,16 +10,6 @@ from confuselt.finetune.arms import Arm
 from confuselt.finetune.cox import survival_at
 from confuselt.finetune.inputs import Inputs, masks
 from confuselt.finetune.network import ArmNetwork
-from confuselt.finetune.targets import Targets
-
-
-def groups_of(targets: Targets) -> dict[str, list[str]]:
-    """Tasks that share an epoch: all endpoints (by summed inner partial likelihood), each label (by inner cross-entropy).
-
-    With few events survival overfits within some epochs, long before a label is learned.
-    """
-    survival = {"survival": list(targets.survival)} if targets.survival else {}
-    return survival | {label: [label] for label in targets.labels}
 
 
 @dataclass
@@ -32,7 +22,10 @@ class Best:
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def offer(self, epoch: int, inner: dict[str, float], network: ArmNetwork) -> None:
-        """Keep this epoch if its summed inner loss is the lowest; where no inner patient informs the group, the last stands."""
+        """Keep this epoch if its summed inner loss is the lowest.
+
+        Where no inner patient informs the group, the last epoch stands.
+        """
         loss = sum(inner.values()) if inner else np.inf
         if not self.weights or loss < self.loss or not inner:
             self.loss, self.epoch, self.inner, self.weights = loss, epoch, inner, copy.deepcopy(network.state_dict())
@@ -58,10 +51,11 @@ class Member:
 
     def outputs(self, inputs: Inputs, patients: list[str], pattern: str, budget: int) -> dict[str, np.ndarray]:
         """Raw outputs per task, each from the network of its group."""
+        every = outputs_of(list(self.networks.values()), inputs, patients, pattern, budget)
         found: dict[str, np.ndarray] = {}
-        for group, network in self.networks.items():
-            every = outputs_of(network, inputs, patients, pattern, budget)
-            found |= {t: v for t, v in every.items() if t == group or (group == "survival" and t not in self.networks)}
+        for group, outputs in zip(self.networks, every, strict=True):
+            others = self.networks.keys() - {group} if group == "survival" else outputs.keys() - {group}
+            found |= {task: values for task, values in outputs.items() if task not in others}
         return found
 
 
@@ -87,16 +81,37 @@ def load_member(arm: Arm, model: dict, facts: dict, member: dict) -> Member:
 
 @torch.no_grad()
 def outputs_of(
-    network: ArmNetwork, inputs: Inputs, patients: list[str], pattern: str, budget: int, chunk: int = 256
-) -> dict[str, np.ndarray]:
-    """Raw outputs of some patients, chunk by chunk; every slide's instances are drawn by its id."""
-    network.eval()
-    parts: dict[str, list[np.ndarray]] = {t: [] for t in network.heads}
-    for start in range(0, len(patients), chunk):
-        some = patients[start : start + chunk]
-        for task, value in network(*inputs.batch(some, *masks(inputs, some, pattern), budget, None)).items():
-            parts[task].append(value.cpu().numpy().astype(np.float64))
-    return {t: np.concatenate(v) if v else np.zeros((0, network.heads[t])) for t, v in parts.items()}
+    networks: list[ArmNetwork], inputs: Inputs, patients: list[str], pattern: str, budget: int
+) -> list[dict[str, np.ndarray]]:
+    """Raw outputs of some patients under each network, which all see what is read once.
+
+    Parameters
+    ----------
+    networks : list of ArmNetwork
+    inputs : Inputs
+    patients : list of str
+    pattern : str
+        See `masks`.
+    budget : int
+        Instances of a patient; a slide's are drawn by its id.
+
+    Returns
+    -------
+    list of dict of str to (patients, outputs) float64
+        Per network, by task.
+    """
+    parts: list[dict[str, list[np.ndarray]]] = [{t: [] for t in network.heads} for network in networks]
+    for some in inputs.spans(patients, budget):
+        batch = inputs.batch(some, masks(inputs, some, pattern), budget)
+        packed, genes = inputs.load(batch, torch.float32)
+        for network, found in zip(networks, parts, strict=True):
+            network.eval()
+            for task, value in network(len(some), packed, batch.owner, genes, batch.profiled).items():
+                found[task].append(value.cpu().numpy().astype(np.float64))
+    return [
+        {t: np.concatenate(v) if v else np.zeros((0, network.heads[t])) for t, v in found.items()}
+        for network, found in zip(networks, parts, strict=True)
+    ]
 
 
 def average_members(

@@ -1,12 +1,11 @@
 """The network of every arm: one or two towers, fusion under a modality mask, a head per task."""
 
-import numpy as np
 import torch
 from torch import nn
 
 from confuselt.finetune.arms import Arm
+from confuselt.model.packed import Packed
 from confuselt.model.towers import LinearPlus, RnaTower, WsiTower
-from confuselt.pack.bags import Packed
 
 
 class ArmNetwork(nn.Module):
@@ -38,41 +37,36 @@ class ArmNetwork(nn.Module):
         self.out = LinearPlus(towers * (self.dim + 1), model["hidden"], sum(heads.values()), model["dropout"])
 
     def forward(
-        self, packed: Packed | None, genes: np.ndarray | None, has_wsi: np.ndarray, has_rna: np.ndarray
+        self, patients: int, packed: Packed | None, owner: list[int], genes: torch.Tensor | None, profiled: list[int]
     ) -> dict[str, torch.Tensor]:
         """Outputs per task, (patients, outputs).
 
         Parameters
         ----------
-        packed : Packed
-            Joined bags of the patients with ``has_wsi``, in order.
-        genes : (patients with has_rna, genes) float32
-        has_wsi, has_rna : (patients,) bool
+        patients : int
+        packed : Packed or None
+            Joined bags of the patients `owner`, in order.
+        owner : list of int
+            Patient of each bag.
+        genes : (profiles, genes) float32 or None
+        profiled : list of int
+            Patient of each profile.
         """
-        device = next(self.parameters()).device
         parts = []
         if self.wsi is not None:
-            vectors = None
-            if packed is not None and packed.bags:
-                vectors = self.norm_wsi(
-                    self.wsi(
-                        torch.from_numpy(packed.rows).to(device), torch.from_numpy(packed.bag).to(device), packed.bags
-                    )[0]
-                )
-            parts += self._masked(vectors, has_wsi, device)
+            vectors = self.norm_wsi(self.wsi(packed)[0]) if owner else None
+            parts += self._masked(patients, vectors, owner)
         if self.rna is not None:
-            vectors = (
-                self.norm_rna(self.rna(torch.from_numpy(genes).to(device)))
-                if genes is not None and len(genes)
-                else None
-            )
-            parts += self._masked(vectors, has_rna, device)
+            vectors = self.norm_rna(self.rna(genes)) if profiled else None
+            parts += self._masked(patients, vectors, profiled)
         values = self.out(self.drop(torch.cat(parts, 1)))
         return dict(zip(self.heads, values.split(list(self.heads.values()), 1), strict=True))
 
-    def _masked(self, vectors: torch.Tensor | None, has: np.ndarray, device: torch.device) -> list[torch.Tensor]:
-        mask = torch.from_numpy(np.asarray(has)).to(device)
-        whole = torch.zeros(len(has), self.dim, device=device)
+    def _masked(self, patients: int, vectors: torch.Tensor | None, rows: list[int]) -> list[torch.Tensor]:
+        """Vectors in the rows of their patients and zeros elsewhere, and the mask."""
+        device = next(self.parameters()).device
+        whole, mask = torch.zeros(patients, self.dim, device=device), torch.zeros(patients, 1, device=device)
         if vectors is not None:
-            whole = whole.index_put((mask.nonzero(as_tuple=True)[0],), vectors)
-        return [whole, mask[:, None].float()]
+            at = torch.tensor(rows, device=device)
+            whole, mask = whole.index_put((at,), vectors.float()), mask.index_fill(0, at, 1.0)
+        return [whole, mask]

@@ -10,8 +10,9 @@ from confuselt.finetune.arms import Arm
 from confuselt.finetune.inputs import Inputs
 from confuselt.finetune.targets import Targets
 from confuselt.finetune.train import train_fold
-from confuselt.model.checkpoint import load_checkpoint
-from confuselt.pack.bags import Bags, contents
+from confuselt.learn.checkpoint import load_checkpoint
+from confuselt.learn.kept import Kept
+from confuselt.learn.store import Store, contents
 from confuselt.rna.profiles import read_profiles
 from confuselt.split.roles import read_roles
 
@@ -44,43 +45,63 @@ class ArmFiles:
         return [paths[fold] for paths in (self.checkpoints, self.other_checkpoints) if paths]
 
 
-def train_arm_fold(
-    arm: Arm,
-    files: ArmFiles,
-    folds: pd.DataFrame,
-    targets: Targets,
-    repeat: int,
-    fold: int,
-    cfg: dict,
-    device: torch.device,
-) -> tuple[dict, pd.DataFrame]:
-    """Read what the arm needs of one fold and train it; see `train_fold`.
+@dataclass(frozen=True)
+class ArmRun:
+    """An arm in one repeat, with the store that all its folds share.
 
-    With ``shuffled_cells`` in `cfg` (draw of that control) the cells of training, inner and test patients are dealt out
-    anew among each of them, as in the pretraining of the same control.
-
-    Returns
-    -------
-    fold : dict
-        With gene list and feature recipe, as checkpoints must have them, and ``seen``: content hashes of the bags of
-        training and inner patients.
-    predictions : DataFrame
+    Attributes
+    ----------
+    arm : Arm
+    files : ArmFiles
+    repeat : int
+    cfg : dict
+    device : device
+    store : Store or None
+        Opened once; None for an arm of RNA alone.
     """
-    profiles = read_profiles(files.rna[fold])
-    bags = Bags(files.store, arm.streams) if arm.modality != "rna" else None
-    inputs = Inputs(
-        bags, bags.of_patients(bags.patient_ids) if bags else {}, profiles.of if arm.modality != "wsi" else {}
-    )
-    roles = read_roles(folds, repeat, fold)
-    if draw := cfg.get("shuffled_cells"):
-        bags.deal(roles, draw)
-    towers = first_available([load_checkpoint(path) for path in files.towers(fold)])
-    facts, rows = train_fold(
-        arm, inputs, len(profiles.genes), targets, roles, towers, cfg, (cfg["seed"], arm.name, repeat, fold), device
-    )
-    bags_of = contents(files.store)
-    seen = sorted({sha for role in ("train", "inner") for patient in roles[role] for sha in bags_of.get(patient, ())})
-    return {**facts, "genes": profiles.genes, "recipe": bags.recipe if bags else {}, "seen": seen}, rows
+
+    arm: Arm
+    files: ArmFiles
+    repeat: int
+    cfg: dict
+    device: torch.device
+    store: Store | None
+
+    @classmethod
+    def open(cls, arm: Arm, files: ArmFiles, repeat: int, cfg: dict, device: torch.device, place: str) -> "ArmRun":
+        """Open the store of the arm's streams, where `place` says (see `Store`)."""
+        store = Store(files.store, arm.streams, device, place) if arm.modality != "rna" else None
+        return cls(arm, files, repeat, cfg, device, store)
+
+    def train(
+        self, folds: pd.DataFrame, targets: Targets, fold: int, kept: Kept | None = None
+    ) -> tuple[dict, pd.DataFrame]:
+        """Read what the arm needs of one fold and train it; see `train_fold`.
+
+        With ``shuffled_cells`` in the config (draw of that control) the cells of training, inner and test patients are
+        dealt out anew among each of them, as in the pretraining of the same control.
+
+        Returns
+        -------
+        fold : dict
+            With gene list and feature recipe, as checkpoints must have them, and ``seen``: content hashes of the bags of
+            training and inner patients.
+        predictions : DataFrame
+        """
+        arm, cfg, roles = self.arm, self.cfg, read_roles(folds, self.repeat, fold)
+        profiles = read_profiles(self.files.rna[fold])
+        store = self.store
+        if draw := cfg.get("shuffled_cells"):
+            store = store.deal(roles, draw)
+        slides = store.of_patients(store.patient_ids) if store else {}
+        inputs = Inputs(store, None, slides, profiles.of if arm.modality != "wsi" else {}, self.device)
+        towers = first_available([load_checkpoint(path) for path in self.files.towers(fold)])
+        seed = (cfg["seed"], arm.name, self.repeat, fold)
+        facts, rows = train_fold(arm, inputs, targets, roles, towers, cfg, seed, kept)
+        bags_of = contents(self.files.store)
+        seen = {sha for role in ("train", "inner") for patient in roles[role] for sha in bags_of.get(patient, ())}
+        more = {"genes": profiles.genes, "recipe": store.recipe if store else {}, "seen": sorted(seen)}
+        return {**facts, **more}, rows
 
 
 def first_available(contents: list[dict]) -> dict | None:

@@ -8,6 +8,7 @@ from scipy.special import ndtri
 QUANTILES = 201
 KINDS = ("standard", "robust", "rank")
 ARRAYS = ("centre", "scale", "quantiles", "low", "high")
+COLUMNS = 64  # looked at together
 
 
 @dataclass(frozen=True)
@@ -40,19 +41,11 @@ class Scaler:
     @classmethod
     def fit(cls, kind: str, rows: np.ndarray, clip: float = 5.0) -> "Scaler":
         """Learn the references from training rows, (n, width) float."""
-        rows, none = np.asarray(rows, np.float64), np.zeros(0)
         if kind not in KINDS:
             raise ValueError(f"unknown scaling '{kind}', known: {KINDS}")
-        bounds = rows.min(0), rows.max(0)
-        if kind == "rank":
-            return cls(kind, clip, none, none, np.quantile(rows, np.linspace(0, 1, QUANTILES), axis=0), *bounds)
-        if kind == "standard":
-            centre, scale = rows.mean(0), rows.std(0)
-        else:
-            low, centre, high = np.quantile(rows, [0.25, 0.5, 0.75], axis=0)
-            # More than half of the rows may share a value; the SD is then the only width there is.
-            scale = np.where(high > low, (high - low) / 1.349, rows.std(0))
-        return cls(kind, clip, centre, np.where(scale > 0, scale, 1.0), np.zeros((0, 0)), *bounds)
+        # Column by column, so that no float64 copy of all rows is made.
+        blocks = [_references(kind, rows[:, at : at + COLUMNS]) for at in range(0, rows.shape[1], COLUMNS)]
+        return cls(kind, clip, **{name: np.concatenate([block[name] for block in blocks], axis=-1) for name in ARRAYS})
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Scaled rows, (n, width) float32."""
@@ -78,6 +71,21 @@ class Scaler:
         """What `state` gave."""
         arrays = {name: np.asarray(state[name], np.float64) for name in ARRAYS}
         return cls(state["kind"], state["clip"], **arrays)
+
+
+def _references(kind: str, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Arrays of a `Scaler` for some columns."""
+    rows, none = np.asarray(rows, np.float64), np.zeros(0)
+    found = {"centre": none, "scale": none, "quantiles": np.zeros((0, 0)), "low": rows.min(0), "high": rows.max(0)}
+    if kind == "rank":
+        return found | {"quantiles": np.quantile(rows, np.linspace(0, 1, QUANTILES), axis=0)}
+    if kind == "standard":
+        centre, scale = rows.mean(0), rows.std(0)
+    else:
+        low, centre, high = np.quantile(rows, [0.25, 0.5, 0.75], axis=0)
+        # More than half of the rows may share a value; the SD is then the only width there is.
+        scale = np.where(high > low, (high - low) / 1.349, rows.std(0))
+    return found | {"centre": centre, "scale": np.where(scale > 0, scale, 1.0)}
 
 
 def _level(column: np.ndarray, quantiles: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from confuselt.model.abmil import GatedABMIL
+from confuselt.model.packed import Packed
 
 
 class LinearPlus(nn.Module):
@@ -44,9 +45,9 @@ class WsiTower(nn.Module):
         self.project = nn.Linear(model["hidden"], model["dim"])
         self.linear = nn.Linear(width, model["dim"], bias=False)
 
-    def forward(self, rows: torch.Tensor, bag: torch.Tensor, bags: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, packed: Packed) -> tuple[torch.Tensor, torch.Tensor]:
         """Bag vectors (bags, dim) and attention (N,) of packed, scaled rows (N, width)."""
-        pooled, direct, weights = self.pool(rows, bag, bags)
+        pooled, direct, weights = self.pool(packed)
         return self.project(pooled) + self.linear(direct), weights
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pandas as pd
+import torch
 
 from confuselt.finetune.arms import Arm
+from confuselt.finetune.distance import distances
 from confuselt.finetune.inputs import Inputs
 from confuselt.finetune.member import average_members, load_member
-from confuselt.model.encoders import StreamScaler
-from confuselt.pack.bags import Bags
+from confuselt.learn.store import Store
+from confuselt.model.scaling import StreamScaler
 from confuselt.predict.recognise import check_scale, check_spread, slides_beyond, trained_patients
 from confuselt.pretrain.retrieval import embed_patients, embed_profiles
 from confuselt.pretrain.train import load_encoders
@@ -41,7 +43,7 @@ class FoldModel:
     encoders: dict | None
 
 
-def check_recipe(facts: dict, bags: Bags) -> None:
+def check_recipe(facts: dict, bags: Store) -> None:
     """Raise ValueError where the streams of a cohort were made by something else, or in another order, than those of training."""
     for stream, trained in facts["recipe"].items():
         here = bags.recipe[stream]
@@ -85,7 +87,8 @@ def predict_cohort(
         Columns of ``predict/predictions``. Risk is 1 − mean survival at the longest stated horizon (Cox scores of
         folds share no scale, survival curves do); a patient that some folds were trained on, under whatever id, is
         served by the others only (``out_of_fold``), and refused where none is left. ``beyond_training`` is the share of
-        the values of a patient's inputs that no training patient reached (of two inputs the larger one).
+        the values of a patient's inputs that no training patient reached (of two inputs the larger one),
+        ``out_of_distribution`` the share of training patients that lie less far out (mean over folds).
     """
     outputs: dict[tuple[str, str], dict[tuple[str, str], list[float]]] = {}
     vectors: dict[tuple[str, str], list[np.ndarray]] = {}
@@ -96,9 +99,10 @@ def predict_cohort(
     refused: dict[str, str] = {}  # why a fold cannot use the RNA of a patient
     everyone: dict[str, set[str]] = {}
     usable = set(patients)
+    bags = Store(store, arm.streams) if arm.modality != "rna" else None
     for fold in progress(folds, "predicting"):
-        found = _inputs(arm, fold, store, rna, most_excluded)
-        bags, inputs, lost = found.bags, found.inputs, found.lost
+        found = _inputs(fold, bags, rna if arm.modality != "wsi" else None, most_excluded)
+        inputs, lost = found.inputs, found.lost
         refused |= {p: reason for reasons in lost.values() for p, reason in reasons.items()}
         trained = trained_patients(fold.facts, fold.normaliser, store, rna)
         members = [(load_member(arm, model, fold.facts, m), m["baseline"]) for m in fold.facts["members"]]
@@ -106,7 +110,7 @@ def predict_cohort(
         classes, horizons = (
             {t: v for t, v in model[k].items() if t not in fold.facts["not_learnable"]} for k in ("classes", "horizons")
         )
-        shared = _embedding(fold, bags, inputs)
+        shared = _embedding(fold, inputs)
         for pattern in arm.inputs:
             able = inputs.has(everyone_here, pattern)
             # A fold may refuse an input that another takes: whoever has the input is told of.
@@ -119,19 +123,26 @@ def predict_cohort(
             if not fresh:
                 continue
             averaged = average_members(members, inputs, fresh, pattern, classes, horizons, model["tiles"])
+            far = _farther_than(fold.facts["far"][pattern], distances(inputs, fresh, pattern, model["tiles"]))
             for i, patient in enumerate(fresh):
                 key = (patient, pattern)
                 served[key] = served.get(key, 0) + 1
                 for name, values in averaged.items():
                     outputs.setdefault(key, {}).setdefault(name, []).append(values[i])
-                distance.setdefault(key, []).append(_far(inputs, patient, pattern))
+                distance.setdefault(key, []).append(far[i])
                 outside.setdefault(key, []).append(max(found.beyond[m][patient] for m in modalities(pattern)))
                 vectors.setdefault(key, []).append(_pattern_vector(shared, patient, pattern))
     return _table(outputs, vectors, distance, outside, served, held, refused, everyone, model, len(folds))
 
 
 def lost_inputs(indexes: list[pd.DataFrame]) -> dict[str, str]:
-    """Patient to why stages after `acquire` left out slides or RNA of it, from their indexes (``patient_id, status, reason``)."""
+    """Patient to why stages after `acquire` left out slides or RNA of it.
+
+    Parameters
+    ----------
+    indexes : list of DataFrame
+        Of these stages: ``patient_id, status, reason``.
+    """
     rows = pd.concat([i.loc[i["status"] != "ok", ["patient_id", "reason"]] for i in indexes])
     return rows.groupby("patient_id")["reason"].agg(lambda reasons: "; ".join(dict.fromkeys(reasons))).to_dict()
 
@@ -170,8 +181,6 @@ class Usable:
 
     Attributes
     ----------
-    bags : Bags or None
-        Scaled.
     inputs : Inputs
     lost : dict of str to dict
         Modality (``wsi``, ``rna``) to patient to why it cannot be used.
@@ -179,33 +188,32 @@ class Usable:
         Modality to patient to the share of its values that no training patient reached.
     """
 
-    bags: Bags | None
     inputs: Inputs
     lost: dict[str, dict[str, str]]
     beyond: dict[str, dict[str, float]]
 
 
-def _inputs(arm: Arm, fold: FoldModel, store: Path, rna: ad.AnnData, most_excluded: float) -> Usable:
+def _inputs(fold: FoldModel, bags: Store | None, rna: ad.AnnData | None, most_excluded: float) -> Usable:
     """What a fold's model can use, and why it cannot use the slides or the RNA of some patients."""
     lost: dict[str, dict[str, str]] = {"wsi": {}, "rna": {}}
     beyond: dict[str, dict[str, float]] = {"wsi": {}, "rna": {}}
-    bags = Bags(store, arm.streams) if arm.modality != "rna" else None
+    scaler = None
     if bags is not None and not bags.missing:
         check_recipe(fold.facts, bags)
         scaler = StreamScaler.from_state(fold.facts["scaler"])
         beyond["wsi"] = slides_beyond(bags, scaler)
         lost["wsi"] = check_scale(beyond["wsi"], "slides", most_excluded)
-        bags.scale(scaler)
-        check_spread(bags.sample_rows(list(range(len(bags))), SOME_ROWS, np.random.default_rng(0)), "slides")
+        some = bags.sample(list(range(len(bags))), SOME_ROWS)
+        check_spread(scaler([torch.from_numpy(rows) for rows in some.values()]).numpy(), "slides")
     slides = (
         {p: own for p, own in bags.of_patients(bags.patient_ids).items() if p not in lost["wsi"]}
         if bags is not None
         else {}
     )
     profiles = {}
-    if arm.modality != "wsi" and rna.n_obs and fold.normaliser is None:
+    if rna is not None and rna.n_obs and fold.normaliser is None:
         lost["rna"] = dict.fromkeys(rna.obs_names, "its training patients had no RNA")
-    elif arm.modality != "wsi" and rna.n_obs:
+    elif rna is not None and rna.n_obs:
         lost["rna"] = fold.normaliser.unusable(rna)
         usable = rna[~rna.obs_names.isin(list(lost["rna"]))]
         beyond["rna"] = fold.normaliser.beyond(usable) if usable.n_obs else {}
@@ -216,17 +224,18 @@ def _inputs(arm: Arm, fold: FoldModel, store: Path, rna: ad.AnnData, most_exclud
         profiles = dict(zip(usable.obs_names, scaled, strict=True))
     for patient, reason in (pair for reasons in lost.values() for pair in reasons.items()):
         log.warning("%s is not used by a fold's model: %s", patient, reason)
-    return Usable(bags, Inputs(bags if slides else None, slides, profiles), lost, beyond)
+    return Usable(Inputs(bags if slides else None, scaler, slides, profiles), lost, beyond)
 
 
-def _embedding(fold: FoldModel, bags: Bags | None, inputs: Inputs) -> dict[str, dict[str, np.ndarray]]:
+def _embedding(fold: FoldModel, inputs: Inputs) -> dict[str, dict[str, np.ndarray]]:
     """Unit vectors of both modalities in the shared space of the fold's pretrained towers."""
     if fold.encoders is None:
         return {}
     encoders = load_encoders(fold.encoders)
     found: dict[str, dict[str, np.ndarray]] = {}
-    if inputs.bags is not None:
-        found["wsi"] = dict(zip(inputs.slides, embed_patients(encoders, bags, inputs.slides), strict=True))
+    if inputs.store is not None:
+        vectors = embed_patients(encoders, inputs.store, inputs.scaler, inputs.slides)
+        found["wsi"] = dict(zip(inputs.slides, vectors, strict=True))
     if inputs.profiles:
         found["rna"] = dict(
             zip(inputs.profiles, embed_profiles(encoders, np.stack(list(inputs.profiles.values()))), strict=True)
@@ -248,14 +257,17 @@ def _pattern_vector(shared: dict, patient: str, pattern: str) -> np.ndarray | No
     return mean / max(np.linalg.norm(mean), 1e-12)
 
 
-def _far(inputs: Inputs, patient: str, pattern: str) -> float:
-    """Root mean square of a patient's scaled inputs: about 1 for a patient like those of training, more further out."""
-    parts = []
-    if pattern in ("wsi", "both"):
-        parts.append(np.sqrt(np.mean(inputs.bags.pack([inputs.slides[patient]]).rows.astype(np.float64) ** 2)))
-    if pattern in ("rna", "both"):
-        parts.append(np.sqrt(np.mean(inputs.profiles[patient].astype(np.float64) ** 2)))
-    return float(np.mean(parts))
+def _farther_than(training: list[float], distance: np.ndarray) -> np.ndarray:
+    """Share of the training patients of a fold that lie less far out, (patients,) float64.
+
+    Parameters
+    ----------
+    training : list of float
+        Their distances, ascending.
+    distance : (patients,) float64
+        See `distances`.
+    """
+    return np.searchsorted(training, distance) / max(len(training), 1)
 
 
 def _table(

@@ -5,9 +5,9 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 
-from confuselt.model.checkpoint import hashed_ids
-from confuselt.model.encoders import StreamScaler
-from confuselt.pack.bags import Bags, contents
+from confuselt.learn.checkpoint import hashed_ids
+from confuselt.learn.store import Store, contents
+from confuselt.model.scaling import StreamScaler
 from confuselt.rna.normalise import Normaliser
 
 # Share of values beyond the range of training from which on they are on another scale: of a whole cohort on average,
@@ -19,15 +19,17 @@ COHORT_BEYOND, PATIENT_BEYOND = 0.3, 0.6
 LEAST_SPREAD = {"RNA": 0.4, "slides": 0.3}
 FEWEST = 10  # patients from which on a cohort is judged as one
 ADVICE = {
-    "RNA": "Give the kind of values that the models were trained on (counts, logs, ratios and z-scores are no substitutes for each other), "
-    "or predict from slides alone (predict.acquire: {rna: null})",
+    "RNA": "Give the kind of values that the models were trained on (counts, logs, ratios and z-scores are no "
+    "substitutes for each other), or predict from slides alone (predict.acquire: {rna: null})",
     "slides": "Give features of the same encoder with the same normalisation, or predict from RNA alone",
 }
 ROWS, SLIDES = 64, 100  # rows of a slide that are looked at, slides at once
 
 
 def trained_patients(facts: dict, normaliser: Normaliser | None, store: Path, rna: ad.AnnData) -> set[str]:
-    """Patients that a fold's model was trained or chosen by: by their id, or, whatever they are called, by the content of a slide's bag or of their RNA.
+    """Patients that a fold's model was trained or chosen by.
+
+    They are known by their id, or, whatever they are called, by the content of a slide's bag or of their RNA.
 
     Parameters
     ----------
@@ -51,17 +53,15 @@ def trained_patients(facts: dict, normaliser: Normaliser | None, store: Path, rn
     return found
 
 
-def slides_beyond(bags: Bags, scaler: StreamScaler) -> dict[str, float]:
-    """Share of the values of each patient's slides that no training row reached; the bags must not be scaled yet."""
+def slides_beyond(store: Store, scaler: StreamScaler) -> dict[str, float]:
+    """Share of the values of each patient's slides that no training row reached."""
     found: dict[str, list[float]] = {}
-    for start in range(0, len(bags), SLIDES):
-        some = range(start, min(start + SLIDES, len(bags)))
-        packed = bags.pack([[i] for i in some], ROWS)
-        share = np.bincount(packed.bag, scaler.beyond(packed.rows), packed.bags) / np.bincount(
-            packed.bag, minlength=packed.bags
-        )
-        for i, value in zip(some, share, strict=True):
-            found.setdefault(bags.patient_ids[i], []).append(float(value))
+    for start in range(0, len(store), SLIDES):
+        some = range(start, min(start + SLIDES, len(store)))
+        drawn = store.draw([[i] for i in some], ROWS)
+        shares = np.split(scaler.beyond(store.raw(drawn)), np.cumsum(drawn.lengths)[:-1])
+        for i, share in zip(some, shares, strict=True):
+            found.setdefault(store.patient_ids[i], []).append(float(share.mean()))
     return {patient: float(np.mean(shares)) for patient, shares in found.items()}
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from confuselt.model.encoders import StreamScaler
-from confuselt.pack.bags import Bags
+from confuselt.learn.store import Store
+from confuselt.model.scaling import StreamScaler
 from confuselt.pretrain.retrieval import embed_patients, embed_profiles
 from confuselt.pretrain.train import load_encoders
 from confuselt.rna.profiles import read_profiles
@@ -29,14 +29,14 @@ def embed_pairs(
     patients : list of str
     wsi, rna : (n, dim) float32
     """
-    bags = Bags(store, "tile-cells" if "cells" in checkpoint["streams"] else "tile")
-    bags.scale(StreamScaler.from_state(checkpoint["scaler"]))
+    bags = Store(store, "tile-cells" if "cells" in checkpoint["streams"] else "tile")
+    scaler = StreamScaler.from_state(checkpoint["scaler"])
     profiles, encoders = read_profiles(rna).of, load_encoders(checkpoint)
     slides = {p: s for p, s in bags.of_patients(patients).items() if p in profiles}
     if not slides:
         return [], np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32)
     return (
         list(slides),
-        embed_patients(encoders, bags, slides),
+        embed_patients(encoders, bags, scaler, slides),
         embed_profiles(encoders, np.stack([profiles[p] for p in slides])),
     )

@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from confuselt.learn.store import Store
 from confuselt.model.encoders import Encoders
-from confuselt.pack.bags import Bags
+from confuselt.model.scaling import StreamScaler
 
 
 def ranks(queries: np.ndarray, gallery: np.ndarray, allowed: np.ndarray | None = None) -> np.ndarray:
@@ -37,23 +38,38 @@ def standing(
 
 
 @torch.no_grad()
-def embed_patients(model: Encoders, bags: Bags, slides: dict[str, list[int]], chunk: int = 64) -> np.ndarray:
-    """Mean unit vector of a patient's slides, renormalised: (patients, dim) float32."""
+def embed_patients(
+    model: Encoders, store: Store, scaler: StreamScaler, slides: dict[str, list[int]], budget: int | None = None
+) -> np.ndarray:
+    """Mean unit vector of a patient's slides, renormalised.
+
+    Parameters
+    ----------
+    model : Encoders
+    store : Store
+    scaler : StreamScaler
+    slides : dict of str to list of int
+        Slide positions of each patient.
+    budget : int, optional
+        Instances of a slide that are looked at; None: all.
+
+    Returns
+    -------
+    (patients, dim) float32
+    """
     model.eval()
-    flat = [i for own in slides.values() for i in own]
-    parts = [
-        model.embed_wsi(bags.pack([[i] for i in flat[start : start + chunk]])) for start in range(0, len(flat), chunk)
-    ]
-    if not parts:
+    if not slides:
         return np.zeros((0, 0), np.float32)
-    every = torch.cat(parts)
-    owner = torch.tensor([k for k, own in enumerate(slides.values()) for _ in own], device=every.device)
-    summed = every.new_zeros(len(slides), every.shape[1]).index_add(0, owner, every)
-    return F.normalize(summed, dim=1).cpu().numpy()
+    flat = [i for own in slides.values() for i in own]
+    owner = torch.tensor([k for k, own in enumerate(slides.values()) for _ in own])
+    vectors = torch.cat([model.embed_wsi(packed).cpu() for _, packed in store.pieces(flat, scaler, budget)])
+    summed = torch.zeros(len(slides), vectors.shape[1]).index_add(0, owner, vectors)
+    return F.normalize(summed, dim=1).numpy()
 
 
 @torch.no_grad()
 def embed_profiles(model: Encoders, genes: np.ndarray) -> np.ndarray:
-    """Unit vectors of RNA profiles: (patients, dim) float32."""
+    """Unit vectors of RNA profiles (patients, genes) float32: (patients, dim) float32."""
     model.eval()
-    return model.embed_rna(genes).cpu().numpy()
+    device = next(model.parameters()).device
+    return model.embed_rna(torch.from_numpy(genes).to(device)).cpu().numpy()

@@ -1,24 +1,29 @@
 """Contrastive pretraining of one stream set on one fold. Sees no label."""
 
 import logging
+from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 import torch
+from torch import nn
 
-from confuselt.model.checkpoint import hashed_ids, seed_of
-from confuselt.model.encoders import Encoders, fit_scaler
-from confuselt.model.optimiser import AdamW
-from confuselt.model.schedule import one_cycle
-from confuselt.pack.bags import Bags
-from confuselt.pretrain.loss import contrastive_loss
+from confuselt.learn.batch import Batch
+from confuselt.learn.checkpoint import hashed_ids, seed_of
+from confuselt.learn.device import instances_dtype
+from confuselt.learn.kept import Kept
+from confuselt.learn.loop import Loop
+from confuselt.learn.optimiser import AdamW
+from confuselt.learn.scaling import fit_scaler
+from confuselt.learn.store import Store
+from confuselt.model.encoders import Encoders
+from confuselt.model.scaling import StreamScaler
+from confuselt.pretrain.objective import InfoNCE
 from confuselt.pretrain.retrieval import embed_patients, embed_profiles, ranks
-from confuselt.pretrain.schema import HISTORY
-from confuselt.progress import progress
 from confuselt.rna.profiles import Profiles
-from confuselt.tables import empty_table
 
 log = logging.getLogger(__name__)
+NOT_LOOKED = dict.fromkeys(("inner_loss", "inner_recall", "inner_percentile_rank"), float("nan"))
+LOOKS = 8  # times that the inner pairs are looked at in a training
 
 
 def shuffle_pairs(patients: list[str], draw: int, site: dict[str, str] | None = None) -> dict[str, str]:
@@ -40,20 +45,20 @@ def shuffle_pairs(patients: list[str], draw: int, site: dict[str, str] | None = 
 
 
 def pretrain(
-    bags: Bags,
+    store: Store,
     rna: Profiles,
     roles: dict[str, list[str]],
     cfg: dict,
     seed: tuple,
-    device: torch.device,
-    mispaired: int = 0,
-    site: dict[str, str] | None = None,
-) -> tuple[dict, pd.DataFrame]:
+    given: dict[str, str] | None = None,
+    kept: Kept | None = None,
+) -> tuple[dict, list[dict]]:
     """Train the towers on the pairs of the training patients.
 
     Parameters
     ----------
-    bags : Bags
+    store : Store
+        On its device the towers are trained.
     rna : Profiles
         Normalised profiles of the fold.
     roles : dict of str to list of str
@@ -62,129 +67,157 @@ def pretrain(
         ``pretrain.*`` and ``pack.*`` keys.
     seed : tuple
         What is trained (config seed, stream set, repeat, fold).
-    device : torch.device
-    mispaired : int
-        Draw of a mispaired control; 0: true pairs.
-    site : dict of str to str, optional
-        Pairs are shuffled within site.
+    given : dict of str to str, optional
+        For a mispaired control: whose RNA each training pair is given; see `shuffle_pairs`.
+    kept : Kept, optional
+        Where an interrupted training is taken up.
 
     Returns
     -------
     checkpoint : dict
         ``status``, ``reason``, weights, scaler, recipe, genes, config, hashed training ids.
-    history : DataFrame
-        Columns of ``pretrain/history``.
+    history : list of dict
+        Rows of ``pretrain/history``, one per epoch.
     """
-    pairs = {role: [p for p in bags.of_patients(roles[role]) if p in rna.of] for role in ("train", "inner")}
-    reason = bags.missing or (None if rna.of else rna.reason or "no RNA")
+    pairs = pairs_of(store, rna, roles)
+    reason = store.missing or (None if rna.of else rna.reason or "no RNA")
     if reason is None and len(pairs["train"]) < 4:
         reason = f"{len(pairs['train'])} training patients have both a slide and RNA, 4 needed"
     if reason:
         log.warning("not available: %s", reason)
-        return {"status": "not available", "reason": reason}, empty_table(HISTORY)
-    torch.manual_seed(seed_of("pretrain", *seed))
-    rng = np.random.default_rng([seed_of("pretrain", *seed)])
-    scaler = fit_scaler(bags, roles["train"], {s: cfg[f"pack.scaling_{s}"] for s in bags.streams}, rng)
-    bags.scale(scaler)
-    given = shuffle_pairs(pairs["train"], mispaired, site) if mispaired else {p: p for p in pairs["train"]}
-    model = Encoders(sum(bags.widths.values()), len(rna.genes), cfg["pretrain.model"], cfg["pretrain.temperature"]).to(
-        device
-    )
-    slides = bags.of_patients(pairs["train"])
-    history = _fit(
-        model,
-        bags,
-        slides,
-        {p: rna.of[q] for p, q in given.items()},
-        (bags.of_patients(pairs["inner"]), rna.rows(pairs["inner"])),
-        cfg,
-        rng,
-    )
-    checkpoint = {
-        "status": "ok",
-        "reason": "",
-        "streams": list(bags.streams),
-        "recipe": bags.recipe,
-        "widths": bags.widths,
-        "genes": rna.genes,
-        "model": cfg["pretrain.model"],
-        "scaler": scaler.state(),
-        "weights": {k: v.cpu() for k, v in model.state_dict().items()},
-        "trained_on": hashed_ids(pairs["train"]),
-    }
-    return checkpoint, history
-
-
-def _fit(
-    model: Encoders,
-    bags: Bags,
-    slides: dict[str, list[int]],
-    profiles: dict[str, np.ndarray],
-    inner: tuple[dict[str, list[int]], np.ndarray],
-    cfg: dict,
-    rng: np.random.Generator,
-) -> pd.DataFrame:
-    patients, device = list(slides), model.log_scale.device
-    size = min(cfg["pretrain.batch_size"], len(patients))
-    steps = len(patients) // size
-    weights = [p for n, p in model.named_parameters() if n != "log_scale"]
+        return {"status": "not available", "reason": reason}, []
+    number = seed_of("pretrain", *seed)
+    torch.manual_seed(number)
+    scaler = fit_scaler(store, roles["train"], {s: cfg[f"pack.scaling_{s}"] for s in store.streams}, number)
+    profiles = rna.of | {p: rna.of[other] for p, other in (given or {}).items()}
+    learner = Pairing(store, scaler, profiles, pairs, cfg, number)
+    decay = [p for _, p in learner.encoders.named_parameters()]
     optimiser = AdamW(
         [
-            {"params": weights, "weight_decay": cfg["pretrain.weight_decay"]},
-            {"params": [model.log_scale], "weight_decay": 0.0},
+            {"params": decay, "weight_decay": cfg["pretrain.weight_decay"]},
+            {"params": list(learner.objective.parameters()), "weight_decay": 0.0},
         ],
         lr=cfg["pretrain.learning_rate"],
     )
-    schedule = one_cycle(optimiser, [cfg["pretrain.learning_rate"]] * 2, cfg["pretrain.epochs"] * steps)
-    rows = []
-    for epoch in progress(range(1, cfg["pretrain.epochs"] + 1), "pretraining"):
-        model.train()
-        order, total = rng.permutation(len(patients)), 0.0
-        for step in range(steps):
-            chosen = [patients[i] for i in order[step * size : (step + 1) * size]]
-            owner = torch.tensor([k for k, p in enumerate(chosen) for _ in slides[p]], device=device)
-            packed = bags.pack([[i] for p in chosen for i in slides[p]], cfg["pretrain.tiles"], rng)
-            loss = contrastive_loss(
-                model.embed_wsi(packed), model.embed_rna(np.stack([profiles[p] for p in chosen])), owner, model.scale
-            )
-            if not torch.isfinite(loss):
-                raise FloatingPointError(
-                    f"the contrastive loss is {loss.item()} in epoch {epoch}: lower pretrain.learning_rate"
-                )
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            total += loss.item()
-        rows.append(
-            {
-                "epoch": epoch,
-                "loss": total / steps,
-                "temperature": 1 / model.scale.item(),
-                **_watch(model, bags, *inner),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _watch(model: Encoders, bags: Bags, slides: dict[str, list[int]], genes: np.ndarray) -> dict[str, float]:
-    """Loss and retrieval on the inner pairs; watched, never used to choose."""
-    if len(slides) < 2:
-        return {"inner_loss": np.nan, "inner_recall": np.nan, "inner_percentile_rank": np.nan}
-    wsi, rna = embed_patients(model, bags, slides), embed_profiles(model, genes)
-    at = ranks(wsi, rna)
-    loss = contrastive_loss(
-        torch.from_numpy(wsi), torch.from_numpy(rna), torch.arange(len(wsi)), model.scale.detach().cpu()
-    )
-    return {
-        "inner_loss": loss.item(),
-        "inner_recall": float((at < 10).mean()),
-        "inner_percentile_rank": float(1 - at.mean() / (len(at) - 1)),
+    Loop(learner, optimiser, cfg["pretrain.epochs"], learner.steps, kept).run()
+    checkpoint = {
+        "status": "ok",
+        "reason": "",
+        "streams": list(store.streams),
+        "recipe": store.recipe,
+        "widths": store.widths,
+        "genes": rna.genes,
+        "model": cfg["pretrain.model"],
+        "scaler": scaler.state(),
+        "weights": {k: v.cpu() for k, v in learner.encoders.state_dict().items()},
+        "trained_on": hashed_ids(pairs["train"]),
     }
+    return checkpoint, learner.history
 
 
-def load_encoders(checkpoint: dict, temperature: float = 1.0) -> Encoders:
+def pairs_of(store: Store, rna: Profiles, roles: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Training and inner patients that have a slide and RNA."""
+    return {role: [p for p in store.of_patients(roles[role]) if p in rna.of] for role in ("train", "inner")}
+
+
+class Pairing:
+    """The learner of pretraining: slides and RNA of a patient are to lie together in the shared space.
+
+    Parameters
+    ----------
+    store : Store
+    scaler : StreamScaler
+    profiles : dict of str to (genes,) float32
+        The profile that each patient is given.
+    pairs : dict of str to list of str
+        ``train`` and ``inner``.
+    cfg : dict
+    seed : int
+
+    Attributes
+    ----------
+    history : list of dict
+        Rows of ``pretrain/history`` so far.
+    """
+
+    rate_key = "pretrain.learning_rate"
+
+    def __init__(
+        self,
+        store: Store,
+        scaler: StreamScaler,
+        profiles: dict[str, np.ndarray],
+        pairs: dict[str, list[str]],
+        cfg: dict,
+        seed: int,
+    ) -> None:
+        self.store, self.scaler, self.profiles, self.cfg, self.seed = store, scaler, profiles, cfg, seed
+        self.pairs, self.slides = pairs, {role: store.of_patients(patients) for role, patients in pairs.items()}
+        genes = len(profiles[pairs["train"][0]])
+        self.encoders = Encoders(sum(store.widths.values()), genes, cfg["pretrain.model"])
+        self.objective = InfoNCE(cfg["pretrain.temperature"])
+        self.module = nn.ModuleList([self.encoders, self.objective]).to(store.device)
+        self.size = min(cfg["pretrain.batch_size"], len(pairs["train"]))
+        self.steps = len(pairs["train"]) // self.size
+        self.name = f"pretraining {'-'.join(store.streams)}"
+        self.history: list[dict] = []
+
+    def batches(self, epoch: int, first: int) -> Iterator[Batch]:
+        """Whole batches of training pairs; a slide is a bag of its own."""
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.pairs["train"]))
+        for step in range(first, self.steps):
+            chosen = [self.pairs["train"][i] for i in order[step * self.size : (step + 1) * self.size]]
+            owner = [k for k, p in enumerate(chosen) for _ in self.slides["train"][p]]
+            bags = [[i] for p in chosen for i in self.slides["train"][p]]
+            drawn = self.store.draw(bags, self.cfg["pretrain.tiles"], self.seed, epoch)
+            genes = torch.from_numpy(np.stack([self.profiles[p] for p in chosen]))
+            yield Batch(chosen, drawn, owner, genes, list(range(len(chosen))))
+
+    def outputs(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """Unit vectors of slides and of RNA."""
+        packed = self.store.load(batch.drawn, self.scaler, instances_dtype(self.store.device))
+        genes = batch.genes.to(self.store.device)
+        return {"wsi": self.encoders.embed_wsi(packed), "rna": self.encoders.embed_rna(genes)}
+
+    def loss(self, outputs: dict[str, torch.Tensor], batch: Batch) -> torch.Tensor:
+        """The contrast over the batch."""
+        return self.objective(outputs, torch.tensor(batch.owner, device=self.store.device))
+
+    @torch.no_grad()
+    def watch(self, epoch: int, loss: float) -> None:
+        """Loss, and now and then retrieval of the inner pairs; watched, never used to choose."""
+        row = {"epoch": epoch, "loss": loss, "temperature": 1 / self.objective.scale.item()}
+        epochs = self.cfg["pretrain.epochs"]
+        looked = epoch % max(1, epochs // LOOKS) == 0 or epoch == epochs
+        self.history.append(row | (self._inner() if looked and len(self.pairs["inner"]) > 1 else dict(NOT_LOOKED)))
+
+    def _inner(self) -> dict[str, float]:
+        slides, patients = self.slides["inner"], self.pairs["inner"]
+        wsi = embed_patients(self.encoders, self.store, self.scaler, slides, self.cfg["pretrain.tiles"])
+        rna = embed_profiles(self.encoders, np.stack([self.profiles[p] for p in patients]))
+        views = {
+            name: torch.from_numpy(vectors).to(self.store.device) for name, vectors in (("wsi", wsi), ("rna", rna))
+        }
+        loss = self.objective(views, torch.arange(len(patients), device=self.store.device))
+        at = ranks(wsi, rna)
+        rank = 1 - at.mean() / (len(at) - 1)
+        return {
+            "inner_loss": loss.item(),
+            "inner_recall": float((at < 10).mean()),
+            "inner_percentile_rank": float(rank),
+        }
+
+    def state(self) -> dict:
+        """The history so far."""
+        return {"history": self.history}
+
+    def restore(self, state: dict) -> None:
+        """What `state` gave."""
+        self.history = list(state["history"])
+
+
+def load_encoders(checkpoint: dict) -> Encoders:
     """Towers of a checkpoint, in evaluation mode."""
-    model = Encoders(sum(checkpoint["widths"].values()), len(checkpoint["genes"]), checkpoint["model"], temperature)
+    model = Encoders(sum(checkpoint["widths"].values()), len(checkpoint["genes"]), checkpoint["model"])
     model.load_state_dict(checkpoint["weights"])
     return model.eval()

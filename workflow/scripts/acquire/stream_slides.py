@@ -8,7 +8,7 @@ from confuselt.acquire.schema import FETCHED
 from confuselt.acquire.stream import Steps, stream_group
 from confuselt.embed.encoders import load_encoder
 from confuselt.embed.schema import STREAM_INDEX
-from confuselt.model.device import pick_device
+from confuselt.learn.device import pick_device
 from confuselt.run_step import Output, run_step
 from confuselt.tables import write_table
 from confuselt.tile.schema import TILE_INDEX

@@ -7,7 +7,7 @@ import pandas as pd
 from confuselt.embed.encoders import load_encoder
 from confuselt.embed.group import embed_slide
 from confuselt.embed.schema import STREAM_INDEX
-from confuselt.model.device import pick_device
+from confuselt.learn.device import pick_device
 from confuselt.run_step import Output, run_step
 from confuselt.tables import write_table
 from confuselt.tile.group import after, run_group

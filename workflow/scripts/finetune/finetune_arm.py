@@ -6,11 +6,12 @@ import pandas as pd
 
 from confuselt.finetune.arms import parse_arm
 from confuselt.finetune.folds import prediction_table, run_folds
-from confuselt.finetune.run_arm import ArmFiles, train_arm_fold
+from confuselt.finetune.run_arm import ArmFiles, ArmRun
 from confuselt.finetune.schema import PREDICTIONS
 from confuselt.finetune.targets import read_targets
-from confuselt.model.checkpoint import save_checkpoint
-from confuselt.model.device import pick_device
+from confuselt.learn.checkpoint import save_checkpoint
+from confuselt.learn.device import pick_device
+from confuselt.learn.kept import Kept
 from confuselt.run_step import Output, Parts, run_step
 from confuselt.split.schema import FOLDS
 from confuselt.tables import read_table, write_table
@@ -41,19 +42,21 @@ def main(
     repeat: int,
     cfg: dict,
     device: str = "auto",
+    place: str = "auto",
     plan: str = "",
 ) -> None:
-    """One job per arm and repeat; a killed job goes on after its last finished fold. The models keep `plan`, the hash of the analysis plan in force."""
-    what, targets, place = parse_arm(arm), read_targets(pd.read_parquet(clinical), cfg), pick_device(device)
+    """One job per arm and repeat; a killed job goes on where it stood.
+
+    The models keep `plan`, the hash of the analysis plan in force.
+    """
+    targets = read_targets(pd.read_parquet(clinical), cfg)
     files = ArmFiles(store, folds, clinical, rna, checkpoints, other_checkpoints)
-    table = read_table(folds, FOLDS)
-    facts, rows, reason = run_folds(
-        lambda fold: train_arm_fold(what, files, table, targets, repeat, fold, cfg, place),
-        len(rna),
-        files.of_fold,
-        cfg,
-        parts,
-    )
+    run, table = ArmRun.open(parse_arm(arm), files, repeat, cfg, pick_device(device), place), read_table(folds, FOLDS)
+
+    def train(fold: int, kept: Kept) -> tuple[dict, pd.DataFrame]:
+        return run.train(table, targets, fold, kept)
+
+    facts, rows, reason = run_folds(train, len(rna), files.of_fold, cfg, parts)
     content = {
         "status": "not available" if reason else "ok",
         "reason": reason or "",

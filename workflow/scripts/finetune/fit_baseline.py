@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from confuselt.finetune.baselines import fit_cca, fit_clinical, fit_pca_cox
+from confuselt.finetune.baselines import fit_cca, fit_clinical, fit_pca_cox, patient_vectors
 from confuselt.finetune.folds import prediction_table, run_folds
-from confuselt.finetune.inputs import joined_inputs
 from confuselt.finetune.schema import PREDICTIONS
 from confuselt.finetune.targets import read_targets
-from confuselt.model.checkpoint import save_checkpoint
+from confuselt.learn.checkpoint import save_checkpoint
+from confuselt.learn.kept import Kept
+from confuselt.learn.store import widest
+from confuselt.rna.profiles import read_profiles
 from confuselt.run_step import Output, Parts, run_step
 from confuselt.split.roles import read_roles
 from confuselt.split.schema import FOLDS
@@ -34,16 +36,20 @@ def main(
     table, facts = read_table(folds, FOLDS), pd.read_parquet(clinical)
     targets = read_targets(facts, cfg)
 
-    def train(fold: int) -> tuple[dict, pd.DataFrame]:
+    # The widest streams are opened once; slides are read again in each fold, whose scaling is its own.
+    bags = None if baseline == "clinical" else widest(store)
+    bags = None if bags is None or bags.missing else bags
+
+    def train(fold: int, kept: Kept) -> tuple[dict, pd.DataFrame]:
         roles = read_roles(table, repeat, fold)
         learnable, lost = targets.learnable(roles["train"])
         if baseline == "clinical":
             known, found = fit_clinical(facts, learnable, roles)
             return known | {"not_learnable": lost | known["not_learnable"]}, found
-        inputs, scaler = joined_inputs(store, rna[fold], roles["train"], cfg)
+        vectors, scaler = patient_vectors(bags, read_profiles(rna[fold]).of, roles["train"], cfg)
         if baseline == "cca":
-            return fit_cca(inputs, roles) | {"scaler": scaler}, empty_table(PREDICTIONS)
-        known, found = fit_pca_cox(inputs, learnable, roles)
+            return fit_cca(vectors, roles) | {"scaler": scaler}, empty_table(PREDICTIONS)
+        known, found = fit_pca_cox(vectors, learnable, roles)
         return known | {"not_learnable": lost | known["not_learnable"], "scaler": scaler}, found
 
     found, rows, reason = run_folds(train, len(rna), lambda fold: [store, rna[fold], folds, clinical], cfg, parts)

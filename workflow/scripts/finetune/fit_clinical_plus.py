@@ -9,11 +9,12 @@ from confuselt.finetune.arms import parse_arm
 from confuselt.finetune.clinical_plus import fit_added, read_told, told_in
 from confuselt.finetune.cross_fit import cross_fit
 from confuselt.finetune.folds import prediction_table, run_folds
-from confuselt.finetune.run_arm import ArmFiles
+from confuselt.finetune.run_arm import ArmFiles, ArmRun
 from confuselt.finetune.schema import PREDICTIONS
 from confuselt.finetune.targets import read_targets
-from confuselt.model.checkpoint import save_checkpoint
-from confuselt.model.device import pick_device
+from confuselt.learn.checkpoint import save_checkpoint
+from confuselt.learn.device import pick_device
+from confuselt.learn.kept import Kept
 from confuselt.run_step import Output, Parts, run_step
 from confuselt.split.schema import FOLDS
 from confuselt.tables import read_table, write_table
@@ -47,21 +48,21 @@ def main(
     repeat: int,
     cfg: dict,
     device: str = "auto",
+    place: str = "auto",
 ) -> None:
     """`score_*` are those of the clinical baseline and, where it was trained, of the arm: both are trained anew within the fold's training patients."""
     found = read_told(score_predictions, score_models)
-    lost = [f"{arm} is not among finetune.arms"] * (arm not in found) + [
-        f"{n}: {c['reason']}" for n, (c, _) in found.items() if c["status"] != "ok"
-    ]
-    people, what, place = pd.read_parquet(clinical), parse_arm(arm), pick_device(device)
+    lost = [f"{arm} is not among finetune.arms"] * (arm not in found)
+    lost += [f"{name}: {content['reason']}" for name, (content, _) in found.items() if content["status"] != "ok"]
+    people, what = pd.read_parquet(clinical), parse_arm(arm)
     files, targets = ArmFiles(store, folds, clinical, rna, checkpoints, other_checkpoints), read_targets(people, cfg)
     table = read_table(folds, FOLDS)
+    run = None if lost else ArmRun.open(what, files, repeat, cfg, pick_device(device), place)
 
-    def train(fold: int) -> tuple[dict, pd.DataFrame]:
-        main = tuple(
-            told_in(*found[side], fold, inputs) for side, inputs in (("clinical", "clinical"), (arm, what.inputs[0]))
-        )
-        return fit_added(main, cross_fit(what, files, table, people, targets, repeat, fold, cfg, place), targets)
+    def train(fold: int, kept: Kept) -> tuple[dict, pd.DataFrame]:
+        sides = (("clinical", "clinical"), (arm, what.inputs[0]))
+        main = tuple(told_in(*found[side], fold, inputs) for side, inputs in sides)
+        return fit_added(main, cross_fit(run, table, people, targets, fold, kept), targets)
 
     read = [*score_predictions, *score_models]
     known, rows, why = (

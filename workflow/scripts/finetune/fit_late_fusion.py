@@ -7,7 +7,7 @@ from confuselt.finetune.arms import parse_arm
 from confuselt.finetune.folds import prediction_table
 from confuselt.finetune.late_fusion import fuse
 from confuselt.finetune.schema import PREDICTIONS
-from confuselt.model.checkpoint import load_checkpoint, save_checkpoint
+from confuselt.learn.checkpoint import load_checkpoint, save_checkpoint
 from confuselt.run_step import Output, run_step
 from confuselt.tables import read_table, write_table
 

@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 
 from confuselt.evaluate.schema import CURVES
-from confuselt.finetune.baselines import mean_rows
-from confuselt.finetune.inputs import Inputs
 from confuselt.finetune.leaky import leaky_curves
 from confuselt.finetune.targets import read_targets
-from confuselt.pack.bags import widest
+from confuselt.learn.means import patient_means
+from confuselt.learn.store import widest
 from confuselt.run_step import Output, run_step
 from confuselt.split.roles import read_roles
 from confuselt.split.schema import FOLDS
@@ -42,7 +41,8 @@ def main(store: Path, folds: Path, clinical: Path, curves: Output, cfg: dict) ->
         roles = [read_roles(table, 0, fold) for fold in sorted(table.loc[table["repeat"] == 0, "fold"].unique())]
         places = [{r: np.array([at[p] for p in ids if p in at], int) for r, ids in fold.items()} for fold in roles]
         days, event = targets.take(list(slides)).survival[task]
-        rows = mean_rows(Inputs(bags, slides, {}), list(slides))
+        means = patient_means(bags, slides, None)
+        rows = np.stack([means[p] for p in slides]) if slides else np.zeros((0, 0))
         found = leaky_curves(rows, places, days, event, block["seeds"], block["epochs"], cfg["seed"])
         found = found.assign(curve="leaky-chance", inputs="wsi", task=task, metric="harrell_c", repeat=0, fold=-1)
     except NotAvailable as reason:

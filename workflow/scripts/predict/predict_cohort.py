@@ -7,7 +7,7 @@ import pandas as pd
 
 from confuselt.finetune.arms import parse_arm
 from confuselt.finetune.run_arm import first_available
-from confuselt.model.checkpoint import load_checkpoint
+from confuselt.learn.checkpoint import load_checkpoint
 from confuselt.predict.cohort import FoldModel, lost_inputs, not_served, predict_cohort
 from confuselt.predict.schema import PREDICTIONS
 from confuselt.rna.normalise import Normaliser

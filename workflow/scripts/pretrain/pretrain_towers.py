@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
-from confuselt.model.checkpoint import save_checkpoint
-from confuselt.model.device import pick_device
-from confuselt.pack.bags import Bags
+import pandas as pd
+
+from confuselt.learn.checkpoint import save_checkpoint
+from confuselt.learn.device import pick_device
+from confuselt.learn.kept import Kept
+from confuselt.learn.store import Store
 from confuselt.pretrain.schema import HISTORY
-from confuselt.pretrain.train import pretrain
-from confuselt.resume import make_folds
+from confuselt.pretrain.train import pairs_of, pretrain, shuffle_pairs
+from confuselt.resume import fold_key, make_folds
 from confuselt.rna.profiles import read_profiles
 from confuselt.run_step import Output, Parts, run_step
 from confuselt.split.roles import read_roles
@@ -28,29 +31,33 @@ def main(
     repeat: int,
     cfg: dict,
     device: str = "auto",
+    place: str = "auto",
 ) -> None:
     """Train on the pairs of the training patients of each fold; test patients and labels are never read.
 
-    A killed job goes on after its last finished fold. A control's draw comes with `cfg`: ``mispaired``,
+    A killed job goes on where it stood. A control's draw comes with `cfg`: ``mispaired``,
     ``mispaired_within_site``, ``shuffled_cells``.
     """
-    table, place = read_table(folds, FOLDS), pick_device(device)
+    table, bags = read_table(folds, FOLDS), Store(store, streams, pick_device(device), place)
     within = cfg.get("mispaired_within_site", 0)
+    mispaired = within or cfg.get("mispaired", 0)
     site = dict(zip(table["patient_id"], table["site"].fillna("no site"), strict=True)) if within else None
+
+    def read(fold: int) -> list[Path]:
+        return [store, rna[fold], folds]
 
     def train(fold: int, checkpoint: Path, history: Path) -> None:
         roles = {r: patients for r, patients in read_roles(table, repeat, fold).items() if r in ("train", "inner")}
-        bags = Bags(store, streams)
-        if draw := cfg.get("shuffled_cells"):
-            bags.deal(roles, draw)
-        seed = (cfg["seed"], streams, repeat, fold)
-        content, rows = pretrain(
-            bags, read_profiles(rna[fold]), roles, cfg, seed, place, within or cfg.get("mispaired", 0), site
-        )
+        draw, profiles = cfg.get("shuffled_cells"), read_profiles(rna[fold])
+        seen = bags.deal(roles, draw) if draw else bags
+        pairs = pairs_of(seen, profiles, roles)["train"]
+        given = shuffle_pairs(pairs, mispaired, site) if mispaired else None
+        kept = Kept(parts, f"f{fold}", fold_key(read(fold), cfg))
+        content, rows = pretrain(seen, profiles, roles, cfg, (cfg["seed"], streams, repeat, fold), given, kept)
         save_checkpoint(content, checkpoint)
-        write_table(rows, history, HISTORY)
+        write_table(pd.DataFrame(rows, columns=list(HISTORY.columns)), history, HISTORY)
 
-    make_folds(train, [checkpoints, histories], lambda fold: [store, rna[fold], folds], cfg, parts)
+    make_folds(train, [checkpoints, histories], read, cfg, parts)
 
 
 if __name__ == "__main__":

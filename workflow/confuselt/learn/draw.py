@@ -1,0 +1,37 @@
+"""Which instances of a slide a step sees: a matter of seed, epoch and slide, of nothing else.
+
+Whatever reads them (a GPU's memory, a file), in whatever order slides are asked for, the same instances are drawn.
+"""
+
+import hashlib
+
+import numpy as np
+
+
+def slide_key(slide_id: str) -> int:
+    """A slide's own number, from its id, 64 bits."""
+    return int.from_bytes(hashlib.sha256(slide_id.encode()).digest()[:8], "big")
+
+
+def drawn(slide: int, length: int, share: int, seed: int, epoch: int) -> np.ndarray:
+    """Some instances of a slide, without replacement.
+
+    Parameters
+    ----------
+    slide : int
+        From `slide_key`.
+    length : int
+        Instances of the slide.
+    share : int
+        How many are drawn; less than `length`.
+    seed, epoch : int
+        A generator per seed, epoch and slide (Philox, a counter-based one: Salmon et al. 2011). Predictions use 0, 0, so
+        that what is said of a patient does not depend on who else is predicted.
+
+    Returns
+    -------
+    (share,) int64
+        Ascending.
+    """
+    generator = np.random.Generator(np.random.Philox(key=[seed, slide], counter=[0, 0, 0, epoch]))
+    return np.sort(generator.choice(length, share, replace=False, shuffle=False))

@@ -1,0 +1,94 @@
+"""The scaling of a training fold, applied where the instances are: on a GPU or on the CPU."""
+
+import numpy as np
+import torch
+
+from confuselt.model.scaler import QUANTILES, Scaler
+
+# On a CPU all steps of a block happen while it is in the cache; a GPU takes more at once.
+BLOCK = {"cpu": 256, "cuda": 262_144}
+
+
+class StreamScaler:
+    """One `Scaler` per stream.
+
+    Parameters
+    ----------
+    scalers : dict of str to Scaler
+        In the order of the streams.
+    widths : dict of str to int
+    """
+
+    def __init__(self, scalers: dict[str, Scaler], widths: dict[str, int]) -> None:
+        self.scalers, self.widths = scalers, widths
+        self._placed: dict[torch.device, list[_Affine | _Rank]] = {}
+
+    @classmethod
+    def fit(cls, rows: dict[str, np.ndarray], kinds: dict[str, str]) -> "StreamScaler":
+        """Learn from training rows, stream to (n, width) float."""
+        scalers = {s: Scaler.fit(kinds[s], part) for s, part in rows.items()}
+        return cls(scalers, {s: part.shape[1] for s, part in rows.items()})
+
+    def __call__(self, streams: list[torch.Tensor], dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """Scaled rows with the streams side by side, (n, all widths), on the device of `streams` (n, width), any dtype."""
+        device, rows = streams[0].device, len(streams[0])
+        if device not in self._placed:
+            kinds = {"rank": _Rank}
+            self._placed[device] = [kinds.get(s.kind, _Affine)(s, device) for s in self.scalers.values()]
+        out = torch.empty(rows, sum(self.widths.values()), dtype=dtype, device=device)
+        ends = np.cumsum(list(self.widths.values()))
+        for start in range(0, rows, BLOCK[device.type]):
+            block = slice(start, start + BLOCK[device.type])
+            for scale, part, width, end in zip(
+                self._placed[device], streams, self.widths.values(), ends.tolist(), strict=True
+            ):
+                scale(part[block], out[block, end - width : end])
+        return out
+
+    def beyond(self, rows: dict[str, np.ndarray]) -> np.ndarray:
+        """Share of each row's values that no training row reached, (n,) float64; over all streams."""
+        parts = [self.scalers[s].beyond(part) * part.shape[1] for s, part in rows.items()]
+        return np.sum(parts, axis=0) / max(sum(part.shape[1] for part in rows.values()), 1)
+
+    def state(self) -> dict:
+        """Plain values for a checkpoint."""
+        return {"widths": dict(self.widths), "scalers": {s: scaler.state() for s, scaler in self.scalers.items()}}
+
+    @classmethod
+    def from_state(cls, state: dict) -> "StreamScaler":
+        """What `state` gave."""
+        return cls({s: Scaler.from_state(v) for s, v in state["scalers"].items()}, state["widths"])
+
+
+class _Affine:
+    """standard and robust: subtract, multiply, clip, all in the output."""
+
+    def __init__(self, scaler: Scaler, device: torch.device) -> None:
+        self.clip = scaler.clip
+        self.centre = torch.tensor(scaler.centre, dtype=torch.float32, device=device)
+        self.inverse = torch.tensor(1 / scaler.scale, dtype=torch.float32, device=device)
+
+    def __call__(self, rows: torch.Tensor, out: torch.Tensor) -> None:
+        if out.dtype == torch.float32:
+            out.copy_(rows).sub_(self.centre).mul_(self.inverse).clamp_(-self.clip, self.clip)
+        else:
+            out.copy_(rows.float().sub_(self.centre).mul_(self.inverse).clamp_(-self.clip, self.clip))
+
+
+class _Rank:
+    """rank: normal scores of the place among the training quantiles; see `Scaler`."""
+
+    def __init__(self, scaler: Scaler, device: torch.device) -> None:
+        self.clip = scaler.clip
+        self.quantiles = torch.tensor(scaler.quantiles.T.copy(), dtype=torch.float32, device=device)
+
+    def __call__(self, rows: torch.Tensor, out: torch.Tensor) -> None:
+        values = rows.T.float().contiguous()
+        low = torch.searchsorted(self.quantiles, values)
+        high = torch.searchsorted(self.quantiles, values, right=True)
+        before, after = (self.quantiles.gather(1, at.clamp(0, QUANTILES - 1)) for at in (low - 1, low))
+        between = low - 1 + (values - before) / (after - before)
+        between = between.where((low > 0) & (low < QUANTILES), low.clamp(max=QUANTILES - 1).float())
+        level = torch.where(high > low, (low + high - 1) / 2, between) / (QUANTILES - 1)
+        edge = 0.5 / QUANTILES
+        out.copy_(torch.special.ndtri(level.clamp_(edge, 1 - edge)).clamp_(-self.clip, self.clip).T)
