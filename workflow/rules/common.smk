@@ -1,5 +1,6 @@
 """The validated config, where things lie, and the input functions of every stage; those of a cohort from GDC are in gdc.smk."""
 
+import glob
 import os
 from functools import cache
 from pathlib import Path
@@ -109,8 +110,32 @@ def code(stage, rule):
 PLAN = config_hash(settings(script_of("evaluate", "register_plan"), CONFIG))
 
 
+# GPUs of this machine, as the driver lists them; a cluster's jobs wait for their own.
+HERE = len(glob.glob("/dev/nvidia[0-9]*"))
+if CONFIG.device != "cpu" and HERE and "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", HERE)
+
+
 def gpus():
-    return int(CONFIG.device == "cuda")
+    """GPUs of a job that embeds or trains: one wherever there are any, so that they are never shared by more jobs."""
+    return int(CONFIG.device == "cuda" or (CONFIG.device == "auto" and HERE > 0))
+
+
+def memory_of(block):
+    """Memory (MB) of a job that trains: four float32 batches beside torch; more at every attempt.
+
+    Not known (TBD) before the store is there, which says how wide an instance is.
+    """
+
+    def of(wildcards, input, attempt):
+        os.stat(input.store)
+        from confuselt.learn.size import store_size
+
+        instances, width = store_size(Path(input.store))
+        batch = min(block.batch_size * block.tiles, instances)
+        return attempt * (2000 + 4 * 4 * batch * width // 10**6)
+
+    return of
 
 
 # --- runs: the main experiment and its controls

@@ -19,7 +19,7 @@ rule finetune_arm:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
+        mem_mb=memory_of(CONFIG.finetune),
         runtime=480,
         gpu=gpus(),
         device=CONFIG.device,
@@ -50,7 +50,7 @@ rule fit_baseline:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
+        mem_mb=4000,
         runtime=120,
     params:
         cfg=cfg("finetune", "fit_baseline"),
@@ -114,7 +114,7 @@ rule fit_clinical_plus:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
+        mem_mb=memory_of(CONFIG.finetune),
         runtime=960,
         gpu=gpus(),
         device=CONFIG.device,
@@ -142,7 +142,7 @@ rule fit_leaky_chance:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
+        mem_mb=4000,
         runtime=60,
     params:
         cfg=cfg("finetune", "fit_leaky_chance"),

@@ -20,7 +20,7 @@ rule pretrain_towers:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=8000,
+        mem_mb=memory_of(CONFIG.pretrain),
         runtime=480,
         gpu=gpus(),
         device=CONFIG.device,

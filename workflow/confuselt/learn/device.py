@@ -1,12 +1,17 @@
 """Where a model is trained, and that the same seed gives the same model there."""
 
+import fcntl
 import logging
 import os
+import tempfile
+from pathlib import Path
+from typing import IO
 
 import torch
 
 log = logging.getLogger(__name__)
 CPU = torch.device("cpu")
+_held: list[IO[str]] = []  # locks of the GPUs that this process computes on
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -19,10 +24,27 @@ def pick_device(wanted: str) -> torch.device:
         raise RuntimeError(
             "device: cuda, but no GPU is seen by this job; set device: auto or cpu, or ask the scheduler for one"
         )
-    device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda", _free_gpu()) if wanted != "cpu" and torch.cuda.is_available() else CPU
     torch.use_deterministic_algorithms(device.type == "cuda")
-    log.info("device %s", torch.cuda.get_device_name() if device.type == "cuda" else "cpu")
+    log.info("device %s", torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu")
     return device
+
+
+def _free_gpu() -> int:
+    """The first GPU that no other job of this machine has taken, by a lock that ends with the process.
+
+    Jobs side by side see all GPUs of a workstation, and each would take the first.
+    """
+    for index in range(torch.cuda.device_count()):
+        name = f"confuselt-{torch.cuda.get_device_properties(index).uuid}.lock"
+        try:
+            lock = (Path(tempfile.gettempdir()) / name).open("w")
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # taken, or another user's
+            continue
+        _held.append(lock)
+        return index
+    return 0
 
 
 def instances_dtype(device: torch.device) -> torch.dtype:
