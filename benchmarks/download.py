@@ -1,6 +1,6 @@
-"""One file over a line that is throttled per connection: four segments against one stream of requests; memory by file size.
+"""One file over a line that is throttled per connection: four segments against one stream of requests.
 
-Prints ours, peer and ratio; ``--json FILE`` writes the rows.
+It also tells memory by file size. Prints ours, peer and ratio; ``--json FILE`` writes the rows.
 """
 
 import argparse

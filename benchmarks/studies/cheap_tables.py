@@ -56,10 +56,11 @@ def nulls(level: str) -> list[tuple[str, str]]:
 
 
 def false_table(draws: list[dict]) -> tuple[list[str], bool]:
-    """Share of a yes, of a no and of "cannot tell" where there is nothing to find; a contrast that some draw could not make is a claim not held.
+    """Share of a yes, of a no and of "cannot tell" where there is nothing to find.
 
-    Under "shared irrelevant" the pretrained arm of the cheap chain is frozen components without the outcome in them: it
-    is truly worse, and a yes is certain not to come. For pretraining "effect 0" is the null that informs.
+    A contrast that some draw could not make is a claim not held. Under "shared irrelevant" the pretrained arm of the
+    cheap chain is frozen components without the outcome in them: it is truly worse, and a yes is certain not to come.
+    For pretraining "effect 0" is the null that informs.
     """
     lines, held = (
         [
@@ -84,11 +85,12 @@ def false_table(draws: list[dict]) -> tuple[list[str], bool]:
 
 
 def power_table(draws: list[dict]) -> tuple[list[str], bool]:
-    """How often the modality contrast is found at the first Holm step, and how often `detectable` says that it would be.
+    """How often the modality contrast is found at the first Holm step.
 
-    With an expected difference d, a test whose detectable difference is D has power Phi((z1 + z2) d / D - z1), z1 and
-    z2 being the normal quantiles of the first Holm step and of 80 %. d is the mean of other draws of the same plan
-    (levels ending in `APART`): that of the tested ones would move with what they find.
+    Beside it stands how often `detectable` says that it would be. With an expected difference d, a test whose
+    detectable difference is D has power Phi((z1 + z2) d / D - z1), z1 and z2 being the normal quantiles of the first
+    Holm step and of 80 %. d is the mean of other draws of the same plan (levels ending in `APART`): that of the tested
+    ones would move with what they find.
     """
     lines = [
         "| task | planted | draws | expected difference (of as many other draws) | mean difference | mean detectable | power said | power found |",

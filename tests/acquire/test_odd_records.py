@@ -216,7 +216,10 @@ def test_whatever_the_record(server, tmp_path, monkeypatch, facts, what, at, cop
 
 
 def test_an_old_manifest_with_odd_rows_is_read_and_the_rest_is_fetched(server, tmp_path, monkeypatch):
-    """As they were pinned before names of counts were looked at, or by hand; each mutant of the check must be caught."""
+    """As they were pinned before names of counts were looked at, or by hand.
+
+    Each mutant of the check must be caught.
+    """
     serve(server, [])
     used, _ = check(server, tmp_path, monkeypatch)
     config = config_of(server)

@@ -1,4 +1,7 @@
-"""The first screen: values against chance, what was planted and what contradicts it; one sentence instead of forty rows; no interval that says nothing."""
+"""The first screen: values against chance, what was planted and what contradicts it.
+
+One sentence instead of forty rows; no interval that says nothing.
+"""
 
 import numpy as np
 import pandas as pd

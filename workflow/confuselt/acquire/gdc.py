@@ -45,7 +45,9 @@ class Gdc:
         return str(self._json("GET", "status", None).get("data_release", ""))
 
     def files(self, project: str, kind: dict[str, str]) -> list:
-        """Every open file of a project of one kind (`SLIDES`, `COUNTS`), sorted by id, as the server lists it: what a record holds is judged by `manifest`.
+        """Every open file of a project of one kind (`SLIDES`, `COUNTS`), sorted by id, as the server lists it.
+
+        What a record holds is judged by `manifest`.
 
         Raises
         ------

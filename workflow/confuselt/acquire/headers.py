@@ -1,4 +1,7 @@
-"""What the headers of a cohort's tables say, read while the workflow is parsed: columns without a name, twice, or of another table."""
+"""What the headers of a cohort's tables say, read while the workflow is parsed.
+
+Found are columns without a name, columns that stand twice, and columns of another table.
+"""
 
 import re
 from pathlib import Path
@@ -94,7 +97,9 @@ def foreign_columns(stream: str, path: Path, key: str, clinical: list[str]) -> d
 
 
 def check_matrices(files: dict[str, Path], key: str, counts: bool) -> None:
-    """Raise ValueError for what would be learnt from and is no feature, and for names that stand twice where they cannot be summed.
+    """Raise ValueError for what would be learnt from and is no feature.
+
+    So too for names that stand twice where they cannot be summed.
 
     Parameters
     ----------

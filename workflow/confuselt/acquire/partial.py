@@ -1,4 +1,7 @@
-"""A file that is being fetched: its bytes, and how far each segment is. A kill at any moment loses nothing that was written."""
+"""A file that is being fetched: its bytes, and how far each segment is.
+
+A kill at any moment loses nothing that was written.
+"""
 
 import fcntl
 import hashlib

@@ -86,7 +86,10 @@ def patient_ids(cfg: dict) -> list[str]:
 
 
 def slide_sheet(cfg: dict) -> pd.DataFrame:
-    """``slide_id, patient_id, file`` of a cohort of slides: from the config alone, so that the workflow knows its slides before any is drawn."""
+    """``slide_id, patient_id, file`` of a cohort of slides.
+
+    They come from the config alone, so that the workflow knows its slides before any is drawn.
+    """
     patients = patient_ids(cfg)
     drawn = draw_slides(patients, cfg, np.random.default_rng([cfg["simulate.seed"], 23]))
     rows = [{"slide_id": slide, "patient_id": patients[i], "file": f"slides/{slide}.svs"} for i, slide in drawn]

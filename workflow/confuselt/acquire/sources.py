@@ -1,4 +1,7 @@
-"""What the workflow asks of a cohort's files while it is parsed: which exist, and whether they have the columns that the config names."""
+"""What the workflow asks of a cohort's files while it is parsed.
+
+Which exist, and whether they have the columns that the config names.
+"""
 
 from pathlib import Path
 
@@ -40,7 +43,10 @@ def existing_files(config: Config) -> dict[str, Path]:
 
 
 def absent_files(config: Config) -> list[str]:
-    """A line for every listed file that is not there, with close names: the run goes on without it, and the user should know."""
+    """A line for every listed file that is not there, with close names.
+
+    The run goes on without it, and the user should know.
+    """
     if config.acquire.source != "local":
         return []
     present = existing_files(config)
@@ -76,11 +82,11 @@ def count_files(config: Config) -> list[str]:
 
 
 def slide_rows(config: Config, cohort: str) -> list[dict]:
-    """``slide_id, patient_id, file, mpp`` of every slide of the sheet (None: not stated), by slide; of GDC's with ``md5``.
+    """``slide_id, patient_id, file, mpp`` of every slide of the sheet, by slide; of GDC's with ``md5``.
 
-    Known while the workflow is parsed: from the user's sheet, from the manifest, or, for a simulated cohort, from the
-    config. Rows without an id, with one that stands twice or is no name for a file, or without a patient are left to
-    `read_sheets`, which says so.
+    An `mpp` that is not stated is None. Known while the workflow is parsed: from the user's sheet, from the manifest,
+    or, for a simulated cohort, from the config. Rows without an id, with one that stands twice or is no name for a
+    file, or without a patient are left to `read_sheets`, which says so.
     """
     if config.acquire.source == "gdc":
         given = config.acquire.gdc.mpp
@@ -166,7 +172,10 @@ def check_sources(config: Config, cohort: str) -> None:
 
 
 def _endpoints(config: Config) -> dict[str, Endpoint]:
-    """Endpoints of the user's clinical table; ValueError where it is not clear what the values of an event column mean."""
+    """Endpoints of the user's clinical table.
+
+    ValueError where it is not clear what the values of an event column mean.
+    """
     path = existing_files(config).get("clinical")
     if path is None:
         return {}
@@ -180,7 +189,10 @@ def _endpoints(config: Config) -> dict[str, Endpoint]:
 
 
 def table_notes(config: Config) -> list[str]:
-    """A line for everything that is read in a way that the user should know of: codings, columns left out, endpoints that look upside down."""
+    """A line for everything that is read in a way that the user should know of.
+
+    Such are codings, columns left out, and endpoints that look upside down.
+    """
     if config.acquire.source == "simulate" or (config.acquire.source == "gdc" and config.acquire.gdc.outcomes):
         return []
     own = existing_files(config) if config.acquire.source == "local" else {}
@@ -196,7 +208,10 @@ def table_notes(config: Config) -> list[str]:
 
 
 def _check_read(config: Config, present: dict[str, Path]) -> None:
-    """Features that came with the cohort are read, or nobody would notice that slides were looked for in their place."""
+    """Features that came with the cohort are read.
+
+    Otherwise nobody would notice that slides were looked for in their place.
+    """
     if config.from_slides and "tile" in present:
         raise ValueError(
             f"acquire.tile: {present['tile']} would not be read, embed.encoder {config.embed.encoder} embeds slides: "
@@ -209,7 +224,10 @@ def _check_read(config: Config, present: dict[str, Path]) -> None:
 
 
 def cells_warning(config: Config) -> str | None:
-    """A line where planned contrasts ask for cells and the cohort has none: known too late, another plan would be exploratory."""
+    """A line where planned contrasts ask for cells and the cohort has none.
+
+    If that were known too late, another plan would be exploratory.
+    """
     asked = [
         q
         for q, c in config.evaluate.plan.contrasts.items()

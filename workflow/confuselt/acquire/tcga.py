@@ -98,7 +98,10 @@ def read_subtypes(path: Path, names: dict[str, str], sample_types: list[str]) ->
 
 
 def clinical_table(patients: list[str], outcomes: pd.DataFrame | None, subtypes: pd.DataFrame | None) -> pd.DataFrame:
-    """A row per patient of the manifest, with ``site`` (the barcode's second part; none where the id is no TCGA barcode)."""
+    """A row per patient of the manifest, with ``site``.
+
+    The site is the barcode's second part; there is none where the id is no TCGA barcode.
+    """
     sites = [found.group(1) if (found := BARCODE.fullmatch(p)) else None for p in patients]
     table = pd.DataFrame({"patient_id": patients, "site": sites})
     for part in (outcomes, subtypes):

@@ -133,7 +133,11 @@ class Config(Block):
         return self.embed.encoder in SLIDE_ENCODERS
 
     def for_cohort(self, cohort: str) -> "Config":
-        """The config as seen by a cohort: the second one has its own `data`, `acquire`, `simulate` and `groups`, and no outcomes or covariates: predictions need none."""
+        """The config as seen by a cohort.
+
+        The second one has its own `data`, `acquire`, `simulate` and `groups`, and no outcomes or covariates:
+        predictions need none.
+        """
         data, acquire, simulate, groups, tasks = self.data, self.acquire, self.simulate, self.groups, self.tasks
         if cohort != self.cohort and cohort == self.predict.name:
             data, groups = self.predict.data or data, self.predict.groups or groups

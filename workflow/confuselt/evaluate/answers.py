@@ -90,7 +90,10 @@ def _missed(detectable: float) -> str:
 
 
 def joint_model(comparisons: pd.DataFrame) -> list[str]:
-    """Is the one checkpoint for every input pattern as good as arms trained for one modality: a sentence per task and modality that could be compared."""
+    """Is the one checkpoint for every input pattern as good as arms trained for one modality?
+
+    A sentence per task and modality that could be compared.
+    """
     said = {"yes": "non-inferior", "no": "inferior", "cannot tell": "cannot tell"}
     rows = comparisons[(comparisons["question"] == "single-input") & (comparisons["status"] == "ok")]
     return [

@@ -159,7 +159,9 @@ def odd_outcomes(clinical: pd.DataFrame, endpoints: list[str]) -> list[str]:
 
 
 def unseen_levels(clinical: pd.DataFrame, folds: pd.DataFrame) -> list[str]:
-    """Warnings for levels of a covariate that no training patient of a fold has: they count as missing in the clinical baseline.
+    """Warnings for levels of a covariate that no training patient of a fold has.
+
+    They count as missing in the clinical baseline.
 
     Parameters
     ----------
@@ -188,7 +190,10 @@ def unseen_levels(clinical: pd.DataFrame, folds: pd.DataFrame) -> list[str]:
 
 
 def joined_by_number(store: Path) -> list[str]:
-    """A warning where tiles and cells are joined by nothing but the number of the row, and a line where their coordinates have other units."""
+    """A warning where tiles and cells are joined by nothing but the number of the row.
+
+    There is a line too where their coordinates have other units.
+    """
     with h5py.File(store) as file:
         slides, factors = json.loads(file.attrs["by_number"]), json.loads(file.attrs["factors"])
     said = []

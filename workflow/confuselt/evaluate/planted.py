@@ -92,7 +92,10 @@ def events(row: dict) -> str:
 
 
 def against(truth: dict[str, Truth], comparisons: pd.DataFrame) -> list[str]:
-    """Planned answers that say the opposite of what was planted; what cells do for retrieval is no outcome, and not judged."""
+    """Planned answers that say the opposite of what was planted.
+
+    What cells do for retrieval is no outcome, and not judged.
+    """
     rows = comparisons[
         (comparisons["family"] == "primary") & (comparisons["status"] == "ok") & (comparisons["task"] != "retrieval")
     ]

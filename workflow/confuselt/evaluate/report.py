@@ -274,7 +274,10 @@ def _number(value: object, digits: int = 3) -> str:
 
 
 def _interval(low: float, high: float, bounded: bool = True) -> str:
-    """An interval as the tables show it; a dash where it says nothing (of C, AUC or recall: where it holds all that they can be)."""
+    """An interval as the tables show it; a dash where it says nothing.
+
+    One of C, AUC or recall says nothing where it holds all that they can be.
+    """
     if useless(low, high) if bounded else not (np.isfinite(low) and np.isfinite(high)):
         return "–"
     return f"[{low:.3f}, {high:.3f}]"

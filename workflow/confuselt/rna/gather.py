@@ -73,9 +73,10 @@ def read_genes(matrix: Path, key: str, counts: bool) -> tuple[list[str], np.ndar
 
 
 def read_count_files(files: pd.Series, data: Path) -> tuple[list[str], np.ndarray, dict[int, str]]:
-    """Genes and counts (samples, genes) float64 of every listed STAR file in the order of the sheet, and why some could not be read.
+    """Genes and counts (samples, genes) float64 of every listed STAR file in the order of the sheet.
 
-    Files of one cohort must list the same genes: one that does not is unreadable, named with how it differs.
+    Beside them stands why some could not be read. Files of one cohort must list the same genes: one that does not is
+    unreadable, named with how it differs.
     """
     columns, unreadable = {}, {}
     for row, name in enumerate(progress(list(files), "count files")):

@@ -98,7 +98,10 @@ class Normaliser:
         return dict.fromkeys(adata.obs_names[empty], reason)
 
     def beyond(self, adata: ad.AnnData) -> dict[str, float]:
-        """Share of each patient's values that no training patient reached on either side; near 1 for values on another scale."""
+        """Share of each patient's values that no training patient reached on either side.
+
+        It is near 1 for values on another scale.
+        """
         return dict(zip(adata.obs_names, Scaler.from_state(self.scaling).beyond(self._values(adata)), strict=True))
 
     def profiles(self, adata: ad.AnnData) -> dict[str, str]:

@@ -139,7 +139,10 @@ def read_matrix(path: Path, ids: tuple[str, ...]) -> Matrix:
 
 
 def check_counters(table: Matrix, path: Path) -> None:
-    """Raise ValueError for a column that numbers the rows: 0, 1, 2, … or 1, 2, 3, … is the index of some program, and would be taken for a measurement."""
+    """Raise ValueError for a column that numbers the rows.
+
+    0, 1, 2, … or 1, 2, 3, … is the index of some program, and would be taken for a measurement.
+    """
     count = len(table.values)
     if count < FEWEST_ROWS:
         return
@@ -256,7 +259,10 @@ def _numbers_of(column: pa.ChunkedArray) -> tuple[np.ndarray, int]:
 
 
 def _numbers_of_rows(rows: Iterator[list[str]], at: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """The same for the columns `at` of a delimited file, row by row: a matrix of text would need ten times the memory."""
+    """The same for the columns `at` of a delimited file, row by row.
+
+    A matrix of text would need ten times the memory.
+    """
     found, texts = [], np.zeros(len(at), int)
     cut = itemgetter(*at) if len(at) > 1 else lambda row: tuple(row[i] for i in at)
     for row in rows:
