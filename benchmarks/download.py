@@ -167,7 +167,8 @@ if __name__ == "__main__":
     found = measure()
     for r in found:
         print(
-            f"{r['name']}: ours {r['ours']:.1f} {r['unit']}, {r['peer_name']} {r['peer']:.1f}, ratio {r['ratio']:.2f} (target {r['target']}): {'ok' if r['ok'] else 'MISSED'}"
+            f"{r['name']}: ours {r['ours']:.1f} {r['unit']}, {r['peer_name']} {r['peer']:.1f}, "
+            f"ratio {r['ratio']:.2f} (target {r['target']}): {'ok' if r['ok'] else 'MISSED'}"
         )
     if given.json:
         given.json.write_text(json.dumps(found))

@@ -122,7 +122,8 @@ if __name__ == "__main__":
     found = measure()
     for row in found:
         print(
-            f"{row['name']}: {row['ours']:.1f} s (target {row['target']:.0f} s); {row['peer_name']}: {row['peer']:.0f} s, ratio {row['ratio']:.0f}"
+            f"{row['name']}: {row['ours']:.1f} s (target {row['target']:.0f} s); "
+            f"{row['peer_name']}: {row['peer']:.0f} s, ratio {row['ratio']:.0f}"
         )
     if given.json:
         given.json.write_text(json.dumps(found))

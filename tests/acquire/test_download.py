@@ -268,7 +268,8 @@ from pathlib import Path
 from confuselt.acquire.download import Manner, Remote, Source, fetch
 from confuselt.acquire.http import Client
 url, file_id, md5, size, final = sys.argv[1:]
-fetch(Remote(file_id, "f", md5, int(size)), Path(final), [Source("GDC", url + "/data/{file_id}", Client(5))], Manner(4, 1 << 20, 6))
+source = Source("GDC", url + "/data/{file_id}", Client(5))
+fetch(Remote(file_id, "f", md5, int(size)), Path(final), [source], Manner(4, 1 << 20, 6))
 """
 
 

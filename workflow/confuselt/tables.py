@@ -79,9 +79,8 @@ def check_table(frame: pd.DataFrame, table: Table, where: str = "") -> None:
     if table.key:
         repeated = frame.duplicated(list(table.key))
         if repeated.any():
-            raise ValueError(
-                f"{label}: {int(repeated.sum())} rows repeat the key {table.key}, first {frame.loc[repeated, list(table.key)].iloc[0].to_dict()}"
-            )
+            first = frame.loc[repeated, list(table.key)].iloc[0].to_dict()
+            raise ValueError(f"{label}: {int(repeated.sum())} rows repeat the key {table.key}, first {first}")
 
 
 def empty_table(table: Table) -> pd.DataFrame:

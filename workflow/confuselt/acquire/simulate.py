@@ -1,14 +1,13 @@
 """A cohort with known truth, at the level of features.
 
-Every patient has a latent vector in four parts: seen by both modalities, by the tile
-stream only, by the cells stream only, by RNA only. Hazard and subtype depend on all four
-parts alike (times `effect`), so a second modality and the cells stream each have
-something to add. Sites have batch shifts that carry no outcome.
+Every patient has a latent vector in four parts: seen by both modalities, by the tile stream only, by the cells stream
+only, by RNA only. Hazard and subtype depend on all four parts alike (times `effect`), so a second modality and the
+cells stream each have something to add. Sites have batch shifts that carry no outcome.
 
-Nulls beside ``effect: 0``: ``modalities: redundant`` (slides and RNA show the same vector, each
-with its own measurement noise: of 400 patients linear fits recover .90 and .98 of it),
-``cells: redundant`` (the cells stream is the tile stream in other coordinates) and
-``shared: irrelevant`` (what both show, and contrastive learning finds, carries no outcome).
+Nulls beside ``effect: 0``: ``modalities: redundant`` (slides and RNA show the same vector, each with its own
+measurement noise: of 400 patients linear fits recover .90 and .98 of it), ``cells: redundant`` (the cells stream is the
+tile stream in other coordinates) and ``shared: irrelevant`` (what both show, and contrastive learning finds, carries no
+outcome).
 """
 
 from dataclasses import dataclass

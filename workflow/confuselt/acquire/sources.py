@@ -93,7 +93,8 @@ def slide_rows(config: Config, cohort: str) -> list[dict]:
         slides = cohort_rows(config, cohort, "slide")
         if lost := sorted(set(given) - {row["slide_id"] for row in slides}):
             raise ValueError(
-                f"acquire.gdc.mpp: no slide '{lost[0]}' in the manifest{closest(lost[0], [row['slide_id'] for row in slides])}"
+                f"acquire.gdc.mpp: no slide '{lost[0]}' "
+                f"in the manifest{closest(lost[0], [row['slide_id'] for row in slides])}"
             )
         rows = [
             {**{k: row[k] for k in ("slide_id", "patient_id", "file", "md5")}, "mpp": given.get(row["slide_id"])}
@@ -156,7 +157,8 @@ def check_sources(config: Config, cohort: str) -> None:
         names = ", ".join(f"acquire.{k}: {p}" for k, p in listed.items())
         where = "the root key data" if cohort == config.cohort else "predict.data"
         raise ValueError(
-            f"cohort '{cohort}': none of its feature files exists ({names}); check {where} ('{seen.data}') and the acquire block"
+            f"cohort '{cohort}': none of its feature files exists ({names}); "
+            f"check {where} ('{seen.data}') and the acquire block"
         )
     _check_read(seen, present)
     for key, path in present.items():
@@ -198,7 +200,10 @@ def table_notes(config: Config) -> list[str]:
     own = existing_files(config) if config.acquire.source == "local" else {}
     notes = [f"acquire.{key}: {note}" for key, path in own.items() for note in header_notes(key, path)]
     for name, endpoint in _endpoints(config).items():
-        halves = f"{len(endpoint.halves)} of {endpoint.given} patients have a time or an event alone (the other is blank, or a word for nothing) and are left out"
+        halves = (
+            f"{len(endpoint.halves)} of {endpoint.given} patients have a time or an event alone "
+            "(the other is blank, or a word for nothing) and are left out"
+        )
         notes.append(
             f"tasks.survival '{name}': {endpoint.coding}"
             + (f"; {halves}" if len(endpoint.halves) > config.max_excluded * endpoint.given else "")
@@ -219,7 +224,8 @@ def _check_read(config: Config, present: dict[str, Path]) -> None:
         )
     if config.cells.method != "ready" and "cells" in present:
         raise ValueError(
-            f"acquire.cells: {present['cells']} would not be read, cells.method {config.cells.method} finds nuclei in slides: set cells.method: ready; or acquire.cells: null"
+            f"acquire.cells: {present['cells']} would not be read, cells.method {config.cells.method} finds nuclei "
+            "in slides: set cells.method: ready; or acquire.cells: null"
         )
 
 
@@ -244,8 +250,10 @@ def cells_warning(config: Config) -> str | None:
     ):
         return None
     return (
-        f"no cells stream: the planned contrasts {', '.join(asked)} compare arms with cells and will not be available. Before the first run set evaluate.plan.contrasts: "
-        "{modality: {arm: both-scratch-nocells, against: [wsi-scratch-nocells, rna-scratch]}, pretraining: {arm: wsi-pretrained-nocells, against: [wsi-scratch-nocells]}}"
+        f"no cells stream: the planned contrasts {', '.join(asked)} compare arms with cells and will not be available. "
+        "Before the first run set evaluate.plan.contrasts: "
+        "{modality: {arm: both-scratch-nocells, against: [wsi-scratch-nocells, rna-scratch]}, "
+        "pretraining: {arm: wsi-pretrained-nocells, against: [wsi-scratch-nocells]}}"
     )
 
 
@@ -265,12 +273,14 @@ def _check_outcomes(config: Config, listed: dict[str, Path], present: dict[str, 
     """The clinical table of the training cohort: there, and with every column that the config names."""
     if "clinical" not in listed:
         raise ValueError(
-            f"acquire.clinical is null: the training cohort '{config.cohort}' needs a clinical table; only a cohort to predict on may lack it"
+            f"acquire.clinical is null: the training cohort '{config.cohort}' needs a clinical table; "
+            "only a cohort to predict on may lack it"
         )
     path = listed["clinical"]
     if "clinical" not in present:
         raise ValueError(
-            f"{_absent('clinical', path)}: the training cohort '{config.cohort}' needs it; check acquire.clinical and data ('{config.data}')"
+            f"{_absent('clinical', path)}: the training cohort '{config.cohort}' needs it; "
+            f"check acquire.clinical and data ('{config.data}')"
         )
     columns = columns_of(path)
     lost = [(column, where) for column, where in named_columns(config) if column not in columns]

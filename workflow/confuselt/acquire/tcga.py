@@ -54,7 +54,8 @@ def read_outcomes(path: Path) -> pd.DataFrame:
         out[f"{name.lower()}_event"] = pd.to_numeric(event, errors="coerce")
         if (worded := event[event.notna() & ~out[f"{name.lower()}_event"].isin([0, 1])]).any():
             raise ValueError(
-                f"{path.name}: column {name} says {worded.iloc[0]!r}, wanted are 0 and 1; take your own table (acquire.clinical) with event_is"
+                f"{path.name}: column {name} says {worded.iloc[0]!r}, wanted are 0 and 1; "
+                "take your own table (acquire.clinical) with event_is"
             )
     # Half an outcome is none: the time of an event that is not stated says nothing.
     for name in ENDPOINTS:

@@ -1,7 +1,7 @@
 """One simulated haematoxylin-and-eosin section with everything on it known.
 
-Stains are drawn as optical densities (Beer-Lambert), so that stain deconvolution has
-something true to find. Lengths are in µm until the picture is drawn.
+Stains are drawn as optical densities (Beer-Lambert), so that stain deconvolution has something true to find. Lengths
+are in µm until the picture is drawn.
 """
 
 from dataclasses import dataclass, field

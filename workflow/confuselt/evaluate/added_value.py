@@ -168,7 +168,10 @@ def compare_brier(scorer: Scorer, arms: list[str], censoring: dict[tuple, Censor
                     rows.append(
                         key
                         | {
-                            "reason": "no fold in which both sides predict survival there and censoring leaves 20 % of the training patients"
+                            "reason": (
+                                "no fold in which both sides predict survival there and censoring leaves "
+                                "20 % of the training patients"
+                            )
                         }
                     )
                     continue

@@ -204,7 +204,9 @@ def _contrast(
     row |= {"n": a.n, "events": a.events}
     if task in scorer.targets.survival and a.events < cfg["evaluate.min_events"]:
         return row | {
-            "reason": f"described, not compared: {a.events} events, {cfg['evaluate.min_events']} needed (evaluate.min_events)"
+            "reason": (
+                f"described, not compared: {a.events} events, {cfg['evaluate.min_events']} needed (evaluate.min_events)"
+            )
         }
     if not np.isfinite(a.value - b.value):
         return row | {"reason": "no comparable pair of patients"}

@@ -43,7 +43,8 @@ def metric_rows(scorer: Scorer, train: Train, competing: dict[str, str], censori
             found = [*_block_rows("harrell_c", block, cfg)]
             if block.events < cfg["evaluate.min_events"]:
                 found[0]["reason"] = (
-                    f"described, not compared: {block.events} events, {cfg['evaluate.min_events']} needed (evaluate.min_events)"
+                    f"described, not compared: {block.events} events, {cfg['evaluate.min_events']} "
+                    "needed (evaluate.min_events)"
                 )
             found += _weighted_rows(tables, scorer.targets, task, train, censoring, cfg)
             found += _calibration_rows(crude(tables, rivals[task]), scorer.targets, task, competing.get(task))
@@ -382,7 +383,10 @@ def leaky_rows(curves: pd.DataFrame) -> list[dict]:
     if last.empty:
         return []
     low, high = last["value"].quantile([0.025, 0.975])
-    reason = f"permuted outcomes, best of {int(last['x'].iloc[0])} epochs on each test fold: mean and range of {len(last)} seeds"
+    reason = (
+        f"permuted outcomes, best of {int(last['x'].iloc[0])} epochs on each test fold: "
+        f"mean and range of {len(last)} seeds"
+    )
     first = last.iloc[0]
     return [
         {

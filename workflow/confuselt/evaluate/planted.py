@@ -101,7 +101,10 @@ def against(truth: dict[str, Truth], comparisons: pd.DataFrame) -> list[str]:
     ]
     wrong = {True: NO, False: YES}
     return [
-        f"{r['task']}: '{r['verdict']}' for {WORDS[r['question']]}, which {'must' if truth[r['question']].helps else 'cannot'} help"
+        (
+            f"{r['task']}: '{r['verdict']}' for {WORDS[r['question']]}, "
+            f"which {'must' if truth[r['question']].helps else 'cannot'} help"
+        )
         for r in rows.to_dict("records")
         if r["question"] in truth and wrong.get(truth[r["question"]].helps) == r["verdict"]
     ]

@@ -45,7 +45,8 @@ from confuselt.pretrain.pairs import embed_pairs
 from confuselt.tables import read_meta
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
-LOOKED_AT = "both-pretrained-cells"  # the arm whose calibration and cumulative incidence are drawn: the one checkpoint for every input pattern
+# The arm whose calibration and cumulative incidence are drawn: the one checkpoint for every input pattern.
+LOOKED_AT = "both-pretrained-cells"
 
 
 @dataclass(frozen=True)
