@@ -52,7 +52,8 @@ if __name__ == "__main__":
     given = parser.parse_args()
     row = measure()
     print(
-        f"{row['name']}: ours {row['ours']:.0f} {row['unit']}, {row['peer_name']} {row['peer']:.0f}, ratio {row['ratio']:.1f} (target {row['target']})"
+        f"{row['name']}: ours {row['ours']:.0f} {row['unit']}, {row['peer_name']} {row['peer']:.0f}, "
+        f"ratio {row['ratio']:.1f} (target {row['target']})"
     )
     if given.json:
         given.json.write_text(json.dumps([row]))

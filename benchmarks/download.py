@@ -1,6 +1,6 @@
-"""One file over a line that is throttled per connection: four segments against one stream of requests; memory by file size.
+"""One file over a line that is throttled per connection: four segments against one stream of requests.
 
-Prints ours, peer and ratio; ``--json FILE`` writes the rows.
+It also tells memory by file size. Prints ours, peer and ratio; ``--json FILE`` writes the rows.
 """
 
 import argparse
@@ -167,7 +167,8 @@ if __name__ == "__main__":
     found = measure()
     for r in found:
         print(
-            f"{r['name']}: ours {r['ours']:.1f} {r['unit']}, {r['peer_name']} {r['peer']:.1f}, ratio {r['ratio']:.2f} (target {r['target']}): {'ok' if r['ok'] else 'MISSED'}"
+            f"{r['name']}: ours {r['ours']:.1f} {r['unit']}, {r['peer_name']} {r['peer']:.1f}, "
+            f"ratio {r['ratio']:.2f} (target {r['target']}): {'ok' if r['ok'] else 'MISSED'}"
         )
     if given.json:
         given.json.write_text(json.dumps(found))

@@ -8,7 +8,10 @@ KINDS = {".parquet", ".h5", ".h5ad", ".pt", ".json", ".html", ".csv", ".png"}
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Content hash of every result of the run in `folder`; records of per-slide files (hidden) hold a key over times of change, and stay out."""
+    """Content hash of every result of the run in `folder`.
+
+    Records of per-slide files (hidden) hold a key over times of change, and stay out.
+    """
     results = folder / "results"
     return {
         str(p.relative_to(results)): content_hash(p)

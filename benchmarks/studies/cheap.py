@@ -1,5 +1,7 @@
-"""A cheap but real chain: principal components or canonical correlation, ridge Cox and logistic regression, on the project's
-own cohorts, folds, scores, intervals and verdicts. One cohort takes about a second, so that a thousand can be drawn.
+"""A cheap but real chain, on the project's own cohorts, folds, scores, intervals and verdicts.
+
+It consists of principal components or canonical correlation, ridge Cox and logistic regression. One cohort takes about
+a second, so that a thousand can be drawn.
 
 Arms bear the names of those that they stand for: scratch = principal components, pretrained = canonical components
 between slides and RNA, fitted on the training pairs of the fold.
@@ -35,7 +37,9 @@ PAIRS = (
 
 
 def ridge_cox(rows: np.ndarray, days: np.ndarray, event: np.ndarray, ridge: float, steps: int = 20) -> np.ndarray:
-    """Coefficients of a ridge Cox model, Breslow's ties, by Newton's method: as lifelines' ``penalizer``, some hundred times faster.
+    """Coefficients of a ridge Cox model, Breslow's ties, by Newton's method.
+
+    The same as lifelines' ``penalizer``, some hundred times faster.
 
     Parameters
     ----------

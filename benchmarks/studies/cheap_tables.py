@@ -23,7 +23,10 @@ def coverage_table(draws: list[dict]) -> tuple[list[str], bool]:
     """
     events = np.array([d["events"] for d in draws])
     lines = [
-        f"Events per test fold: least {events[:, 0].min()}, most {events[:, 1].max()}, within a cohort on average {events[:, 0].mean():.0f} to {events[:, 1].mean():.0f}.",
+        (
+            f"Events per test fold: least {events[:, 0].min()}, most {events[:, 1].max()}, "
+            f"within a cohort on average {events[:, 0].mean():.0f} to {events[:, 1].mean():.0f}."
+        ),
         "",
         f"| difference | expected | SD over cohorts | {' | '.join(METHODS)} |",
         "|---|---|---|" + "---|" * len(METHODS),
@@ -38,9 +41,8 @@ def coverage_table(draws: list[dict]) -> tuple[list[str], bool]:
         for method, share in shares.items():
             short[method].append(NOMINAL - share)
         held &= shares["widest"] >= WANTED
-        lines.append(
-            f"| {name.replace('|', ': ')} | {expected:+.3f} | {values.std():.3f} | {' | '.join(f'{100 * s:.1f} %' for s in shares.values())} |"
-        )
+        coverage = " | ".join(f"{100 * s:.1f} %" for s in shares.values())
+        lines.append(f"| {name.replace('|', ': ')} | {expected:+.3f} | {values.std():.3f} | {coverage} |")
     worst = ", ".join(f"{m} {100 * max(max(s), 0):.1f} points" for m, s in short.items())
     lines += ["", f"Largest shortfall from 95 %: {worst}. Wanted: at least 93 % by the widest interval everywhere."]
     return lines, bool(held)
@@ -56,10 +58,11 @@ def nulls(level: str) -> list[tuple[str, str]]:
 
 
 def false_table(draws: list[dict]) -> tuple[list[str], bool]:
-    """Share of a yes, of a no and of "cannot tell" where there is nothing to find; a contrast that some draw could not make is a claim not held.
+    """Share of a yes, of a no and of "cannot tell" where there is nothing to find.
 
-    Under "shared irrelevant" the pretrained arm of the cheap chain is frozen components without the outcome in them: it
-    is truly worse, and a yes is certain not to come. For pretraining "effect 0" is the null that informs.
+    A contrast that some draw could not make is a claim not held. Under "shared irrelevant" the pretrained arm of the
+    cheap chain is frozen components without the outcome in them: it is truly worse, and a yes is certain not to come.
+    For pretraining "effect 0" is the null that informs.
     """
     lines, held = (
         [
@@ -77,21 +80,24 @@ def false_table(draws: list[dict]) -> tuple[list[str], bool]:
             }
             held &= bool(said["yes"] <= FALSE) and len(rows) == len(mine)
             shares = " | ".join(f"{100 * s:.1f} %" for s in said.values())
-            lines.append(
-                f"| {level} | {question} | {task} | {len(rows)} | {shares} | {np.mean([r['difference'] for r in rows] or [np.nan]):+.4f} |"
-            )
+            mean = np.mean([r["difference"] for r in rows] or [np.nan])
+            lines.append(f"| {level} | {question} | {task} | {len(rows)} | {shares} | {mean:+.4f} |")
     return lines, bool(held)
 
 
 def power_table(draws: list[dict]) -> tuple[list[str], bool]:
-    """How often the modality contrast is found at the first Holm step, and how often `detectable` says that it would be.
+    """How often the modality contrast is found at the first Holm step.
 
-    With an expected difference d, a test whose detectable difference is D has power Phi((z1 + z2) d / D - z1), z1 and
-    z2 being the normal quantiles of the first Holm step and of 80 %. d is the mean of other draws of the same plan
-    (levels ending in `APART`): that of the tested ones would move with what they find.
+    Beside it stands how often `detectable` says that it would be. With an expected difference d, a test whose
+    detectable difference is D has power Phi((z1 + z2) d / D - z1), z1 and z2 being the normal quantiles of the first
+    Holm step and of 80 %. d is the mean of other draws of the same plan (levels ending in `APART`): that of the tested
+    ones would move with what they find.
     """
     lines = [
-        "| task | planted | draws | expected difference (of as many other draws) | mean difference | mean detectable | power said | power found |",
+        (
+            "| task | planted | draws | expected difference (of as many other draws) "
+            "| mean difference | mean detectable | power said | power found |"
+        ),
         "|---|---|---|---|---|---|---|---|",
     ]
     first, power = norm.isf(0.05 / 2 / 3), norm.ppf(0.8)
@@ -112,7 +118,11 @@ def power_table(draws: list[dict]) -> tuple[list[str], bool]:
         said = [norm.cdf((first + power) * mean / r["detectable"] - first) for r in rows]
         found = [r["p"] <= 0.05 / 3 and r["low"] > 0 for r in rows]
         whole.setdefault(task, []).extend(zip(said, found, strict=True))
-        numbers = f"{len(rows)} | {mean:+.3f} | {np.mean([r['difference'] for r in rows]):+.3f} | {np.mean([r['detectable'] for r in rows]):.3f} | {100 * np.mean(said):.0f} % | {100 * np.mean(found):.0f} %"
+        difference, detectable = (np.mean([r[column] for r in rows]) for column in ("difference", "detectable"))
+        numbers = (
+            f"{len(rows)} | {mean:+.3f} | {difference:+.3f} | {detectable:.3f} | "
+            f"{100 * np.mean(said):.0f} % | {100 * np.mean(found):.0f} %"
+        )
         lines.append(f"| {task} | {level.split(', ')[1]} | {numbers} |")
     held &= bool(whole)
     for task, pairs in whole.items():
@@ -120,6 +130,9 @@ def power_table(draws: list[dict]) -> tuple[list[str], bool]:
         held &= abs(said - found) <= POINTS
         lines += [
             "",
-            f"{task}, {len(pairs)} planted differences: power said {100 * said:.0f} %, found {100 * found:.0f} %. Wanted: within 10 points.",
+            (
+                f"{task}, {len(pairs)} planted differences: power said {100 * said:.0f} %, found {100 * found:.0f} %. "
+                "Wanted: within 10 points."
+            ),
         ]
     return lines, bool(held)

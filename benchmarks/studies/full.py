@@ -23,7 +23,10 @@ SMALL = {"patients": 200, "sites": 20}
 
 
 def chain(folder: Path, config: dict, seed: int) -> Path:
-    """Run the workflow on one cohort, up to its metrics; the folder with what `evaluate` wrote. A draw that was stopped goes on."""
+    """Run the workflow on one cohort, up to its metrics; the folder with what `evaluate` wrote.
+
+    A draw that was stopped goes on.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     config = json.loads(json.dumps(config)) | {
         "cohort": "draw",
@@ -113,7 +116,10 @@ def null_table(draws: list[dict]) -> tuple[list[str], bool]:
 
 
 def alarm_table(draws: list[dict]) -> tuple[list[str], bool]:
-    """Verdicts on contrasts that are null by construction: two draws of each null, an alarm and no estimate of a rate."""
+    """Verdicts on contrasts that are null by construction.
+
+    There are two draws of each null: an alarm and no estimate of a rate.
+    """
     from cheap_tables import nulls
 
     lines, held = (

@@ -8,6 +8,7 @@ import argparse
 import json
 import logging
 import sys
+import textwrap
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from confuselt.stamp import config_hash
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "benchmarks/STUDIES.md"
+WIDTH = 120  # of prose
 NULLS = {
     "effect 0": {"effect": 0},
     "modalities redundant": {"modalities": "redundant"},
@@ -119,7 +121,10 @@ STUDIES = {
         False,
     ),
     "demo": Study(
-        "what the demo promises to show, on cohorts of five seeds; config/demo.yaml from pixels on, 180 patients, 24 sites",
+        (
+            "what the demo promises to show, on cohorts of five seeds; "
+            "config/demo.yaml from pixels on, 180 patients, 24 sites"
+        ),
         [("demo", s, demo.CONFIG) for s in range(1, 6)],
         demo.table,
         False,
@@ -127,19 +132,28 @@ STUDIES = {
         (*CHAIN, *demo.CHAIN),
     ),
     "coverage": Study(
-        "intervals of differences on cohorts with nothing to learn; cheap chain, 300 patients, 30 sites, 5 repeats of 5 folds",
+        (
+            "intervals of differences on cohorts with nothing to learn; "
+            "cheap chain, 300 patients, 30 sites, 5 repeats of 5 folds"
+        ),
         [("effect 0", s, {"effect": 0}) for s in range(1001, 2001)],
         coverage_table,
         True,
     ),
     "false-yes": Study(
-        "verdicts where there is nothing to find, 200 draws of each null; cheap chain, 300 patients, 30 sites, 5 repeats of 5 folds",
+        (
+            "verdicts where there is nothing to find, 200 draws of each null; "
+            "cheap chain, 300 patients, 30 sites, 5 repeats of 5 folds"
+        ),
         [(name, s, keys) for name, keys in NULLS.items() for s in range(3001, 3201)],
         false_table,
         True,
     ),
     "power": Study(
-        "planted differences between two modalities and the better one, 100 per task, and as many draws that tell what is expected; cheap chain, 300 patients, 30 sites, 5 repeats of 5 folds",
+        (
+            "planted differences between two modalities and the better one, 100 per task, "
+            "and as many draws that tell what is expected; cheap chain, 300 patients, 30 sites, 5 repeats of 5 folds"
+        ),
         [
             (f"{task}, effect {e}{apart}", first + s, {"effect": e})
             for first, apart in ((5001, ""), (6001, APART))
@@ -209,6 +223,12 @@ def run_study(name: str, most: int | None) -> list[dict]:
         return [job.result() for job in progress(jobs, name)]
 
 
+def _wrapped(line: str) -> str:
+    if line.startswith("|"):  # a row of a table
+        return line
+    return textwrap.fill(line, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
 def write_part(name: str, draws: list[dict]) -> bool:
     """Rewrite the part of STUDIES.md between the study's markers; True where its claim held."""
     study = STUDIES[name]
@@ -223,12 +243,13 @@ def write_part(name: str, draws: list[dict]) -> bool:
     head = [
         f"## {name}",
         "",
-        f"{study.about[0].upper()}{study.about[1:]}. {len(draws)} of {len(study.draws)} draws, seeds {ranges}, fixed beforehand. "
+        f"{study.about[0].upper()}{study.about[1:]}. {len(draws)} of {len(study.draws)} draws, "
+        f"seeds {ranges}, fixed beforehand. "
         f"Code and config hash `{key}`. Command: `make study NAME={name}`. Claim {'held' if held else 'DID NOT HOLD'}.",
         "",
     ]
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    text, part = TABLE.read_text(), "\n".join([begin, *head, *lines, end])
+    text, part = TABLE.read_text(), "\n".join([begin, *map(_wrapped, [*head, *lines]), end])
     if begin in text:
         text = text[: text.index(begin)] + part + text[text.index(end) + len(end) :]
     else:

@@ -15,9 +15,10 @@ def barcode(patient, clinical):
 
 
 def serve_project(server, folder, project="TCGA-BRCA", classes=None):
-    """Put slides, counts, a workbook of outcomes and a table of subtypes on the server; a normal and a second aliquot among them.
+    """Put slides, counts, a workbook of outcomes and a table of subtypes on the server.
 
-    `classes` are other names of the simulated subtypes. Returns the md5 of the workbook.
+    A normal and a second aliquot are among them. `classes` are other names of the simulated subtypes. Returns the md5
+    of the workbook.
     """
     clinical, slides, rna = (pd.read_csv(folder / name) for name in ("clinical.csv", "slides.csv", "rna.csv"))
     for row in slides.itertuples():

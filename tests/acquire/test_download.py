@@ -96,7 +96,10 @@ def test_each_fault_now_and_then(server, tmp_path, fault, size):
 
 
 def test_200_files_through_faulty_responses(server, tmp_path):
-    """A fifth of all responses is faulty; every file ends right, one that is wrong for good is named, the rest is complete."""
+    """A fifth of all responses is faulty, and every file ends right.
+
+    One that is wrong for good is named, the rest is complete.
+    """
     rng, lock = random.Random(7), threading.Lock()
     entries = [server.add(content_of(rng.choice([3, 40, 90, 300]) * KB, i)) for i in range(200)]
     bad = server.add(content_of(90 * KB, 999), md5sum="0" * 32)
@@ -265,12 +268,16 @@ from pathlib import Path
 from confuselt.acquire.download import Manner, Remote, Source, fetch
 from confuselt.acquire.http import Client
 url, file_id, md5, size, final = sys.argv[1:]
-fetch(Remote(file_id, "f", md5, int(size)), Path(final), [Source("GDC", url + "/data/{file_id}", Client(5))], Manner(4, 1 << 20, 6))
+source = Source("GDC", url + "/data/{file_id}", Client(5))
+fetch(Remote(file_id, "f", md5, int(size)), Path(final), [source], Manner(4, 1 << 20, 6))
 """
 
 
 def test_killed_twenty_times(server, tmp_path):
-    """kill -9 at random moments: nothing partial under the final name, no more than one segment fetched twice per kill."""
+    """kill -9 at random moments leaves nothing partial under the final name.
+
+    No more than one segment is fetched twice per kill.
+    """
     rng, size, segment = random.Random(3), 24 << 20, 1 << 20
     entry = server.add(content_of(size))
     server.per_connection = 3e6

@@ -21,10 +21,12 @@ def files(folder, **tables):
 @pytest.mark.parametrize(
     "name",
     [
-        "os_days", "OS.time", "OS_MONTHS", "PFI", "dss_event", "event", "Time", "vital_status", "days_to_death", "days_to_last_follow_up", "Overall Survival (Months)",
-        "age", "age_at_diagnosis", "index", "rownames", "censorship", "os_cens", "status", "deceased", "relapse", "followup", "Survival months", "event_os", "Days to PFS", "surv_time",
-        "is_dead", "t.dmfs", "e_os", "event_observed", "last_followup_days", "follow_up_time_months", "diagnosis_age", "RFS_event_1", "OS_5yr", "fustat",
-        "osTimeDays", "survival_time_days", "death_event",
+        "os_days", "OS.time", "OS_MONTHS", "PFI", "dss_event", "event", "Time", "vital_status", "days_to_death",
+        "days_to_last_follow_up", "Overall Survival (Months)",
+        "age", "age_at_diagnosis", "index", "rownames", "censorship", "os_cens", "status", "deceased", "relapse",
+        "followup", "Survival months", "event_os", "Days to PFS", "surv_time",
+        "is_dead", "t.dmfs", "e_os", "event_observed", "last_followup_days", "follow_up_time_months", "diagnosis_age",
+        "RFS_event_1", "OS_5yr", "fustat", "osTimeDays", "survival_time_days", "death_event",
     ],
 )  # fmt: skip
 def test_a_time_an_event_an_age_or_an_index_stops_the_run(tmp_path, stream, name):

@@ -23,18 +23,25 @@ from confuselt.tables import write_table
 
 KINDS = {"slide": {"data_type": "Slide Image"}, "rna": {"data_type": "Gene Expression Quantification"}}
 NAME = "TCGA-ZZ-0009-01Z-00-DX1.A.svs"
+ODD_PORTION = {"analytes": [{"aliquots": ["x", {"submitter_id": "\n"}]}]}
 ODD = {
-    "file_name": ["../../x.svs", "a/b.svs", "..", "a\0b.svs", "a\nb.svs", "a" * 5000 + ".svs", "\ud800.svs", "é.svs", "index.svs", "", 7, None, ["x"], {"a": 1}],
+    "file_name": [
+        "../../x.svs", "a/b.svs", "..", "a\0b.svs", "a\nb.svs", "a" * 5000 + ".svs", "\ud800.svs", "é.svs", "index.svs",
+        "", 7, None, ["x"], {"a": 1},
+    ],
     "file_id": ["../f", "a/b", "x\0", "i" * 5000, "\udfff", "", None, 5, ["f"], "good-slide-0", "good-rna-0"],
     "md5sum": ["A" * 32, "x", None, 5, "é" * 32, ["a"]],
-    "file_size": [5.0, None, -3, 0, 10**14, 10**18, 10**30, "9" * 5000, "5", "٣", True, float("nan"), float("inf"), [1]],
+    "file_size": [
+        5.0, None, -3, 0, 10**14, 10**18, 10**30, "9" * 5000, "5", "٣", True, float("nan"), float("inf"), [1],
+    ],
     "cases": [
         None, 5, "x", {}, [None], ["x"], [[]], [{"submitter_id": None}], case("TCGA-ZZ-0009") + case("TCGA-ZZ-0008"),
         [{"submitter_id": "a\ud800", "samples": [{"sample_type": "Primary Tumor"}]}],
         [{"submitter_id": "../" * 2000, "samples": [{"sample_type": "Primary Tumor"}]}],
-        [{"submitter_id": ["x"], "samples": "y"}], [{"submitter_id": "TCGA-ZZ-0009", "samples": [{"sample_type": ["Primary Tumor"]}]}],
+        [{"submitter_id": ["x"], "samples": "y"}],
+        [{"submitter_id": "TCGA-ZZ-0009", "samples": [{"sample_type": ["Primary Tumor"]}]}],
         [{"submitter_id": "TCGA-ZZ-0009", "samples": [{"sample_type": "Primary Tumor", "portions": 4}]}],
-        [{"submitter_id": "TCGA-ZZ-0009", "samples": [{"sample_type": "Primary Tumor", "portions": [{"analytes": [{"aliquots": ["x", {"submitter_id": "\n"}]}]}]}]}],
+        [{"submitter_id": "TCGA-ZZ-0009", "samples": [{"sample_type": "Primary Tumor", "portions": [ODD_PORTION]}]}],
     ],
 }  # fmt: skip
 CONTENT = b"12345"
@@ -216,13 +223,27 @@ def test_whatever_the_record(server, tmp_path, monkeypatch, facts, what, at, cop
 
 
 def test_an_old_manifest_with_odd_rows_is_read_and_the_rest_is_fetched(server, tmp_path, monkeypatch):
-    """As they were pinned before names of counts were looked at, or by hand; each mutant of the check must be caught."""
+    """As they were pinned before names of counts were looked at, or by hand.
+
+    Each mutant of the check must be caught.
+    """
     serve(server, [])
     used, _ = check(server, tmp_path, monkeypatch)
     config = config_of(server)
     rows, about = pinned.read_manifest(manifest_path("x"))
     odd = [dict(rows[0], file_id=f"odd{i}", slide_id=f"S{i}", file_name=f"S{i}.svs") for i in range(9)]
-    for row, change in zip(odd, ({"file_name": "../x"}, {"file_name": None}, {"slide_id": "../x"}, {"slide_id": None}, {"file_id": "../x"}, {"md5": None}, {"bytes": 0}, {"patient_id": "\n"}, {"what": "rna", "file_name": "a/b"}), strict=True):  # fmt: skip
+    changes = (
+        {"file_name": "../x"},
+        {"file_name": None},
+        {"slide_id": "../x"},
+        {"slide_id": None},
+        {"file_id": "../x"},
+        {"md5": None},
+        {"bytes": 0},
+        {"patient_id": "\n"},
+        {"what": "rna", "file_name": "a/b"},
+    )
+    for row, change in zip(odd, changes, strict=True):
         row.update(change)
     write_table(pd.DataFrame([*rows, *odd]), manifest_path("x"), MANIFEST, meta=about)
     pinned.read_manifest.cache_clear()

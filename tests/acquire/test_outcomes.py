@@ -59,7 +59,10 @@ def test_codings_that_are_understood(values, task, means):
         (
             ("1", "2"),
             {},
-            "event column 'dead' of 'os' holds '1', '2': '2' is neither 0, 1, true nor false.*tasks.survival 'os': event_is",
+            (
+                "event column 'dead' of 'os' holds '1', '2': "
+                "'2' is neither 0, 1, true nor false.*tasks.survival 'os': event_is"
+            ),
         ),
         (("0", "1", "9"), {}, "'9' is neither"),
         (("Dead", "Alive"), {}, "'Dead' is neither"),
@@ -150,7 +153,10 @@ def test_too_many_values_that_cannot_be_read_end_the_run_per_endpoint_and_label(
     check_readable(read, 0.5, tmp_path / "clinical.csv")
     with pytest.raises(
         ValueError,
-        match="(?s)clinical.csv: os: 2 of 4 values .*more than max_excluded \\(30%\\):.*row 2: os dropped, months 'x' is no number",
+        match=(
+            "(?s)clinical.csv: os: 2 of 4 values .*more than max_excluded \\(30%\\):.*"
+            "row 2: os dropped, months 'x' is no number"
+        ),
     ) as error:
         check_readable(read, 0.3, tmp_path / "clinical.csv")
     assert "kind" not in str(error.value)

@@ -1,4 +1,7 @@
-"""The two halves of reading a cohort: slides and RNA know nothing of outcomes, a cohort without clinical table loses nobody."""
+"""The two halves of reading a cohort.
+
+Slides and RNA know nothing of outcomes, and a cohort without clinical table loses nobody.
+"""
 
 import pandas as pd
 import pytest

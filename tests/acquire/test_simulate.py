@@ -72,7 +72,10 @@ def oracle(drawn, parts: tuple[str, ...]) -> float:
 
 
 def classes_known(drawn, parts: tuple[str, ...]) -> float:
-    """How much better than its frequencies a logistic fit on the true latent parts knows the subtype (fit on one half, read on the other)."""
+    """How much better than its frequencies a logistic fit on the true latent parts knows the subtype.
+
+    It is fitted on one half and read on the other.
+    """
     latent, label = (
         drawn.truth.filter(regex=f"latent_({'|'.join(parts)})_").to_numpy(),
         drawn.clinical["pam50"].to_numpy(),

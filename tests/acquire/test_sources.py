@@ -76,7 +76,10 @@ def test_default_columns_may_be_absent(tmp_path):
                 "embed": {"encoder": "efficientnet-lite0"},
                 "cells": {"method": "classical"},
             },
-            "acquire.cells: .*tile.csv would not be read, cells.method classical finds nuclei in slides: set cells.method: ready",
+            (
+                "acquire.cells: .*tile.csv would not be read, cells.method classical finds nuclei "
+                "in slides: set cells.method: ready"
+            ),
         ),
         (
             {"columns": {**without("months"), "month": 3}},
@@ -191,6 +194,9 @@ def test_an_outcome_among_features_stops_the_run_before_any_job(tmp_path, key):
     pd.DataFrame({"patient_id": ["P1"], "A": [1.0], "months": [3.0]}).to_csv(tmp_path / "leak.csv", index=False)
     with pytest.raises(
         ValueError,
-        match=f"acquire.{key}: .*leak.csv has columns that would be learnt from(.|\n)*'months' is a column of the clinical table",
+        match=(
+            f"acquire.{key}: .*leak.csv has columns that would be learnt from(.|\n)*"
+            "'months' is a column of the clinical table"
+        ),
     ):
         check(tmp_path, acquire={key: "leak.csv"})

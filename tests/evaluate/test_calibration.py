@@ -101,7 +101,10 @@ def test_observed_over_expected():
 
 
 def test_a_perfect_model_is_calibrated_where_events_compete():
-    """Its cause-specific curve alone would look as if it overpredicted: competing events take patients before they have the event."""
+    """Its cause-specific curve alone would look as if it overpredicted.
+
+    Competing events take patients before they have the event.
+    """
     rng = np.random.default_rng(0)
     n, grid = 20_000, np.array([200, 365, 730, 1095, 1460, 1825.0])
     x = rng.normal(size=n) * 0.7

@@ -1,4 +1,7 @@
-"""The first screen: values against chance, what was planted and what contradicts it; one sentence instead of forty rows; no interval that says nothing."""
+"""The first screen: values against chance, what was planted and what contradicts it.
+
+One sentence instead of forty rows; no interval that says nothing.
+"""
 
 import numpy as np
 import pandas as pd
@@ -226,7 +229,10 @@ def test_too_few_events_are_one_sentence_not_a_row_per_contrast():
     ]
     table = comparisons_table(rows)
     assert too_small(table) == [
-        "Too few events to compare anything on os (6 to 7 events), pfi (9 events): 50 are needed (evaluate.min_events), so they are described, not compared."
+        (
+            "Too few events to compare anything on os (6 to 7 events), pfi (9 events): "
+            "50 are needed (evaluate.min_events), so they are described, not compared."
+        )
     ]
     assert not_compared(table) == [
         *too_small(table),

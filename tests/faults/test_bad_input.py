@@ -1,4 +1,7 @@
-"""A cohort full of faults through the workflow: each is a row with its reason, the rest is scored, the report lists all."""
+"""A cohort full of faults through the workflow.
+
+Each is a row with its reason, the rest is scored, the report lists all.
+"""
 
 import h5py
 import numpy as np

@@ -73,7 +73,9 @@ def fsync(handle):
     if ".snakemake/scripts" in sys.argv[0]:
         path = pathlib.Path(os.readlink(f"/proc/self/fd/{{handle}}"))
         of_slide = path.name.removeprefix(".partial").lstrip(".").startswith("SIM-")
-        mark = folder / (pathlib.Path(sys.argv[0]).name.split(".")[1] + (path.suffix if of_slide else ".fold" if path.parent.suffix == ".parts" else ""))
+        of_fold = path.parent.suffix == ".parts"
+        kind = path.suffix if of_slide else ".fold" if of_fold else ""
+        mark = folder / (pathlib.Path(sys.argv[0]).name.split(".")[1] + kind)
         if not mark.exists():
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)

@@ -21,10 +21,10 @@ def jpeg(image, quality=80):
 
 
 def slide(glass=(243, 243, 243), tissue=0.35, filler=None, pale=0.0, seed=0):
-    """A low-power picture of H&E tissue on glass; `tissue`: radius as a share of the width; `pale`: share of stain that is missing.
+    """A low-power picture of H&E tissue on glass.
 
-    Returns the picture, where tissue is, and where filler is: the right fifth and two steps at the left, as unscanned
-    fields lie.
+    `tissue` is the radius as a share of the width, `pale` the share of stain that is missing. Returns the picture,
+    where tissue is, and where filler is: the right fifth and two steps at the left, as unscanned fields lie.
     """
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:H, :W]

@@ -72,7 +72,10 @@ def test_shipped_configs_are_valid(path):
                 "simulate": {"level": "features"},
                 "predict": {"name": "other", "data": "there"},
             },
-            "predict.data 'there' would not be read: acquire.source of 'other' is simulate; set predict.acquire.source: local",
+            (
+                "predict.data 'there' would not be read: acquire.source of 'other' is simulate; "
+                "set predict.acquire.source: local"
+            ),
         ),
         ({"cells": {"method": "classical"}}, "where there are no cells, set cells.method: ready"),
     ],

@@ -74,7 +74,10 @@ def drawn(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def project(drawn):
-    """A running server with twelve slides, one of which has other bytes than its md5 says; (server, md5 of the outcomes, that slide)."""
+    """A running server with twelve slides, one of which has other bytes than its md5 says.
+
+    Yields (server, md5 of the outcomes, that slide).
+    """
     with Server() as server:
         md5 = serve_project(server, drawn)
         broken = next(e for e in server.entries.values() if e.record.get("experimental_strategy") == "Diagnostic Slide")

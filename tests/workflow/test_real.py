@@ -1,4 +1,7 @@
-"""The shipped example on 678 real patients: retrieval, PAM50, the words of the report, a missing stream, unseen patients."""
+"""The shipped example on 678 real patients.
+
+Retrieval, PAM50, the words of the report, a missing stream, unseen patients.
+"""
 
 import shutil
 import subprocess

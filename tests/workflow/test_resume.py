@@ -1,4 +1,7 @@
-"""Folds of one job: each is kept when it is whole, reused only while nothing changed, and given up only when the outputs are in place."""
+"""Folds of one job: each is kept when it is whole and reused only while nothing changed.
+
+It is given up only when the outputs are in place.
+"""
 
 import subprocess
 import sys

@@ -1,4 +1,7 @@
-"""From pixels: a small cohort of drawn slides through every stage, and slides that cannot be used among a user's own."""
+"""From pixels: a small cohort of drawn slides through every stage.
+
+Slides that cannot be used are tried among a user's own.
+"""
 
 import json
 import shutil

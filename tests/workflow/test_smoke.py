@@ -113,7 +113,8 @@ def test_comparisons_and_retrieval(experiment):
     assert set(comparisons["question"]) == {"modality", "pretraining", "cells", "single-input", "clinical"}
     lost = comparisons.loc[comparisons["status"] != "ok", "reason"]
     assert lost.str.contains(
-        "is not among the arms of this run|not among the models of this run|described, not compared|no fold in which both sides|^without-pam50: pretraining was not available"
+        "is not among the arms of this run|not among the models of this run|described, not compared|"
+        "no fold in which both sides|^without-pam50: pretraining was not available"
     ).all()
     retrieval = pd.read_parquet(experiment / "evaluate/retrieval.parquet")
     assert set(retrieval["model"]) == {"tile-cells", "cca", "mispaired"}

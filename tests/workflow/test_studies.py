@@ -1,4 +1,7 @@
-"""One draw of each study runs through the whole chain; a table says "held" only of all that was asked, and a key is of all that decides."""
+"""One draw of each study runs through the whole chain.
+
+A table says "held" only of all that was asked, and a key is of all that decides.
+"""
 
 import subprocess
 import sys

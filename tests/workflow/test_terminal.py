@@ -1,4 +1,7 @@
-"""What people see on the terminal: stages and failures while it runs, the answers at its end, one line when there is nothing to do."""
+"""What people see on the terminal.
+
+Stages and failures while it runs, the answers at its end, one line when there is nothing to do.
+"""
 
 import fcntl
 import logging

@@ -35,7 +35,10 @@ def frame_hash(frame: pd.DataFrame) -> str:
 
 
 def content_key(path: Path) -> str:
-    """Content hash that never reads bags whose own hashes the file states (the training store): what kept work is known by, whatever the size."""
+    """Content hash that never reads bags whose own hashes the file states (the training store).
+
+    It is what kept work is known by, whatever the size.
+    """
     return _hdf5_hash(path, stated=True) if Path(path).suffix == ".h5" else content_hash(path)
 
 

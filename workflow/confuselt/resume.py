@@ -1,4 +1,7 @@
-"""Folds that one job makes one after the other: each is kept when it is whole, so that a killed job goes on after the last one."""
+"""Folds that one job makes one after the other.
+
+Each is kept when it is whole, so that a killed job goes on after the last one.
+"""
 
 import hashlib
 import json

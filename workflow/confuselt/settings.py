@@ -1,8 +1,8 @@
 """Which config keys a script reads, as one plain dict.
 
-A script states its keys once, in a literal ``READS``; the rule's ``cfg`` param is
-exactly those (read here from the syntax tree, so that parsing the workflow imports
-no script). ``"rna.*"`` stands for every key of a block; ``"-rna.x"`` takes one out.
+A script states its keys once, in a literal ``READS``; the rule's ``cfg`` param is exactly those (read here from the
+syntax tree, so that parsing the workflow imports no script). ``"rna.*"`` stands for every key of a block; ``"-rna.x"``
+takes one out.
 """
 
 import ast

@@ -79,9 +79,8 @@ def check_table(frame: pd.DataFrame, table: Table, where: str = "") -> None:
     if table.key:
         repeated = frame.duplicated(list(table.key))
         if repeated.any():
-            raise ValueError(
-                f"{label}: {int(repeated.sum())} rows repeat the key {table.key}, first {frame.loc[repeated, list(table.key)].iloc[0].to_dict()}"
-            )
+            first = frame.loc[repeated, list(table.key)].iloc[0].to_dict()
+            raise ValueError(f"{label}: {int(repeated.sum())} rows repeat the key {table.key}, first {first}")
 
 
 def empty_table(table: Table) -> pd.DataFrame:
@@ -90,7 +89,10 @@ def empty_table(table: Table) -> pd.DataFrame:
 
 
 def write_table(frame: pd.DataFrame, path: Path, table: Table, meta: dict | None = None) -> None:
-    """Write `frame` as Parquet after checking it; `meta` holds JSON values about the whole table (of a grid: the geometry of its slide)."""
+    """Write `frame` as Parquet after checking it.
+
+    `meta` holds JSON values about the whole table (of a grid: the geometry of its slide).
+    """
     check_table(frame, table, f"(writing {path})")
     ordered = [*table.columns, *(c for c in frame.columns if c not in table.columns)]
     schema = pa.schema([(c, TYPES[table.type_of(c)]) for c in ordered])

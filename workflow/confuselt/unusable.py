@@ -4,9 +4,8 @@
 class Unusable(Exception):
     """A slide, sample or patient cannot be used.
 
-    The stage writes an index row ``status=excluded`` with this reason and goes
-    on with the rest. Anything that is not about one datum is raised as another
-    exception and fails the job.
+    The stage writes an index row ``status=excluded`` with this reason and goes on with the rest. Anything that is not
+    about one datum is raised as another exception and fails the job.
     """
 
 

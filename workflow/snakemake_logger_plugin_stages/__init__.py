@@ -1,4 +1,7 @@
-"""Logger plugin of Snakemake (``--logger stages``): a bar per stage with the time left, and otherwise only what went wrong."""
+"""Logger plugin of Snakemake (``--logger stages``).
+
+It shows a bar per stage with the time left, and otherwise only what went wrong.
+"""
 
 import sys
 import time
@@ -42,7 +45,10 @@ class Stages:
         }
 
     def start(self, stage: str) -> None:
-        """A job starts. A stage's clock runs while it has a job: the plan, first of all jobs, does not start the clock of the report."""
+        """A job starts.
+
+        A stage's clock runs while it has a job: the plan, first of all jobs, does not start the clock of the report.
+        """
         if not self.running[stage]:
             self.since[stage] = time.monotonic()
         self.running[stage] += 1

@@ -197,7 +197,10 @@ class _Pull:
         self._stop, self._ignored, self._copies = threading.Event(), 0, {}
 
     def whole(self) -> None:
-        """Fetch what is missing and check the md5; where it is wrong, fetch again until most copies of each segment agree."""
+        """Fetch what is missing and check the md5.
+
+        Where it is wrong, fetch again until most copies of each segment agree.
+        """
         try:
             if (found := self._threads(self._part.missing(), self._segment)) == self._remote.md5:
                 return
@@ -223,9 +226,10 @@ class _Pull:
             self._part.clear()
 
     def _threads(self, segments: list[int], work: Callable[[int], None], follow: bool = True) -> str:
-        """`work` on segments, a few at a time, while this thread hashes what is there from the start on; the md5 of the whole.
+        """`work` on segments, a few at a time; the md5 of the whole.
 
-        Without `follow` all is hashed at the end: while copies are compared, bytes change after they were there.
+        Meanwhile this thread hashes what is there from the start on. Without `follow` all is hashed at the end: while
+        copies are compared, bytes change after they were there.
         """
         queue, hashed, digest = deque(segments), 0, hashlib.md5(usedforsecurity=False)
         self._stop.clear()
@@ -258,7 +262,10 @@ class _Pull:
         return digest.hexdigest()
 
     def _insist(self, missing: Callable[[], int], attempt: Callable[[Patience], bool]) -> None:
-        """`attempt` until no byte is missing; it says whether a body came. Too many attempts in a row without progress are `Exhausted`."""
+        """`attempt` until no byte is missing; it says whether a body came.
+
+        Too many attempts in a row without progress are `Exhausted`.
+        """
         patience = Patience(self._manner.attempts, self._stop)
         while (before := missing()) and not self._stop.is_set():
             try:

@@ -30,7 +30,10 @@ def listed_path(data: str, name: str) -> Path:
 
 
 def source_table(listed: dict[str, Path]) -> pd.DataFrame:
-    """Rows of ``acquire/downloads``: every listed file, with size, sha256 and what of it is not read, or why it is not used."""
+    """Rows of ``acquire/downloads``: every listed file.
+
+    Each has size, sha256 and what of it is not read, or why it is not used.
+    """
     rows = []
     for what, path in sorted(listed.items()):
         if not path.is_file():

@@ -86,7 +86,8 @@ def fetch_rows(
             raise
     if down:
         raise Outage(
-            f"{len(down)} of {len(rows)} files did not come, since no source answers at the moment; run the same command again. First: {down[0]}"
+            f"{len(down)} of {len(rows)} files did not come, since no source answers at the moment; "
+            f"run the same command again. First: {down[0]}"
         )
     return lost
 
@@ -113,8 +114,9 @@ def check_space(folder: Path, wanted: int, files: int) -> None:
     free, slots = shutil.disk_usage(folder).free, os.statvfs(folder)
     if wanted + SPARE > free and wanted:
         raise OSError(
-            f"{folder}: {wanted / 1e9:.1f} GB are still to come and {SPARE / 1e9:.0f} GB are kept for the other stages, {free / 1e9:.1f} GB are free; "
-            "set acquire.keep_slides: false (slides are deleted after use), acquire.limit, or `results` on a larger disk"
+            f"{folder}: {wanted / 1e9:.1f} GB are still to come and {SPARE / 1e9:.0f} GB are kept for the other "
+            f"stages, {free / 1e9:.1f} GB are free; set acquire.keep_slides: false (slides are deleted after use), "
+            "acquire.limit, or `results` on a larger disk"
         )
     if slots.f_files and files > slots.f_favail:
         raise OSError(f"{folder}: {files} files are still to come, the file system has room for {slots.f_favail} more")

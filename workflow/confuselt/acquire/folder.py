@@ -39,7 +39,8 @@ def find_slides(data: Path, pattern: str) -> list[dict]:
     fits = re.compile("".join({"*": ".*", PATIENT: "(?P<patient_id>.+?)"}.get(part, re.escape(part)) for part in parts))
     if f"{PATIENT}*" in name or f"*{PATIENT}" in name:
         raise ValueError(
-            f"acquire.slides: in '{pattern}' nothing stands between {PATIENT} and *, so that no id has an end: {PATIENT}_*.svs"
+            f"acquire.slides: in '{pattern}' nothing stands between {PATIENT} and *, "
+            f"so that no id has an end: {PATIENT}_*.svs"
         )
     if not (data / folder).is_dir():
         raise ValueError(
@@ -61,6 +62,7 @@ def find_slides(data: Path, pattern: str) -> list[dict]:
         )
     if not any(row["reason"] is None for row in rows):
         raise ValueError(
-            f"acquire.slides: none of {len(rows)} slides in {data / folder} fits '{name}'{', such as ' + rows[0]['file'] if rows else ''}"
+            f"acquire.slides: none of {len(rows)} slides in {data / folder} "
+            f"fits '{name}'{', such as ' + rows[0]['file'] if rows else ''}"
         )
     return rows

@@ -45,7 +45,9 @@ class Gdc:
         return str(self._json("GET", "status", None).get("data_release", ""))
 
     def files(self, project: str, kind: dict[str, str]) -> list:
-        """Every open file of a project of one kind (`SLIDES`, `COUNTS`), sorted by id, as the server lists it: what a record holds is judged by `manifest`.
+        """Every open file of a project of one kind (`SLIDES`, `COUNTS`), sorted by id, as the server lists it.
+
+        What a record holds is judged by `manifest`.
 
         Raises
         ------
@@ -57,7 +59,8 @@ class Gdc:
         # A file on two pages: the server lists it twice, or the list moved between them. The first it does again.
         if len(set(map(record_id, found))) < len(found) and repr(found) != repr(self._pages(query)):
             raise ValueError(
-                f"{self._url}/files: a file is on two pages, and on others when asked again; the list changed meanwhile: ask again"
+                f"{self._url}/files: a file is on two pages, and on others when asked again; "
+                "the list changed meanwhile: ask again"
             )
         log.info("%s: %d files with %s", project, len(found), kind)
         return sorted(found, key=record_id)
@@ -74,7 +77,8 @@ class Gdc:
             found += hits
             if int(stated) != total or len(found) > total or (not hits and len(found) < total):
                 raise ValueError(
-                    f"{self._url}/files: {len(found)} files on pages that state {total}; the list changed meanwhile: ask again"
+                    f"{self._url}/files: {len(found)} files on pages that state {total}; "
+                    "the list changed meanwhile: ask again"
                 )
         return found
 
@@ -115,7 +119,8 @@ class Gdc:
             raise ValueError(f"{url}: {fault}") from None
         except Exhausted as fault:
             raise ValueError(
-                f"{url}: {fault}; can this machine reach it (a login node, a proxy in HTTPS_PROXY)? Otherwise try again later"
+                f"{url}: {fault}; can this machine reach it (a login node, a proxy in HTTPS_PROXY)? "
+                "Otherwise try again later"
             ) from None
 
 

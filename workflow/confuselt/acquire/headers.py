@@ -1,4 +1,7 @@
-"""What the headers of a cohort's tables say, read while the workflow is parsed: columns without a name, twice, or of another table."""
+"""What the headers of a cohort's tables say, read while the workflow is parsed.
+
+Found are columns without a name, columns that stand twice, and columns of another table.
+"""
 
 import re
 from pathlib import Path
@@ -26,13 +29,18 @@ OUTCOME = re.compile(
 DEAD_CELLS = "dead"  # a type of nucleus, too
 # Names of several words that are nothing but these are one, too: is_dead, t.dmfs, event_observed, last_followup_days.
 WORDS = frozenset(
-    """os dss dfi dfs pfi pfs rfs rfi efs mfs dmfs drfs bcss css ttp ttr idfs ldfs lrfs overall free specific time times day days week weeks month
-    months year years yr yrs event events status indicator observed duration death dead died deceased alive survival surv survived follow up
-    followup fu last contact cens censor censored censoring censorship relapse relapsed recurrence recurred progression progressed progress
-    metastasis distant local disease diagnosis diagnosed dx age at to of in is was since until the t e d from birth vital""".split()  # noqa: SIM905
+    """
+    os dss dfi dfs pfi pfs rfs rfi efs mfs dmfs drfs bcss css ttp ttr idfs ldfs lrfs overall free specific time times
+    day days week weeks month months year years yr yrs event events status indicator observed duration death dead died
+    deceased alive survival surv survived follow up followup fu last contact cens censor censored censoring censorship
+    relapse relapsed recurrence recurred progression progressed progress metastasis distant local disease diagnosis
+    diagnosed dx age at to of in is was since until the t e d from birth vital
+    """.split()  # noqa: SIM905
 )
 SMALL = frozenset(
-    """overall free specific follow up last contact distant local at to of in is was since until the t e d from yr""".split()  # noqa: SIM905
+    """
+    overall free specific follow up last contact distant local at to of in is was since until the t e d from yr
+    """.split()  # noqa: SIM905
 )
 WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 FUSED = re.compile(
@@ -94,7 +102,9 @@ def foreign_columns(stream: str, path: Path, key: str, clinical: list[str]) -> d
 
 
 def check_matrices(files: dict[str, Path], key: str, counts: bool) -> None:
-    """Raise ValueError for what would be learnt from and is no feature, and for names that stand twice where they cannot be summed.
+    """Raise ValueError for what would be learnt from and is no feature.
+
+    So too for names that stand twice where they cannot be summed.
 
     Parameters
     ----------
@@ -114,12 +124,15 @@ def check_matrices(files: dict[str, Path], key: str, counts: bool) -> None:
             lines = "\n".join(f"  - '{name}' is {why}" for name, why in list(found.items())[:20])
             more = f"\n  and {len(found) - 20} more" if len(found) > 20 else ""
             raise ValueError(
-                f"acquire.{stream}: {path} has columns that would be learnt from as {what}; take them out of it; where one really is {what}, rename it, or the column of the clinical table that has its name:\n{lines}{more}"
+                f"acquire.{stream}: {path} has columns that would be learnt from as {what}; take them out of it; "
+                f"where one really is {what}, rename it, or the column of the clinical table that has its name:"
+                f"\n{lines}{more}"
             )
         twice = repeated(columns_of(path))
         if twice and not (stream == "rna" and counts):
             raise ValueError(
-                f"acquire.{stream}: {path}: {', '.join(map(repr, twice[:5]))} stand in several columns; keep one of each, or rename the others"
+                f"acquire.{stream}: {path}: {', '.join(map(repr, twice[:5]))} stand in several columns; "
+                "keep one of each, or rename the others"
             )
 
 
@@ -138,11 +151,13 @@ def header_notes(key: str, path: Path) -> list[str]:
     if nameless:
         shown = ", ".join(nameless[:5]) + (f" and {len(nameless) - 5} more" if len(nameless) > 5 else "")
         notes.append(
-            f"{path.name}: column{'s' * (len(nameless) > 1)} {shown} without a name {'are' if len(nameless) > 1 else 'is'} left out"
+            f"{path.name}: column{'s' * (len(nameless) > 1)} {shown} without a name "
+            f"{'are' if len(nameless) > 1 else 'is'} left out"
         )
     twice = repeated([name for name in header if name])
     if twice and key == "rna":
         notes.append(
-            f"{path.name}: counts of {len(twice)} genes that stand in several columns are summed ({', '.join(twice[:5])})"
+            f"{path.name}: counts of {len(twice)} genes that stand in several columns "
+            f"are summed ({', '.join(twice[:5])})"
         )
     return notes

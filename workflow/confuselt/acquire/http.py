@@ -1,4 +1,7 @@
-"""Requests to a server of files: what is tried again and for how long, where redirects may lead, and who sees the token."""
+"""Requests to a server of files.
+
+What is tried again and for how long, where redirects may lead, and who sees the token.
+"""
 
 import os
 import random
@@ -27,7 +30,9 @@ class Exhausted(Exception):
 
 
 class Patience:
-    """Tries in a row that got nothing. Between them: Retry-After, else backoff with jitter (urllib3's Retry counts and computes).
+    """Tries in a row that got nothing.
+
+    Between them: Retry-After, else backoff with jitter (urllib3's Retry counts and computes).
 
     Parameters
     ----------

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 
 
 def first_patients(clinical: Iterable[str | None], others: Iterable[str | None], limit: int | None) -> set[str] | None:
-    """Patients that ``acquire.limit`` leaves: the first by id of the clinical table, or, without one, of all other tables.
+    """Patients that ``acquire.limit`` leaves.
+
+    They are the first by id of the clinical table, or, without one, of all other tables.
 
     Returns
     -------

@@ -1,4 +1,7 @@
-"""Which files of a project make the cohort: one documented rule for each choice, and the reason of everything left out."""
+"""Which files of a project make the cohort.
+
+There is one documented rule for each choice, and everything left out has its reason.
+"""
 
 import re
 from collections import Counter
@@ -46,10 +49,10 @@ def record_id(hit: object) -> str:
 
 
 def fault_of(row: dict) -> str | None:
-    """Why a row of the manifest cannot be fetched, or would be written where it must not; None where nothing is wrong with it.
+    """Why a row of the manifest cannot be fetched, or would be written where it must not.
 
-    Every name is the server's word. Ids and file names are plain (they become paths and addresses), those of patients
-    are printable.
+    None where nothing is wrong with it. Every name is the server's word. Ids and file names are plain (they become
+    paths and addresses), those of patients are printable.
     """
     name = row["file_name"] or ""
     if not SAFE.fullmatch(row["file_id"] or ""):

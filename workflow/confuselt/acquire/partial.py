@@ -1,4 +1,7 @@
-"""A file that is being fetched: its bytes, and how far each segment is. A kill at any moment loses nothing that was written."""
+"""A file that is being fetched: its bytes, and how far each segment is.
+
+A kill at any moment loses nothing that was written.
+"""
 
 import fcntl
 import hashlib
@@ -45,7 +48,8 @@ class Partial:
         except BlockingIOError:
             os.close(self._bytes)
             raise OSError(
-                f"{self.path} is being written by another process, a job that outlived its run: wait for it or end it, then go on"
+                f"{self.path} is being written by another process, a job that outlived its run: "
+                "wait for it or end it, then go on"
             ) from None
         state = self.done.read_bytes() if there and self.done.exists() else b""
         fits = state.startswith(self._head) and len(state) == len(self._head) + 8 * self.count

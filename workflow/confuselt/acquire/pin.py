@@ -1,4 +1,7 @@
-"""Pin a table of the project (outcomes, subtypes): GDC's index does not list these, so they are fetched once to know their md5 and size."""
+"""Pin a table of the project (outcomes, subtypes).
+
+GDC's index does not list these, so they are fetched once to know their md5 and size.
+"""
 
 import hashlib
 import logging

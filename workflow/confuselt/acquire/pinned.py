@@ -25,7 +25,8 @@ def read_manifest(path: Path) -> tuple[list[dict], dict]:
     table = pq.read_table(path)
     if b"meta" not in (table.schema.metadata or {}):
         raise ValueError(
-            f"{path}: the manifest does not say what was asked of GDC (was it written by another program?): snakemake cohort --forcerun pin_cohort"
+            f"{path}: the manifest does not say what was asked of GDC (was it written by another program?): "
+            "snakemake cohort --forcerun pin_cohort"
         )
     return table.to_pylist(), json.loads(table.schema.metadata[b"meta"])
 
@@ -80,7 +81,8 @@ def _checked(config: Config, cohort: str) -> list[dict]:
     path, gdc = manifest_path(cohort), config.acquire.gdc
     if not path.is_file():
         raise ValueError(
-            f"cohort '{cohort}': {path} is absent. Run `snakemake cohort` with the same config first: it asks {gdc.url} and pins the files"
+            f"cohort '{cohort}': {path} is absent. Run `snakemake cohort` with the same config first: "
+            f"it asks {gdc.url} and pins the files"
         )
     rows, about = read_manifest(path)
     wanted = {
@@ -92,7 +94,8 @@ def _checked(config: Config, cohort: str) -> list[dict]:
     for key, value in wanted.items():
         if value != about.get(key, value) and value is not None:
             raise ValueError(
-                f"{path} was pinned with acquire.gdc.{key} {about[key]}, the config says {value}: choose another `cohort`, "
+                f"{path} was pinned with acquire.gdc.{key} {about[key]}, the config says {value}: "
+                "choose another `cohort`, "
                 "or pin anew with `snakemake cohort --forcerun pin_cohort`"
             )
     rows = [row for row in rows if row["what"] not in wanted or wanted[row["what"]] is not None]
@@ -104,7 +107,8 @@ def _checked(config: Config, cohort: str) -> list[dict]:
     for row in rows:
         if row["what"] in wanted and row["status"] != OK:
             raise ValueError(
-                f"{path}: {row['reason']}. Pin anew with `snakemake cohort --forcerun pin_cohort`, or set acquire.gdc.{row['what']} to null to go on without"
+                f"{path}: {row['reason']}. Pin anew with `snakemake cohort --forcerun pin_cohort`, "
+                f"or set acquire.gdc.{row['what']} to null to go on without"
             )
     return rows
 

@@ -115,7 +115,10 @@ def gene_names() -> list[str]:
 
 
 def centroids() -> pd.DataFrame:
-    """PAM50-like centroids of the simulator's own, genes x (classes and ``median``), log2 scale; the same for every cohort."""
+    """PAM50-like centroids of the simulator's own, genes x (classes and ``median``), log2 scale.
+
+    They are the same for every cohort.
+    """
     rng = np.random.default_rng(31)
     table = pd.DataFrame(
         rng.normal(0, 1.1, (len(PAM50_GENES), 5)),

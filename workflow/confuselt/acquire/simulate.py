@@ -1,14 +1,13 @@
 """A cohort with known truth, at the level of features.
 
-Every patient has a latent vector in four parts: seen by both modalities, by the tile
-stream only, by the cells stream only, by RNA only. Hazard and subtype depend on all four
-parts alike (times `effect`), so a second modality and the cells stream each have
-something to add. Sites have batch shifts that carry no outcome.
+Every patient has a latent vector in four parts: seen by both modalities, by the tile stream only, by the cells stream
+only, by RNA only. Hazard and subtype depend on all four parts alike (times `effect`), so a second modality and the
+cells stream each have something to add. Sites have batch shifts that carry no outcome.
 
-Nulls beside ``effect: 0``: ``modalities: redundant`` (slides and RNA show the same vector, each
-with its own measurement noise: of 400 patients linear fits recover .90 and .98 of it),
-``cells: redundant`` (the cells stream is the tile stream in other coordinates) and
-``shared: irrelevant`` (what both show, and contrastive learning finds, carries no outcome).
+Nulls beside ``effect: 0``: ``modalities: redundant`` (slides and RNA show the same vector, each with its own
+measurement noise: of 400 patients linear fits recover .90 and .98 of it), ``cells: redundant`` (the cells stream is the
+tile stream in other coordinates) and ``shared: irrelevant`` (what both show, and contrastive learning finds, carries no
+outcome).
 """
 
 from dataclasses import dataclass
@@ -86,7 +85,10 @@ def patient_ids(cfg: dict) -> list[str]:
 
 
 def slide_sheet(cfg: dict) -> pd.DataFrame:
-    """``slide_id, patient_id, file`` of a cohort of slides: from the config alone, so that the workflow knows its slides before any is drawn."""
+    """``slide_id, patient_id, file`` of a cohort of slides.
+
+    They come from the config alone, so that the workflow knows its slides before any is drawn.
+    """
     patients = patient_ids(cfg)
     drawn = draw_slides(patients, cfg, np.random.default_rng([cfg["simulate.seed"], 23]))
     rows = [{"slide_id": slide, "patient_id": patients[i], "file": f"slides/{slide}.svs"} for i, slide in drawn]

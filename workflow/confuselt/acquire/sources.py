@@ -1,4 +1,7 @@
-"""What the workflow asks of a cohort's files while it is parsed: which exist, and whether they have the columns that the config names."""
+"""What the workflow asks of a cohort's files while it is parsed.
+
+Which exist, and whether they have the columns that the config names.
+"""
 
 from pathlib import Path
 
@@ -40,7 +43,10 @@ def existing_files(config: Config) -> dict[str, Path]:
 
 
 def absent_files(config: Config) -> list[str]:
-    """A line for every listed file that is not there, with close names: the run goes on without it, and the user should know."""
+    """A line for every listed file that is not there, with close names.
+
+    The run goes on without it, and the user should know.
+    """
     if config.acquire.source != "local":
         return []
     present = existing_files(config)
@@ -76,18 +82,19 @@ def count_files(config: Config) -> list[str]:
 
 
 def slide_rows(config: Config, cohort: str) -> list[dict]:
-    """``slide_id, patient_id, file, mpp`` of every slide of the sheet (None: not stated), by slide; of GDC's with ``md5``.
+    """``slide_id, patient_id, file, mpp`` of every slide of the sheet, by slide; of GDC's with ``md5``.
 
-    Known while the workflow is parsed: from the user's sheet, from the manifest, or, for a simulated cohort, from the
-    config. Rows without an id, with one that stands twice or is no name for a file, or without a patient are left to
-    `read_sheets`, which says so.
+    An `mpp` that is not stated is None. Known while the workflow is parsed: from the user's sheet, from the manifest,
+    or, for a simulated cohort, from the config. Rows without an id, with one that stands twice or is no name for a
+    file, or without a patient are left to `read_sheets`, which says so.
     """
     if config.acquire.source == "gdc":
         given = config.acquire.gdc.mpp
         slides = cohort_rows(config, cohort, "slide")
         if lost := sorted(set(given) - {row["slide_id"] for row in slides}):
             raise ValueError(
-                f"acquire.gdc.mpp: no slide '{lost[0]}' in the manifest{closest(lost[0], [row['slide_id'] for row in slides])}"
+                f"acquire.gdc.mpp: no slide '{lost[0]}' "
+                f"in the manifest{closest(lost[0], [row['slide_id'] for row in slides])}"
             )
         rows = [
             {**{k: row[k] for k in ("slide_id", "patient_id", "file", "md5")}, "mpp": given.get(row["slide_id"])}
@@ -150,7 +157,8 @@ def check_sources(config: Config, cohort: str) -> None:
         names = ", ".join(f"acquire.{k}: {p}" for k, p in listed.items())
         where = "the root key data" if cohort == config.cohort else "predict.data"
         raise ValueError(
-            f"cohort '{cohort}': none of its feature files exists ({names}); check {where} ('{seen.data}') and the acquire block"
+            f"cohort '{cohort}': none of its feature files exists ({names}); "
+            f"check {where} ('{seen.data}') and the acquire block"
         )
     _check_read(seen, present)
     for key, path in present.items():
@@ -166,7 +174,10 @@ def check_sources(config: Config, cohort: str) -> None:
 
 
 def _endpoints(config: Config) -> dict[str, Endpoint]:
-    """Endpoints of the user's clinical table; ValueError where it is not clear what the values of an event column mean."""
+    """Endpoints of the user's clinical table.
+
+    ValueError where it is not clear what the values of an event column mean.
+    """
     path = existing_files(config).get("clinical")
     if path is None:
         return {}
@@ -180,13 +191,19 @@ def _endpoints(config: Config) -> dict[str, Endpoint]:
 
 
 def table_notes(config: Config) -> list[str]:
-    """A line for everything that is read in a way that the user should know of: codings, columns left out, endpoints that look upside down."""
+    """A line for everything that is read in a way that the user should know of.
+
+    Such are codings, columns left out, and endpoints that look upside down.
+    """
     if config.acquire.source == "simulate" or (config.acquire.source == "gdc" and config.acquire.gdc.outcomes):
         return []
     own = existing_files(config) if config.acquire.source == "local" else {}
     notes = [f"acquire.{key}: {note}" for key, path in own.items() for note in header_notes(key, path)]
     for name, endpoint in _endpoints(config).items():
-        halves = f"{len(endpoint.halves)} of {endpoint.given} patients have a time or an event alone (the other is blank, or a word for nothing) and are left out"
+        halves = (
+            f"{len(endpoint.halves)} of {endpoint.given} patients have a time or an event alone "
+            "(the other is blank, or a word for nothing) and are left out"
+        )
         notes.append(
             f"tasks.survival '{name}': {endpoint.coding}"
             + (f"; {halves}" if len(endpoint.halves) > config.max_excluded * endpoint.given else "")
@@ -196,7 +213,10 @@ def table_notes(config: Config) -> list[str]:
 
 
 def _check_read(config: Config, present: dict[str, Path]) -> None:
-    """Features that came with the cohort are read, or nobody would notice that slides were looked for in their place."""
+    """Features that came with the cohort are read.
+
+    Otherwise nobody would notice that slides were looked for in their place.
+    """
     if config.from_slides and "tile" in present:
         raise ValueError(
             f"acquire.tile: {present['tile']} would not be read, embed.encoder {config.embed.encoder} embeds slides: "
@@ -204,12 +224,16 @@ def _check_read(config: Config, present: dict[str, Path]) -> None:
         )
     if config.cells.method != "ready" and "cells" in present:
         raise ValueError(
-            f"acquire.cells: {present['cells']} would not be read, cells.method {config.cells.method} finds nuclei in slides: set cells.method: ready; or acquire.cells: null"
+            f"acquire.cells: {present['cells']} would not be read, cells.method {config.cells.method} finds nuclei "
+            "in slides: set cells.method: ready; or acquire.cells: null"
         )
 
 
 def cells_warning(config: Config) -> str | None:
-    """A line where planned contrasts ask for cells and the cohort has none: known too late, another plan would be exploratory."""
+    """A line where planned contrasts ask for cells and the cohort has none.
+
+    If that were known too late, another plan would be exploratory.
+    """
     asked = [
         q
         for q, c in config.evaluate.plan.contrasts.items()
@@ -226,8 +250,10 @@ def cells_warning(config: Config) -> str | None:
     ):
         return None
     return (
-        f"no cells stream: the planned contrasts {', '.join(asked)} compare arms with cells and will not be available. Before the first run set evaluate.plan.contrasts: "
-        "{modality: {arm: both-scratch-nocells, against: [wsi-scratch-nocells, rna-scratch]}, pretraining: {arm: wsi-pretrained-nocells, against: [wsi-scratch-nocells]}}"
+        f"no cells stream: the planned contrasts {', '.join(asked)} compare arms with cells and will not be available. "
+        "Before the first run set evaluate.plan.contrasts: "
+        "{modality: {arm: both-scratch-nocells, against: [wsi-scratch-nocells, rna-scratch]}, "
+        "pretraining: {arm: wsi-pretrained-nocells, against: [wsi-scratch-nocells]}}"
     )
 
 
@@ -247,12 +273,14 @@ def _check_outcomes(config: Config, listed: dict[str, Path], present: dict[str, 
     """The clinical table of the training cohort: there, and with every column that the config names."""
     if "clinical" not in listed:
         raise ValueError(
-            f"acquire.clinical is null: the training cohort '{config.cohort}' needs a clinical table; only a cohort to predict on may lack it"
+            f"acquire.clinical is null: the training cohort '{config.cohort}' needs a clinical table; "
+            "only a cohort to predict on may lack it"
         )
     path = listed["clinical"]
     if "clinical" not in present:
         raise ValueError(
-            f"{_absent('clinical', path)}: the training cohort '{config.cohort}' needs it; check acquire.clinical and data ('{config.data}')"
+            f"{_absent('clinical', path)}: the training cohort '{config.cohort}' needs it; "
+            f"check acquire.clinical and data ('{config.data}')"
         )
     columns = columns_of(path)
     lost = [(column, where) for column, where in named_columns(config) if column not in columns]

@@ -54,7 +54,8 @@ def read_outcomes(path: Path) -> pd.DataFrame:
         out[f"{name.lower()}_event"] = pd.to_numeric(event, errors="coerce")
         if (worded := event[event.notna() & ~out[f"{name.lower()}_event"].isin([0, 1])]).any():
             raise ValueError(
-                f"{path.name}: column {name} says {worded.iloc[0]!r}, wanted are 0 and 1; take your own table (acquire.clinical) with event_is"
+                f"{path.name}: column {name} says {worded.iloc[0]!r}, wanted are 0 and 1; "
+                "take your own table (acquire.clinical) with event_is"
             )
     # Half an outcome is none: the time of an event that is not stated says nothing.
     for name in ENDPOINTS:
@@ -98,7 +99,10 @@ def read_subtypes(path: Path, names: dict[str, str], sample_types: list[str]) ->
 
 
 def clinical_table(patients: list[str], outcomes: pd.DataFrame | None, subtypes: pd.DataFrame | None) -> pd.DataFrame:
-    """A row per patient of the manifest, with ``site`` (the barcode's second part; none where the id is no TCGA barcode)."""
+    """A row per patient of the manifest, with ``site``.
+
+    The site is the barcode's second part; there is none where the id is no TCGA barcode.
+    """
     sites = [found.group(1) if (found := BARCODE.fullmatch(p)) else None for p in patients]
     table = pd.DataFrame({"patient_id": patients, "site": sites})
     for part in (outcomes, subtypes):

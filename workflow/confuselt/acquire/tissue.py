@@ -1,7 +1,7 @@
 """One simulated haematoxylin-and-eosin section with everything on it known.
 
-Stains are drawn as optical densities (Beer-Lambert), so that stain deconvolution has
-something true to find. Lengths are in µm until the picture is drawn.
+Stains are drawn as optical densities (Beer-Lambert), so that stain deconvolution has something true to find. Lengths
+are in µm until the picture is drawn.
 """
 
 from dataclasses import dataclass, field
@@ -88,7 +88,10 @@ class Drawn:
 def noise_field(
     height: int, width: int, scale: float, rng: np.random.Generator, stretch: float = 1.0, angle: float = 0.0
 ) -> np.ndarray:
-    """Smooth standard normal field (height, width) float32 with features of `scale` px, `stretch` times as long along `angle`."""
+    """Smooth standard normal field (height, width) float32.
+
+    Its features have `scale` px and are `stretch` times as long along `angle`.
+    """
     if stretch == 1.0:
         found = cv2.resize(
             rng.standard_normal((int(height / scale) + 3, int(width / scale) + 3)).astype(np.float32),
@@ -196,7 +199,10 @@ def _fat_walls(h: int, w: int, mpp: float, rng: np.random.Generator) -> np.ndarr
 def _place(
     section: Section, nests: np.ndarray, stroma: np.ndarray, angle: float, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Centres, types and shapes: a jittered grid thinned by region, so that some nuclei touch and few lie on one another."""
+    """Centres, types and shapes.
+
+    They lie on a jittered grid thinned by region, so that some nuclei touch and few lie on one another.
+    """
     mpp, mix = section.mpp, np.asarray(section.mix, float) / np.sum(section.mix)
     spacing = np.sqrt(1e6 / section.density) / mpp
     grid = np.stack(

@@ -26,7 +26,9 @@ MARGIN_UM = 12.0  # read around a tile, so that nuclei at its border are whole
 def type_slide(
     row: dict, data: Path, grids: Path, folder: Path, keep_nuclei: bool = True, bring: Callable[[], None] = lambda: None
 ) -> dict:
-    """``n`` and ``sha`` of one slide's bag of cell features; ``<slide>.h5`` and ``<slide>.nuclei.parquet``, made anew unless they still fit.
+    """``n`` and ``sha`` of one slide's bag of cell features.
+
+    ``<slide>.h5`` and ``<slide>.nuclei.parquet`` are made anew unless they still fit.
 
     Parameters
     ----------

@@ -21,7 +21,10 @@ class Gdc(Block):
     sample_types: list[str] = Field(["Primary Tumor"], min_length=1, description="sample types that are used")
     outcomes: str | None = Field(
         "1b5f413e-a8d1-4d10-92eb-7c4ae739ed81",
-        description="file id of the table of outcomes (TCGA-CDR); null: `acquire.clinical` is your own table, with patient ids as GDC writes them",
+        description=(
+            "file id of the table of outcomes (TCGA-CDR); "
+            "null: `acquire.clinical` is your own table, with patient ids as GDC writes them"
+        ),
     )
     outcomes_md5: str | None = Field(
         "a4591b2dcee39591f59e5e25a6ce75fa",
@@ -39,7 +42,10 @@ class Gdc(Block):
     )
     token_file: str | None = Field(
         None,
-        description="file with a GDC token, readable by its owner only; else the environment variable GDC_TOKEN. Open files need none",
+        description=(
+            "file with a GDC token, readable by its owner only; "
+            "else the environment variable GDC_TOKEN. Open files need none"
+        ),
     )
 
 
@@ -48,12 +54,19 @@ class Acquire(Block):
 
     source: Literal["local", "gdc", "simulate"] = Field(
         "local",
-        description="local: the files below; gdc: a project, pinned by `snakemake cohort`; simulate: a cohort drawn by `simulate`",
+        description=(
+            "local: the files below; gdc: a project, pinned by `snakemake cohort`; "
+            "simulate: a cohort drawn by `simulate`"
+        ),
     )
     gdc: Gdc = Field(Gdc(), description="with source: gdc")
     keep_slides: bool = Field(
         True,
-        description="with source: gdc. false: one job fetches, tiles, embeds, types and deletes slide by slide, so that a cohort needs no more disk than `slides_on_disk` slides; changing tile, embed or cells then downloads again",
+        description=(
+            "with source: gdc. false: one job fetches, tiles, embeds, types and deletes slide by slide, "
+            "so that a cohort needs no more disk than `slides_on_disk` slides; "
+            "changing tile, embed or cells then downloads again"
+        ),
     )
     slides_on_disk: int = Field(
         4, ge=1, description="with keep_slides: false: slides on disk at once, over the whole run"
@@ -72,25 +85,39 @@ class Acquire(Block):
     id_column: str = Field("patient_id", description="column with the patient id in every table")
     slides: str | None = Field(
         None,
-        description="sheet with a row per slide: slide_id, patient id, and a column `file` with the path of the slide (and, where the file does not say it, `mpp`), or `tile` and/or `cells` with the path of a bag (.h5 with features and coords; those of CLAM, TRIDENT and STAMP are read). Or slides by their names: wsi/{patient_id}_*.svs",
+        description=(
+            "sheet with a row per slide: slide_id, patient id, and a column `file` with the path of the slide (and, "
+            "where the file does not say it, `mpp`), or `tile` and/or `cells` with the path of a bag (.h5 with "
+            "features and coords; those of CLAM, TRIDENT and STAMP are read). "
+            "Or slides by their names: wsi/{patient_id}_*.svs"
+        ),
     )
     tile: str | None = Field(
         "tile_features.parquet",
-        description="ready-made tile stream as one table (.parquet, .csv, .tsv): a row per instance (one row = a bag of one), id columns, optional slide_id, x, y; every other column is a feature",
+        description=(
+            "ready-made tile stream as one table (.parquet, .csv, .tsv): "
+            "a row per instance (one row = a bag of one), id columns, optional slide_id, x, y; "
+            "every other column is a feature"
+        ),
     )
     cells: str | None = Field(
         "cell_features.parquet", description="the same for the stream of cell-type-related features"
     )
     rna: str | None = Field(
         "rna.parquet",
-        description="table with a row per patient and a column per gene, or a sheet with a row per sample and a column `file` with the path of a STAR count file of GDC",
+        description=(
+            "table with a row per patient and a column per gene, or a sheet with a row per sample and a column `file` "
+            "with the path of a STAR count file of GDC"
+        ),
     )
     clinical: str | None = Field(
         "clinical.parquet", description="table with a row per patient: site, covariates, times, events, labels"
     )
     site: str | None = Field(
         "site",
-        description="clinical column with the tissue source site; null: a single-site cohort (then set split.group: patient)",
+        description=(
+            "clinical column with the tissue source site; null: a single-site cohort (then set split.group: patient)"
+        ),
     )
     site_map: str | None = Field(
         None, description="table with columns code, institution: sites of one institution are merged"
@@ -98,6 +125,9 @@ class Acquire(Block):
     limit: int | None = Field(
         None,
         ge=1,
-        description="take only so many patients, the first by id: to try the whole chain on a few before the cluster runs for days",
+        description=(
+            "take only so many patients, the first by id: "
+            "to try the whole chain on a few before the cluster runs for days"
+        ),
     )
     covariates: list[str] = Field(["age", "stage"], description="clinical columns for the `clinical` baseline")

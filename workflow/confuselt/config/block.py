@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, model_validator
 class Block(BaseModel):
     """A frozen config block.
 
-    Snakemake hands numbers, ``false`` and ``null`` inside ``{}`` on as text: numbers
-    and booleans are read by pydantic, ``'null'`` and ``''`` mean None here.
+    Snakemake hands numbers, ``false`` and ``null`` inside ``{}`` on as text: numbers and booleans are read by pydantic,
+    ``'null'`` and ``''`` mean None here.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)

@@ -86,8 +86,10 @@ class Controls(Block):
         ]
     ] = Field(
         ["permuted", "mispaired", "without-pam50"],
-        description="which controls are run: outcomes permuted, slides and RNA mispaired before pretraining, cells dealt out anew over the instances, "
-        "pretraining without PAM50's genes and their followers (docs/STATISTICS.md)",
+        description=(
+            "which controls are run: outcomes permuted, slides and RNA mispaired before pretraining, cells dealt out "
+            "anew over the instances, pretraining without PAM50's genes and their followers (docs/STATISTICS.md)"
+        ),
     )
     draws: int = Field(1, ge=1, description="draws per control (without-pam50 has one: nothing in it is drawn)")
 
@@ -127,7 +129,10 @@ class Plan(Block):
     margin_c: float = Field(
         0.02,
         gt=0,
-        description="by how much C of the joint model with one input may lie under the single-modality arm and still be non-inferior",
+        description=(
+            "by how much C of the joint model with one input may lie under the single-modality arm "
+            "and still be non-inferior"
+        ),
     )
     margin_auc: float = Field(0.01, gt=0, description="the same for macro AUC")
 
@@ -144,11 +149,17 @@ class Evaluate(Block):
 
     primary: str = Field(
         "pfi",
-        description="endpoint on which the verdicts rest, fixed before a run; a label (default the first) where tasks.survival is []",
+        description=(
+            "endpoint on which the verdicts rest, fixed before a run; "
+            "a label (default the first) where tasks.survival is []"
+        ),
     )
     baselines: list[str] = Field(
         [*BASELINES, "clinical+both-pretrained-cells"],
-        description="baselines, tuned on the inner part; clinical+ARM: clinical score and an arm's in one model, for any arm of finetune.arms",
+        description=(
+            "baselines, tuned on the inner part; "
+            "clinical+ARM: clinical score and an arm's in one model, for any arm of finetune.arms"
+        ),
     )
     controls: Controls = Field(Controls(), description="controls")
     leaky: Leaky = Field(Leaky(), description="leaky chance")

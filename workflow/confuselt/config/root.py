@@ -62,7 +62,10 @@ class Config(Block):
     groups: int = Field(
         128,
         ge=1,
-        description="slides are handled in so many jobs per stage (a slide's group follows from its id); about 1 slide a group on CPU, 16 or more on a GPU",
+        description=(
+            "slides are handled in so many jobs per stage (a slide's group follows from its id); "
+            "about 1 slide a group on CPU, 16 or more on a GPU"
+        ),
     )
     tile: Tile = Field(Tile(), description="tissue and tiles of slides")
     embed: Embed = Field(Embed(), description="tile stream")
@@ -80,13 +83,15 @@ class Config(Block):
         survival, labels = [t.name for t in self.tasks.survival], [t.name for t in self.tasks.labels]
         if survival and self.evaluate.primary not in survival:
             raise ValueError(
-                f"evaluate.primary '{self.evaluate.primary}' is no endpoint of tasks.survival {survival}: set evaluate.primary to one of them"
+                f"evaluate.primary '{self.evaluate.primary}' is no endpoint of tasks.survival {survival}: "
+                "set evaluate.primary to one of them"
             )
         # config.yaml writes every default out, so that a default value is all that tells an unset key.
         unset = self.evaluate.primary == Evaluate().primary
         if not survival and self.evaluate.primary not in labels and not unset:
             raise ValueError(
-                f"tasks.survival is [] and evaluate.primary '{self.evaluate.primary}' is no label of tasks.labels {labels}: set it to one of them"
+                f"tasks.survival is [] and evaluate.primary '{self.evaluate.primary}' is no label "
+                f"of tasks.labels {labels}: set it to one of them"
             )
         if self.predict.name == self.cohort:
             raise ValueError(
@@ -98,35 +103,42 @@ class Config(Block):
             raise ValueError("acquire.site is null (one site): set split.group: patient")
         if self.cells.method == "classical" and not self.from_slides:
             raise ValueError(
-                f"cells.method classical reads slides, embed.encoder '{self.embed.encoder}' does not ({', '.join(SLIDE_ENCODERS)} do): "
+                f"cells.method classical reads slides, embed.encoder '{self.embed.encoder}' does not "
+                f"({', '.join(SLIDE_ENCODERS)} do): "
                 "for features that came with the cohort, and where there are no cells, set cells.method: ready"
             )
         if self.from_slides and self.tile.size != SLIDE_ENCODERS[self.embed.encoder]:
             raise ValueError(
-                f"tile.size {self.tile.size}: {self.embed.encoder} takes tiles of {SLIDE_ENCODERS[self.embed.encoder]} pixels; for another field of view set tile.mpp"
+                f"tile.size {self.tile.size}: {self.embed.encoder} takes tiles of {SLIDE_ENCODERS[self.embed.encoder]} "
+                "pixels; for another field of view set tile.mpp"
             )
         if self.acquire.source == "simulate" and (self.simulate.level == "slides") != self.from_slides:
             raise ValueError(
-                f"simulate.level '{self.simulate.level}' and embed.encoder '{self.embed.encoder}' do not fit: slides go with {', '.join(SLIDE_ENCODERS)}, features with any other name"
+                f"simulate.level '{self.simulate.level}' and embed.encoder '{self.embed.encoder}' do not fit: "
+                f"slides go with {', '.join(SLIDE_ENCODERS)}, features with any other name"
             )
         if self.acquire.source == "gdc" and not self.from_slides:
             raise ValueError(
-                f"acquire.source gdc fetches slides: embed.encoder must be one that reads them ({', '.join(SLIDE_ENCODERS)}), not '{self.embed.encoder}'"
+                "acquire.source gdc fetches slides: embed.encoder must be one that reads them "
+                f"({', '.join(SLIDE_ENCODERS)}), not '{self.embed.encoder}'"
             )
         if self.acquire.source != "gdc" and not self.acquire.keep_slides:
             raise ValueError(
-                f"acquire.keep_slides: false deletes slides after use, and only those of GDC can be fetched again: acquire.source is '{self.acquire.source}'"
+                "acquire.keep_slides: false deletes slides after use, and only those of GDC can be fetched again: "
+                f"acquire.source is '{self.acquire.source}'"
             )
         if self.acquire.source == "simulate" and self.acquire.limit is not None:
             raise ValueError("acquire.limit is for cohorts of one's own; a simulated one has simulate.patients")
         second = self.for_cohort(self.predict.name or self.cohort)
         if self.predict.name and self.predict.data and second.acquire.source == "simulate":
             raise ValueError(
-                f"predict.data '{self.predict.data}' would not be read: acquire.source of '{self.predict.name}' is simulate; set predict.acquire.source: local"
+                f"predict.data '{self.predict.data}' would not be read: "
+                f"acquire.source of '{self.predict.name}' is simulate; set predict.acquire.source: local"
             )
         if second.acquire.source == "gdc" and not self.from_slides:
             raise ValueError(
-                f"predict.acquire.source gdc fetches slides: embed.encoder must be one that reads them, not '{self.embed.encoder}'"
+                "predict.acquire.source gdc fetches slides: "
+                f"embed.encoder must be one that reads them, not '{self.embed.encoder}'"
             )
         if not survival and self.evaluate.primary not in labels:
             return self.model_copy(update={"evaluate": self.evaluate.model_copy(update={"primary": labels[0]})})
@@ -138,7 +150,11 @@ class Config(Block):
         return self.embed.encoder in SLIDE_ENCODERS
 
     def for_cohort(self, cohort: str) -> "Config":
-        """The config as seen by a cohort: the second one has its own `data`, `acquire`, `simulate` and `groups`, and no outcomes or covariates: predictions need none."""
+        """The config as seen by a cohort.
+
+        The second one has its own `data`, `acquire`, `simulate` and `groups`, and no outcomes or covariates:
+        predictions need none.
+        """
         data, acquire, simulate, groups, tasks = self.data, self.acquire, self.simulate, self.groups, self.tasks
         if cohort != self.cohort and cohort == self.predict.name:
             data, groups = self.predict.data or data, self.predict.groups or groups

@@ -12,7 +12,10 @@ class Simulate(Block):
 
     level: Literal["features", "slides"] = Field(
         "features",
-        description="features: ready-made bags, a count matrix and a clinical table; slides: pyramidal slides, a count file per sample, a clinical table",
+        description=(
+            "features: ready-made bags, a count matrix and a clinical table; "
+            "slides: pyramidal slides, a count file per sample, a clinical table"
+        ),
     )
     seed: int = Field(1, description="another seed is another cohort")
     patients: int = Field(200, ge=6, description="number of patients")
@@ -22,11 +25,17 @@ class Simulate(Block):
     )
     modalities: Literal["own", "redundant"] = Field(
         "own",
-        description="redundant: slides and RNA show the same vector, and survival and subtype depend on nothing else (level features)",
+        description=(
+            "redundant: slides and RNA show the same vector, and survival and subtype depend on nothing else "
+            "(level features)"
+        ),
     )
     cells: Literal["own", "redundant"] = Field(
         "own",
-        description="redundant: the cells stream is a fixed random projection of the tile stream, row by row: nothing new (level features)",
+        description=(
+            "redundant: the cells stream is a fixed random projection of the tile stream, row by row: "
+            "nothing new (level features)"
+        ),
     )
     shared: Literal["relevant", "irrelevant"] = Field(
         "relevant",
@@ -60,6 +69,7 @@ class Simulate(Block):
             )
         if self.modalities == "redundant" and self.shared == "irrelevant":
             raise ValueError(
-                "modalities redundant leaves outcomes to the shared part alone and shared irrelevant takes it away: take effect: 0"
+                "modalities redundant leaves outcomes to the shared part alone and shared irrelevant "
+                "takes it away: take effect: 0"
             )
         return self

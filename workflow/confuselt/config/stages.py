@@ -17,14 +17,18 @@ class Tile(Block):
         0.5,
         gt=0.1,
         le=2,
-        description="µm per pixel of a tile; reached to a whole number of the slide's pixels, whatever its own resolution",
+        description=(
+            "µm per pixel of a tile; reached to a whole number of the slide's pixels, whatever its own resolution"
+        ),
     )
     min_tissue: float = Field(0.5, gt=0, le=1, description="share of a tile that must be tissue")
     max_pen: float = Field(0.1, ge=0, le=1, description="share of a tile that may lie under pen marks")
     min_focus: float = Field(
         2.5,
         ge=0,
-        description="sharpness under which a tile is left out (SD of the Laplacian; real scans 8 to 20, out of focus under 2)",
+        description=(
+            "sharpness under which a tile is left out (SD of the Laplacian; real scans 8 to 20, out of focus under 2)"
+        ),
     )
 
 
@@ -33,7 +37,10 @@ class Embed(Block):
 
     encoder: str = Field(
         "ready",
-        description="efficientnet-lite0 (ImageNet, open, runs offline): tiles of slides are embedded with it; any other name: features that came with the cohort, by the name of what made them",
+        description=(
+            "efficientnet-lite0 (ImageNet, open, runs offline): tiles of slides are embedded with it; "
+            "any other name: features that came with the cohort, by the name of what made them"
+        ),
         pattern=r"[A-Za-z0-9._-]+",
     )
     trained_on: list[str] = Field([], description="cohorts that the encoder saw; printed beside every number")
@@ -44,11 +51,17 @@ class Cells(Block):
 
     method: Literal["ready", "classical"] = Field(
         "ready",
-        description="ready: features that came with the cohort; classical: nuclei of the slides by stain deconvolution and watershed, classed by shape",
+        description=(
+            "ready: features that came with the cohort; "
+            "classical: nuclei of the slides by stain deconvolution and watershed, classed by shape"
+        ),
     )
     keep_nuclei: bool = Field(
         True,
-        description="keep each nucleus (place, size, class: 16 bytes) in cells/<slide>.nuclei.parquet; false: only the features of tiles",
+        description=(
+            "keep each nucleus (place, size, class: 16 bytes) in cells/<slide>.nuclei.parquet; "
+            "false: only the features of tiles"
+        ),
     )
     trained_on: list[str] = Field([], description="cohorts that the cell model saw; printed beside every number")
 
@@ -61,11 +74,17 @@ class Rna(Block):
     )
     scaled_outside: bool = Field(
         False,
-        description="the matrix was scaled over all patients before it came here: said in the report, no leak-free claim is made",
+        description=(
+            "the matrix was scaled over all patients before it came here: "
+            "said in the report, no leak-free claim is made"
+        ),
     )
     scaling: Scaling = Field(
         "standard",
-        description="per gene, after VST or on the ready-made matrix: standard (z), robust (median, IQR) or rank (normal scores)",
+        description=(
+            "per gene, after VST or on the ready-made matrix: "
+            "standard (z), robust (median, IQR) or rank (normal scores)"
+        ),
     )
     genes: int | None = Field(
         2000, ge=2, description="number of most variable genes kept (by scanpy, on training patients); null: all"
@@ -75,7 +94,9 @@ class Rna(Block):
     clip: float = Field(5.0, gt=0, description="scaled values are clipped at ± this")
     pam50_centroids: str | None = Field(
         None,
-        description="table of PAM50 centroids (genes x classes, log2 scale): calls are then written to rna/pam50.parquet",
+        description=(
+            "table of PAM50 centroids (genes x classes, log2 scale): calls are then written to rna/pam50.parquet"
+        ),
     )
 
 

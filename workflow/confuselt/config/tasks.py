@@ -26,13 +26,19 @@ class Survival(Block):
     event_is: list[bool | int | float | str] | None = Field(
         None,
         min_length=1,
-        description="values of that column that are events, such as [Dead, 2], where it holds anything else; all others are censored",
+        description=(
+            "values of that column that are events, such as [Dead, 2], where it holds anything else; "
+            "all others are censored"
+        ),
     )
     unit: Literal["days", "weeks", "months", "years"] = Field("days", description="unit of the time column")
     factor: float = Field(1.0, gt=0, description="times are multiplied by this before the unit is converted")
     competing: str | None = Field(
         None,
-        description="another endpoint whose event, without one here, ends the time at risk: dss competes with os (death of another cause)",
+        description=(
+            "another endpoint whose event, without one here, ends the time at risk: "
+            "dss competes with os (death of another cause)"
+        ),
     )
     horizons: list[int] = Field(
         [1095, 1825], min_length=1, description="days at which survival is predicted and scored"
@@ -67,7 +73,10 @@ class Label(Block):
     )
     from_rna: bool = Field(
         False,
-        description="the class is defined on RNA (PAM50): the report then calls arms that see RNA a ceiling, never evidence; the control without-pam50 is run for a label named pam50",
+        description=(
+            "the class is defined on RNA (PAM50): the report then calls arms that see RNA a ceiling, never evidence; "
+            "the control without-pam50 is run for a label named pam50"
+        ),
     )
 
     @field_validator("classes")
@@ -124,6 +133,7 @@ class Tasks(Block):
             others = [t.name for t in self.survival if t is not endpoint]
             if endpoint.competing is not None and endpoint.competing not in others:
                 raise ValueError(
-                    f"tasks.survival {endpoint.name}: competing '{endpoint.competing}' is no other endpoint; others: {others}"
+                    f"tasks.survival {endpoint.name}: competing '{endpoint.competing}' is no other endpoint; "
+                    f"others: {others}"
                 )
         return self

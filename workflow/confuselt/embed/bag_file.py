@@ -26,7 +26,8 @@ def check_features(features: np.ndarray, where: str) -> None:
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise Unusable(
-            f"{where}: {int(bad.sum())} values are NaN or infinite, first in row {row_number(int(row))}, feature {row_number(int(column))}"
+            f"{where}: {int(bad.sum())} values are NaN or infinite, first in row {row_number(int(row))}, "
+            f"feature {row_number(int(column))}"
         )
 
 
@@ -62,9 +63,9 @@ def check_coords(coords: np.ndarray, rows: int, where: str) -> np.ndarray:
 def read_bag(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Features and coordinates of one bag file.
 
-    Reads this project's files and those of CLAM, TRIDENT and STAMP: ``features`` or ``feats``,
-    of shape (n, d) or (1, n, d), and ``coords`` (n, 2). Rows that STAMP marks ``augmented`` are copies of others with
-    changed colours, and are left out.
+    Reads this project's files and those of CLAM, TRIDENT and STAMP: ``features`` or ``feats``, of shape (n, d) or
+    (1, n, d), and ``coords`` (n, 2). Rows that STAMP marks ``augmented`` are copies of others with changed colours, and
+    are left out.
 
     Returns
     -------

@@ -1,4 +1,7 @@
-"""Tile encoders by name. Weights come from an installed package or a local file, never from the network inside a job."""
+"""Tile encoders by name.
+
+Weights come from an installed package or a local file, never from the network inside a job.
+"""
 
 import hashlib
 from collections.abc import Callable

@@ -58,7 +58,10 @@ class FeatureTable:
         return hashlib.sha256("\n".join(self.names).encode()).hexdigest()[:16]
 
     def read(self, slide: str) -> tuple[np.ndarray, np.ndarray]:
-        """Features (n, d) float32 and coordinates (n, 2) int32 (zeros where the table has none); Unusable for a bad row."""
+        """Features (n, d) float32 and coordinates (n, 2) int32; Unusable for a bad row.
+
+        Coordinates are zeros where the table has none.
+        """
         rows = self._rows.get(slide)
         if rows is None:
             raise Unusable(f"{self._path.name}: no row of slide {slide}")

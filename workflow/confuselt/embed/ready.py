@@ -44,7 +44,8 @@ class Stream:
             return self.table.read(slide)
         if path.suffix not in SUFFIXES:
             raise Unusable(
-                f"{path} (slide {slide}): listed as a bag, but it is no .h5 file; convert it to .h5 with datasets 'features' and 'coords'"
+                f"{path} (slide {slide}): listed as a bag, but it is no .h5 file; "
+                "convert it to .h5 with datasets 'features' and 'coords'"
             )
         if not path.is_file():
             raise Unusable(f"{path} (slide {slide}): the file is listed but absent")

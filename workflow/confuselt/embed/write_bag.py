@@ -1,4 +1,7 @@
-"""Write one bag file, whoever made the features. Apart from the encoders: torch costs a job of cells more than many of its slides."""
+"""Write one bag file, whoever made the features.
+
+It is apart from the encoders, because torch costs a job of cells more than many of its slides.
+"""
 
 from pathlib import Path
 

@@ -18,7 +18,9 @@ THRESHOLDS = np.round(np.arange(0.05, 0.65, 0.05), 2)
 def likelihood_ratio(
     clinical: np.ndarray, arm: np.ndarray, days: np.ndarray, event: np.ndarray, strata: np.ndarray
 ) -> tuple[float, str | None]:
-    """Twice the gain in partial log likelihood by an arm's score beside the clinical score, both out of fold, stratified by fold.
+    """Twice the gain in partial log likelihood by an arm's score beside the clinical score.
+
+    Both are out of fold; the likelihood is stratified by fold.
 
     Parameters
     ----------
@@ -68,10 +70,10 @@ def _joined(a: FoldTables, b: FoldTables, repeat: int) -> tuple[pd.DataFrame, pd
 
 
 def added_value_curves(scorer: Scorer, arms: list[str], competing: dict[str, str], train: Train) -> list[dict]:
-    """Rows of ``evaluate/curves``: ``likelihood-ratio`` (value: chi-squared) and ``net-benefit`` (x: threshold) of the first repeat that both sides have.
+    """Rows of ``evaluate/curves`` of the first repeat that both sides have.
 
-    Net benefit is at the longest stated horizon, of ``clinical``, ``clinical+<arm>`` and of treating all; none where
-    nobody is followed beyond it.
+    They are ``likelihood-ratio`` (value: chi-squared) and ``net-benefit`` (x: threshold). Net benefit is at the longest
+    stated horizon, of ``clinical``, ``clinical+<arm>`` and of treating all; none where nobody is followed beyond it.
     """
     rows = []
     for task, horizons in scorer.targets.horizons.items():
@@ -142,7 +144,10 @@ def _known(scorer: Scorer, table: pd.DataFrame, task: str) -> tuple[np.ndarray, 
 
 
 def compare_brier(scorer: Scorer, arms: list[str], censoring: dict[tuple, Censoring | None], cfg: dict) -> list[dict]:
-    """Brier score with the arm minus without, at each horizon (below 0 is better): rows of ``evaluate/comparisons``, exploratory."""
+    """Brier score with the arm minus without, at each horizon (below 0 is better).
+
+    They are rows of ``evaluate/comparisons``, exploratory.
+    """
     rows = []
     for task, horizons in scorer.targets.horizons.items():
         for name in (a for a in arms if a.startswith("clinical+")):
@@ -163,7 +168,10 @@ def compare_brier(scorer: Scorer, arms: list[str], censoring: dict[tuple, Censor
                     rows.append(
                         key
                         | {
-                            "reason": "no fold in which both sides predict survival there and censoring leaves 20 % of the training patients"
+                            "reason": (
+                                "no fold in which both sides predict survival there and censoring leaves "
+                                "20 % of the training patients"
+                            )
                         }
                     )
                     continue

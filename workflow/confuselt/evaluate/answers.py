@@ -77,7 +77,10 @@ def _sentence(row: pd.Series) -> str:
         + f"; {_missed(row['detectable'])}"
         + (f"; to see 0.03 it {events(row)}" if np.isfinite(row["events_needed"]) else ""),
     }[row["verdict"]]
-    return f"{row['task']} ({metric}): {sides} differs by {row['difference']:+.3f} ({interval}, {int(row['n'])} patients{counted}): {said}."
+    return (
+        f"{row['task']} ({metric}): {sides} differs by {row['difference']:+.3f} ({interval}, "
+        f"{int(row['n'])} patients{counted}): {said}."
+    )
 
 
 def _missed(detectable: float) -> str:
@@ -90,11 +93,17 @@ def _missed(detectable: float) -> str:
 
 
 def joint_model(comparisons: pd.DataFrame) -> list[str]:
-    """Is the one checkpoint for every input pattern as good as arms trained for one modality: a sentence per task and modality that could be compared."""
+    """Is the one checkpoint for every input pattern as good as arms trained for one modality?
+
+    A sentence per task and modality that could be compared.
+    """
     said = {"yes": "non-inferior", "no": "inferior", "cannot tell": "cannot tell"}
     rows = comparisons[(comparisons["question"] == "single-input") & (comparisons["status"] == "ok")]
     return [
-        f"{r['task']}: {r['arm_a']} with {r['inputs_a']} alone against {r['arm_b']}: {_numbers(r)}: {said[r['verdict']]}."
+        (
+            f"{r['task']}: {r['arm_a']} with {r['inputs_a']} alone against {r['arm_b']}: "
+            f"{_numbers(r)}: {said[r['verdict']]}."
+        )
         for r in rows.to_dict("records")
     ]
 
@@ -133,7 +142,10 @@ def too_small(comparisons: pd.DataFrame) -> list[str]:
     counted = {t: sorted(set(part["events"].astype(int))) for t, part in rows.groupby("task", sort=True)}
     each = ", ".join(f"{t} ({n[0]}{f' to {n[-1]}' if len(n) > 1 else ''} events)" for t, n in counted.items())
     return [
-        f"Too few events to compare anything on {each}: {needed} are needed (evaluate.min_events), so they are described, not compared."
+        (
+            f"Too few events to compare anything on {each}: "
+            f"{needed} are needed (evaluate.min_events), so they are described, not compared."
+        )
     ]
 
 
@@ -150,7 +162,11 @@ def without_pam50(comparisons: pd.DataFrame, dropped: list[dict[str, int]]) -> l
         return []
     mean = {k: f"{np.mean([d[k] for d in dropped]):.0f}" for k in ("named", "followers", "left")}
     lines = [
-        f"Left out: {mean['named']} genes of PAM50 and {mean['followers']} that follow one of them in the training patients (mean of folds); {mean['left']} stay. Both were looked for among the genes that the normaliser of the fold chose."
+        (
+            f"Left out: {mean['named']} genes of PAM50 and {mean['followers']} that follow one of them in the training "
+            f"patients (mean of folds); {mean['left']} stay. "
+            "Both were looked for among the genes that the normaliser of the fold chose."
+        )
     ]
     rows = comparisons[(comparisons["task"] == "pam50") & (comparisons["question"] == "pretraining")]
     for a, b in ((WITHOUT, "wsi-scratch-cells"), ("wsi-pretrained-cells", WITHOUT)):
@@ -164,7 +180,8 @@ def cannot_answer(tables: dict[str, pd.DataFrame], bags: dict[str, dict], cfg: d
     said = []
     if max(b["largest"] for b in bags.values()) == 1:
         said.append(
-            "Every bag has one row, so attention is 1 everywhere: these data say nothing about attention-based MIL (ABMIL), "
+            "Every bag has one row, so attention is 1 everywhere: "
+            "these data say nothing about attention-based MIL (ABMIL), "
             "and the cells question is a proxy (slide-level cell features beside slide-level tissue features)."
         )
     where = (
@@ -177,18 +194,23 @@ def cannot_answer(tables: dict[str, pd.DataFrame], bags: dict[str, dict], cfg: d
     for stream, facts in bags.items():
         if facts["trained_on"]:
             said.append(
-                f"The {stream} stream ('{facts['name']}') comes from models trained on {', '.join(facts['trained_on'])}; numbers on the same patients may be optimistic."
+                f"The {stream} stream ('{facts['name']}') comes from models trained on "
+                f"{', '.join(facts['trained_on'])}; numbers on the same patients may be optimistic."
             )
     tested = tables["clinical"][tables["clinical"]["patient_id"].isin(set(tables["folds"]["patient_id"]))]
     for task in cfg["tasks.survival"]:
         events = int(tested[f"{task['name']}_event"].sum())
         if 0 < events < cfg["evaluate.min_events"]:
             said.append(
-                f"{task['name']} has {events} events, fewer than {cfg['evaluate.min_events']}: it is described, not compared."
+                f"{task['name']} has {events} events, fewer than {cfg['evaluate.min_events']}: "
+                "it is described, not compared."
             )
     for name in (t["name"] for t in cfg["tasks.labels"] if t["from_rna"]):
         said.append(
-            f"{name} is defined on RNA: arms that see RNA predict the label from its own source. Their AUC is a ceiling, never evidence; pretraining on RNA sees that source too."
+            (
+                f"{name} is defined on RNA: arms that see RNA predict the label from its own source. "
+                "Their AUC is a ceiling, never evidence; pretraining on RNA sees that source too."
+            )
             # Leaving the defining genes out is known for one signature only.
             + ("" if name == "pam50" else " No control leaves out the genes that define it.")
         )
@@ -197,11 +219,13 @@ def cannot_answer(tables: dict[str, pd.DataFrame], bags: dict[str, dict], cfg: d
     )
     if cfg["acquire.source"] == "simulate":
         said.append(
-            "This cohort is simulated: its numbers show that the workflow runs, not how well anything works on patients."
+            "This cohort is simulated: its numbers show that the workflow runs, "
+            "not how well anything works on patients."
         )
     if torn := torn_sites(tables["folds"]):
         said.append(
-            f"Folds do not keep sites apart (sites tested in more than one fold: {torn}): site effects may leak from training to test patients."
+            f"Folds do not keep sites apart (sites tested in more than one fold: {torn}): "
+            "site effects may leak from training to test patients."
         )
     if tables["folds"]["site"].isna().all():
         said.append("No site is known: nothing can be said about site effects, and folds cannot keep sites apart.")

@@ -45,7 +45,10 @@ def cumulative_incidence(
 
 
 def followed(days: np.ndarray, event: np.ndarray, horizon: float) -> bool:
-    """Whether the share with an event by a horizon can be seen: somebody is followed beyond it, or the last to leave had an event."""
+    """Whether the share with an event by a horizon can be seen.
+
+    It can where somebody is followed beyond it, or the last to leave had an event.
+    """
     return bool(len(days)) and bool((days > horizon).any() or (event[days == days.max()] == 1).all())
 
 
@@ -186,7 +189,9 @@ def net_benefit(
     thresholds: np.ndarray,
     competing: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Net benefit of treating those whose predicted risk reaches a threshold (Vickers & Elkin 2006; censored data: Vickers 2008).
+    """Net benefit of treating those whose predicted risk reaches a threshold.
+
+    It is that of Vickers & Elkin (2006), for censored data that of Vickers (2008).
 
     Parameters
     ----------

@@ -63,7 +63,9 @@ def net_benefit_figure(curves: pd.DataFrame, task: str) -> Figure | None:
 def incidence_figure(
     risk: pd.Series, high: np.ndarray, clinical: pd.DataFrame, task: str, other: str, title: str
 ) -> Figure | None:
-    """Cumulative incidence (Aalen-Johansen) of an endpoint and of its competing events, above and below the training median.
+    """Cumulative incidence (Aalen-Johansen) of an endpoint and of its competing events.
+
+    It is drawn above and below the training median.
 
     Parameters
     ----------

@@ -144,7 +144,8 @@ def one_clock(clinical: pd.DataFrame, endpoints: list[str]) -> list[str]:
         same = float(((ratios / factor - 1).abs() <= TOLERANCE).mean())
         if same >= SHARE and abs(factor - 1) > TOLERANCE:
             said.append(
-                f"{a} and {b}: in {same:.0%} of the {len(both)} patients censored for both, {a} is {factor:.4g} times {b}. Check unit and factor in tasks.survival."
+                f"{a} and {b}: in {same:.0%} of the {len(both)} patients censored for both, "
+                f"{a} is {factor:.4g} times {b}. Check unit and factor in tasks.survival."
             )
     return said
 
@@ -159,7 +160,9 @@ def odd_outcomes(clinical: pd.DataFrame, endpoints: list[str]) -> list[str]:
 
 
 def unseen_levels(clinical: pd.DataFrame, folds: pd.DataFrame) -> list[str]:
-    """Warnings for levels of a covariate that no training patient of a fold has: they count as missing in the clinical baseline.
+    """Warnings for levels of a covariate that no training patient of a fold has.
+
+    They count as missing in the clinical baseline.
 
     Parameters
     ----------
@@ -181,26 +184,32 @@ def unseen_levels(clinical: pd.DataFrame, folds: pd.DataFrame) -> list[str]:
         if levels:
             names = ", ".join(repr(level) for level in sorted(levels))
             said.append(
-                f"Covariate {name.removeprefix('covariate_')}: {names} of {len(patients)} patients stands in no training patient of some fold; "
+                f"Covariate {name.removeprefix('covariate_')}: "
+                f"{names} of {len(patients)} patients stands in no training patient of some fold; "
                 "the clinical baseline takes it as missing there."
             )
     return said
 
 
 def joined_by_number(store: Path) -> list[str]:
-    """A warning where tiles and cells are joined by nothing but the number of the row, and a line where their coordinates have other units."""
+    """A warning where tiles and cells are joined by nothing but the number of the row.
+
+    There is a line too where their coordinates have other units.
+    """
     with h5py.File(store) as file:
         slides, factors = json.loads(file.attrs["by_number"]), json.loads(file.attrs["factors"])
     said = []
     if slides:
         said.append(
-            f"Tiles and cells of {len(slides)} slides are joined by row number only, because a bag of theirs states no coordinates (first {slides[0]}): "
+            f"Tiles and cells of {len(slides)} slides are joined by row number only, "
+            f"because a bag of theirs states no coordinates (first {slides[0]}): "
             "if the two were written in different orders, every result with cells is void."
         )
     if factors:
         low, high = min(factors.values()), max(factors.values())
         told = f"{low:.4g}" if high - low < 1e-3 * high else f"{low:.4g} to {high:.4g}"
         said.append(
-            f"Coordinates of cells are {told} times those of the tiles in {len(factors)} slides (µm against pixels); they were joined by place."
+            f"Coordinates of cells are {told} times those of the tiles in {len(factors)} slides (µm against pixels); "
+            "they were joined by place."
         )
     return said

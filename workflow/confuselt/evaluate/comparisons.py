@@ -57,7 +57,9 @@ def planned(plan: dict) -> list[Contrast]:
 
 
 def beside(arms: list[str]) -> list[Contrast]:
-    """The same questions for other arms, controls and baselines (exploratory), and the joint model with one input (non-inferiority).
+    """The same questions for other arms, controls and baselines, and the joint model with one input.
+
+    The former are exploratory, the latter is non-inferiority.
 
     Parameters
     ----------
@@ -146,7 +148,10 @@ def judge(found: list[tuple[Contrast, dict]], delta: float, margin: float, alpha
 
 
 def difference(a: Block, b: Block) -> dict:
-    """Numbers of a row: paired difference, widest of three intervals, p, share of repeats won, detectable difference."""
+    """Numbers of a row.
+
+    Paired difference, widest of three intervals, p, share of repeats won, detectable difference.
+    """
     gap = a.minus(b)
     wide = gap.interval()
     repeats: dict[int, list[float]] = {}
@@ -199,7 +204,9 @@ def _contrast(
     row |= {"n": a.n, "events": a.events}
     if task in scorer.targets.survival and a.events < cfg["evaluate.min_events"]:
         return row | {
-            "reason": f"described, not compared: {a.events} events, {cfg['evaluate.min_events']} needed (evaluate.min_events)"
+            "reason": (
+                f"described, not compared: {a.events} events, {cfg['evaluate.min_events']} needed (evaluate.min_events)"
+            )
         }
     if not np.isfinite(a.value - b.value):
         return row | {"reason": "no comparable pair of patients"}
@@ -249,7 +256,10 @@ def average(blocks: list[Block]) -> Block:
 
 
 def compare_retrieval(galleries: list[Gallery], lost: list[dict], scorer: Scorer, cfg: dict) -> list[dict]:
-    """Recall@k of models of pretraining: do cells help (primary), is it more than CCA or mispaired pairs (exploratory)."""
+    """Recall@k of models of pretraining.
+
+    Do cells help (primary), and is it more than CCA or mispaired pairs (exploratory)?
+    """
     plan = cfg["evaluate.plan"]
     by_model: dict[str, dict[int, list[Gallery]]] = {}
     for gallery in galleries:

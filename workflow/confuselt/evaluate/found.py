@@ -1,4 +1,7 @@
-"""The first screen of the report: what slides, RNA and both predict against chance, and what retrieval finds, beside the controls."""
+"""The first screen of the report.
+
+What slides, RNA and both predict against chance, and what retrieval finds, beside the controls.
+"""
 
 import matplotlib.pyplot as plt
 import pandas as pd

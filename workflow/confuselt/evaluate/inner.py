@@ -65,7 +65,10 @@ def _loss(found: dict, patients: list[str], task: str, known: Targets) -> float:
 def inner_choice(
     candidates: tuple[str, ...], task: str, inner: InnerPredictions, targets: Targets
 ) -> tuple[str | None, str | None]:
-    """The candidate with the lowest inner loss, and None; where inner data say nothing the first trained one, and that it is that; None where none was trained."""
+    """The candidate with the lowest inner loss, and None.
+
+    Where inner data say nothing it is the first trained one, and that it is that; None where none was trained.
+    """
     losses = inner_losses(candidates, task, inner, targets)
     if losses:
         return min(losses, key=losses.get), None

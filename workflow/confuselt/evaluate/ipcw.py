@@ -76,7 +76,10 @@ def uno_pairs(risk: np.ndarray, days: np.ndarray, event: np.ndarray, censoring: 
 def auc_pairs(
     risk: np.ndarray, days: np.ndarray, event: np.ndarray, horizon: float, censoring: Censoring
 ) -> tuple[float, float]:
-    """Won and comparable pairs of the cumulative/dynamic AUC at a horizon: events by then, weighted by 1 / G, against later times."""
+    """Won and comparable pairs of the cumulative/dynamic AUC at a horizon.
+
+    They are events by then, weighted by 1 / G, against later times.
+    """
     case, control = (event == 1) & (days <= horizon), days > horizon
     weight = 1 / np.maximum(censoring.uncensored.at(days[case]), LEAST_LEFT)
     won = (risk[case][:, None] > risk[control][None]) + 0.5 * (risk[case][:, None] == risk[control][None])

@@ -43,7 +43,8 @@ def metric_rows(scorer: Scorer, train: Train, competing: dict[str, str], censori
             found = [*_block_rows("harrell_c", block, cfg)]
             if block.events < cfg["evaluate.min_events"]:
                 found[0]["reason"] = (
-                    f"described, not compared: {block.events} events, {cfg['evaluate.min_events']} needed (evaluate.min_events)"
+                    f"described, not compared: {block.events} events, {cfg['evaluate.min_events']} "
+                    "needed (evaluate.min_events)"
                 )
             found += _weighted_rows(tables, scorer.targets, task, train, censoring, cfg)
             found += _calibration_rows(crude(tables, rivals[task]), scorer.targets, task, competing.get(task))
@@ -208,7 +209,10 @@ def _summed(metric: str, folds: list[dict], nothing: str, cfg: dict) -> Iterator
 
 
 def _calibration_rows(tables: FoldTables, targets: Targets, task: str, competing: str | None) -> list[dict]:
-    """Observed over expected at each horizon and the calibration slope: a value per repeat, averaged with their limits."""
+    """Observed over expected at each horizon and the calibration slope.
+
+    There is a value per repeat, averaged with their limits.
+    """
     if not any(c.startswith("surv_") for t in tables.values() for c in t):
         lost = {"repeat": -1, "fold": -1, "status": MISSING, "reason": NO_CURVE}
         return [{"metric": m, **lost} for m in ("calibration_slope", "observed_expected")]
@@ -261,7 +265,10 @@ def _calibration_rows(tables: FoldTables, targets: Targets, task: str, competing
 
 
 def rival_curves(targets: Targets, task: str, competing: str | None, train: Train) -> dict[tuple[int, int], Steps]:
-    """Kaplan-Meier's estimate for the competing event among the training patients of each fold; empty where nothing competes."""
+    """Kaplan-Meier's estimate for the competing event among the training patients of each fold.
+
+    It is empty where nothing competes.
+    """
     if competing is None:
         return {}
     found = {}
@@ -274,7 +281,10 @@ def rival_curves(targets: Targets, task: str, competing: str | None, train: Trai
 
 
 def crude(tables: FoldTables, rivals: dict[tuple[int, int], Steps]) -> FoldTables:
-    """Predictions with curves of what is observed where events compete (`crude_survival`); as they are where nothing does."""
+    """Predictions with curves of what is observed where events compete (`crude_survival`).
+
+    They are as they are where nothing does.
+    """
     found = dict(tables)
     for key, rival in rivals.items():
         days = sorted(int(c.removeprefix("surv_")) for c in tables.get(key, ()) if c.startswith("surv_"))
@@ -346,7 +356,10 @@ def _label_rows(tables: FoldTables, targets: Targets, task: str) -> list[dict]:
 
 
 def _call_scores(label: np.ndarray, shares: np.ndarray, classes: int) -> dict[str, float]:
-    """Over the classes that are present; Brier score as the mean squared distance from the class (Brier 1950), 0 to 2."""
+    """Over the classes that are present.
+
+    The Brier score is the mean squared distance from the class (Brier 1950), 0 to 2.
+    """
     called, present = shares.argmax(1), np.unique(label)
     recall = [(called[label == k] == k).mean() for k in present]
     return {
@@ -357,7 +370,9 @@ def _call_scores(label: np.ndarray, shares: np.ndarray, classes: int) -> dict[st
 
 
 def leaky_rows(curves: pd.DataFrame) -> list[dict]:
-    """C of the chance model at its best epoch on the test folds after the last epoch: mean over seeds, and the range of 95 % of them.
+    """C of the chance model at its best epoch on the test folds after the last epoch.
+
+    It is the mean over seeds, and the range of 95 % of them.
 
     Parameters
     ----------
@@ -368,7 +383,10 @@ def leaky_rows(curves: pd.DataFrame) -> list[dict]:
     if last.empty:
         return []
     low, high = last["value"].quantile([0.025, 0.975])
-    reason = f"permuted outcomes, best of {int(last['x'].iloc[0])} epochs on each test fold: mean and range of {len(last)} seeds"
+    reason = (
+        f"permuted outcomes, best of {int(last['x'].iloc[0])} epochs on each test fold: "
+        f"mean and range of {len(last)} seeds"
+    )
     first = last.iloc[0]
     return [
         {
@@ -392,7 +410,9 @@ def leaky_rows(curves: pd.DataFrame) -> list[dict]:
 def unavailable_rows(
     reasons: dict[tuple[str, int], str], not_learnable: list[dict], predictions: pd.DataFrame, tasks: list[str]
 ) -> list[dict]:
-    """Rows of what has no value: arms that could not be trained, and tasks that the training patients of a fold could not teach.
+    """Rows of what has no value.
+
+    They are arms that could not be trained, and tasks that the training patients of a fold could not teach.
 
     Parameters
     ----------

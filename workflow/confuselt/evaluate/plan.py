@@ -24,6 +24,7 @@ def read_plan(path: Path) -> dict:
     content = json.loads(Path(path).read_text())
     if config_hash(content["plan"]) != content["hash"]:
         raise ValueError(
-            f"{path} was edited: its hash is {content['hash']}, its content has {config_hash(content['plan'])}; delete it and run again"
+            f"{path} was edited: its hash is {content['hash']}, "
+            f"its content has {config_hash(content['plan'])}; delete it and run again"
         )
     return content

@@ -92,13 +92,19 @@ def events(row: dict) -> str:
 
 
 def against(truth: dict[str, Truth], comparisons: pd.DataFrame) -> list[str]:
-    """Planned answers that say the opposite of what was planted; what cells do for retrieval is no outcome, and not judged."""
+    """Planned answers that say the opposite of what was planted.
+
+    What cells do for retrieval is no outcome, and not judged.
+    """
     rows = comparisons[
         (comparisons["family"] == "primary") & (comparisons["status"] == "ok") & (comparisons["task"] != "retrieval")
     ]
     wrong = {True: NO, False: YES}
     return [
-        f"{r['task']}: '{r['verdict']}' for {WORDS[r['question']]}, which {'must' if truth[r['question']].helps else 'cannot'} help"
+        (
+            f"{r['task']}: '{r['verdict']}' for {WORDS[r['question']]}, "
+            f"which {'must' if truth[r['question']].helps else 'cannot'} help"
+        )
         for r in rows.to_dict("records")
         if r["question"] in truth and wrong.get(truth[r["question"]].helps) == r["verdict"]
     ]

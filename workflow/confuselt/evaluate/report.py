@@ -45,7 +45,8 @@ from confuselt.pretrain.pairs import embed_pairs
 from confuselt.tables import read_meta
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
-LOOKED_AT = "both-pretrained-cells"  # the arm whose calibration and cumulative incidence are drawn: the one checkpoint for every input pattern
+# The arm whose calibration and cumulative incidence are drawn: the one checkpoint for every input pattern.
+LOOKED_AT = "both-pretrained-cells"
 
 
 @dataclass(frozen=True)
@@ -274,7 +275,10 @@ def _number(value: object, digits: int = 3) -> str:
 
 
 def _interval(low: float, high: float, bounded: bool = True) -> str:
-    """An interval as the tables show it; a dash where it says nothing (of C, AUC or recall: where it holds all that they can be)."""
+    """An interval as the tables show it; a dash where it says nothing.
+
+    One of C, AUC or recall says nothing where it holds all that they can be.
+    """
     if useless(low, high) if bounded else not (np.isfinite(low) and np.isfinite(high)):
         return "–"
     return f"[{low:.3f}, {high:.3f}]"

@@ -42,6 +42,9 @@ class Resampling:
         return self._patient[:, [self._at[p] for p in patients]]
 
     def of_sites(self, patients: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Position of each patient's site among those present, (len(patients),), and the weights of these, (1 + draws, present)."""
+        """Position of each patient's site among those present, and the weights of these.
+
+        Their shapes are (len(patients),) and (1 + draws, present).
+        """
         present, group = np.unique(self._site[[self._at[p] for p in patients]], return_inverse=True)
         return group, self._by_site[:, present]

@@ -222,7 +222,10 @@ def score_folds(
 
 
 def _totals(pairs: list[Pairs], patients: list[str], resampling: Resampling, of: str) -> np.ndarray:
-    """Sums of each part (class) under the sample, the patient draws, then the site draws, (parts, 1 + draws (+ draws))."""
+    """Sums of each part (class) under the sample, the patient draws, then the site draws.
+
+    Their shape is (parts, 1 + draws (+ draws)).
+    """
     weights = resampling.patients(patients)
     found = [[p.total(weights, of)] for p in pairs]
     if resampling.sites:

@@ -9,7 +9,9 @@ from confuselt.evaluate.figures import COLOURS, kind_of
 
 
 def site_figure(curves: pd.DataFrame, metrics: pd.DataFrame, task: str) -> Figure | None:
-    """C over all pairs, within sites, without the largest site; the line is what the event rate of the own site alone scores.
+    """C over all pairs, within sites, without the largest site.
+
+    The line is what the event rate of the own site alone scores.
 
     Parameters
     ----------
@@ -60,7 +62,10 @@ def site_figure(curves: pd.DataFrame, metrics: pd.DataFrame, task: str) -> Figur
 
 
 def leaky_figure(curves: pd.DataFrame) -> Figure | None:
-    """C of a model of chance by number of epochs: at its best epoch on the test folds, and at the epoch that inner data choose."""
+    """C of a model of chance by number of epochs.
+
+    It is shown at its best epoch on the test folds, and at the epoch that inner data choose.
+    """
     rows = curves[curves["curve"] == "leaky-chance"]
     if rows.empty:
         return None

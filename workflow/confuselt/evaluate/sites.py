@@ -1,4 +1,7 @@
-"""How much of a result may be the site: C within sites, without the largest, of the sites' event rates alone; sites read off the embedding."""
+"""How much of a result may be the site.
+
+C within sites, without the largest, of the sites' event rates alone; sites read off the embedding.
+"""
 
 import warnings
 
@@ -68,7 +71,10 @@ def _row(curve: str, key: dict, block: Block) -> dict:
 
 
 def event_rates(targets: Targets, site: dict[str, str], task: str) -> dict[str, float]:
-    """Share of a site's patients with an event, for each patient: what a score would be that knew the site and nothing else."""
+    """Share of a site's patients with an event, for each patient.
+
+    It is what a score would be that knew the site and nothing else.
+    """
     days, event = targets.survival[task]
     frame = pd.DataFrame(
         {"site": [site.get(p) for p in targets.patients], "event": np.where(np.isfinite(days), event, np.nan)}
@@ -92,13 +98,15 @@ def _own_rate(scorer: Scorer, site: dict[str, str], task: str) -> list[dict]:
 
 
 def site_probe(galleries: list[Gallery], site: dict[str, str]) -> list[dict]:
-    """How well sites can be read off the embeddings of test patients: logistic regression, cross-validated over the patients of a test fold.
+    """How well sites can be read off the embeddings of test patients.
+
+    By logistic regression, cross-validated over the patients of a test fold.
 
     Returns
     -------
     list of dict
-        Rows of ``evaluate/curves``, ``site-probe``: balanced accuracy per model, modality and fold; ``x`` is chance (1
-        / sites).
+        Rows of ``evaluate/curves``, ``site-probe``: balanced accuracy per model, modality and fold; ``x`` is chance
+        (1 / sites).
     """
     rows = []
     for gallery in galleries:

@@ -15,7 +15,8 @@ from confuselt.sheets.read import check_counters, columns_of, read_matrix, read_
 from confuselt.unusable import Unusable
 
 log = logging.getLogger(__name__)
-LARGEST = 1e12  # reads of one gene: a hundred times what the deepest sequencing runs give in all; float64 counts exactly far beyond
+# Reads of one gene: a hundred times what the deepest sequencing runs give in all; float64 counts exactly far beyond.
+LARGEST = 1e12
 
 
 def check_sample(values: np.ndarray, counts: bool, genes: list[str], where: str) -> None:
@@ -61,7 +62,8 @@ def read_genes(matrix: Path, key: str, counts: bool) -> tuple[list[str], np.ndar
         return table.names, table.values
     if not counts:
         raise ValueError(
-            f"{matrix}: genes {twice[:5]} stand in several columns; scaled values cannot be summed: keep one column of each"
+            f"{matrix}: genes {twice[:5]} stand in several columns; "
+            "scaled values cannot be summed: keep one column of each"
         )
     log.warning(
         "%s: %d genes stand in several columns, their counts are summed: %s", matrix.name, len(twice), twice[:20]
@@ -73,9 +75,10 @@ def read_genes(matrix: Path, key: str, counts: bool) -> tuple[list[str], np.ndar
 
 
 def read_count_files(files: pd.Series, data: Path) -> tuple[list[str], np.ndarray, dict[int, str]]:
-    """Genes and counts (samples, genes) float64 of every listed STAR file in the order of the sheet, and why some could not be read.
+    """Genes and counts (samples, genes) float64 of every listed STAR file in the order of the sheet.
 
-    Files of one cohort must list the same genes: one that does not is unreadable, named with how it differs.
+    Beside them stands why some could not be read. Files of one cohort must list the same genes: one that does not is
+    unreadable, named with how it differs.
     """
     columns, unreadable = {}, {}
     for row, name in enumerate(progress(list(files), "count files")):
@@ -90,7 +93,8 @@ def read_count_files(files: pd.Series, data: Path) -> tuple[list[str], np.ndarra
     for row in [r for r, c in columns.items() if tuple(c.index) != tuple(genes)]:
         own = set(columns.pop(row).index)
         unreadable[row] = (
-            f"{files.iloc[row]}: {len(own)} genes, most files have {len(genes)} ({len(own ^ set(genes))} differ); they must come from one gene model"
+            f"{files.iloc[row]}: {len(own)} genes, most files have {len(genes)} ({len(own ^ set(genes))} differ); "
+            "they must come from one gene model"
         )
     numbers = np.full((len(files), len(genes)), np.nan)
     for row, column in columns.items():

@@ -1,8 +1,7 @@
 """Per-fold normaliser: everything is fitted on training patients, then frozen.
 
-Counts: size factors against the training reference and the variance-stabilising
-transform of DESeq2 (Anders & Huber 2010; Love et al. 2014) by PyDESeq2, then the most
-variable genes by scanpy. Ready-made matrices: scaling only.
+Counts: size factors against the training reference and the variance-stabilising transform of DESeq2 (Anders & Huber
+2010; Love et al. 2014) by PyDESeq2, then the most variable genes by scanpy. Ready-made matrices: scaling only.
 """
 
 import json
@@ -94,11 +93,17 @@ class Normaliser:
             return {}
         self._check_genes(adata)
         empty = ~(np.asarray(adata[:, genes].X) > 0).any(1)
-        reason = f"no count in any of the {len(genes)} reference genes of the size factors (counted in every training patient)"
+        reason = (
+            f"no count in any of the {len(genes)} reference genes of the size factors "
+            "(counted in every training patient)"
+        )
         return dict.fromkeys(adata.obs_names[empty], reason)
 
     def beyond(self, adata: ad.AnnData) -> dict[str, float]:
-        """Share of each patient's values that no training patient reached on either side; near 1 for values on another scale."""
+        """Share of each patient's values that no training patient reached on either side.
+
+        It is near 1 for values on another scale.
+        """
         return dict(zip(adata.obs_names, Scaler.from_state(self.scaling).beyond(self._values(adata)), strict=True))
 
     def profiles(self, adata: ad.AnnData) -> dict[str, str]:
@@ -151,7 +156,8 @@ def size_factors(counts: np.ndarray, log_means: np.ndarray) -> np.ndarray:
         factors = np.exp(np.nanmedian(ratios, axis=1))
     if not np.isfinite(factors).all():
         raise ValueError(
-            f"{int((~np.isfinite(factors)).sum())} patients have no count in any reference gene; their RNA cannot be normalised"
+            f"{int((~np.isfinite(factors)).sum())} patients have no count in any reference gene; "
+            "their RNA cannot be normalised"
         )
     return factors
 
@@ -209,7 +215,8 @@ def fit_trend(adata: ad.AnnData) -> dict:
     everywhere = (counts > 0).all(0)
     if not everywhere.any():
         raise ValueError(
-            "no gene has a count above 0 in every training patient: DESeq2's size factors have no reference; drop empty samples or filter the matrix"
+            "no gene has a count above 0 in every training patient: DESeq2's size factors have no reference; "
+            "drop empty samples or filter the matrix"
         )
     genes = list(adata.var_names[everywhere])
     frame = pd.DataFrame(counts.astype(int), index=adata.obs_names, columns=adata.var_names)
@@ -270,7 +277,8 @@ def fit_normaliser(adata: ad.AnnData, cfg: dict) -> Normaliser:
     expressed = (np.asarray(adata.X) >= cfg["rna.min_count"]).mean(0) >= cfg["rna.min_share"]
     if expressed.sum() < 2:
         raise ValueError(
-            f"{int(expressed.sum())} genes reach rna.min_count {cfg['rna.min_count']} in {cfg['rna.min_share']:.0%} of the training patients"
+            f"{int(expressed.sum())} genes reach rna.min_count {cfg['rna.min_count']} in "
+            f"{cfg['rna.min_share']:.0%} of the training patients"
         )
     whole = shows_common_genes(np.asarray(adata.X)[:, expressed])
     if not whole.all():

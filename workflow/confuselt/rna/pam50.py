@@ -49,8 +49,8 @@ def call_pam50(values: pd.DataFrame, centroids: pd.DataFrame, medians: pd.Series
     Returns
     -------
     DataFrame
-        ``call`` and ``correlation`` per sample; ``reason`` where no call is made
-        (fewer than 40 of the genes, or no variation).
+        ``call`` and ``correlation`` per sample; ``reason`` where no call is made (fewer than 40 of the genes, or no
+        variation).
     """
     genes = [g for g in centroids.index if g in values.columns]
     if len(genes) < MIN_GENES:

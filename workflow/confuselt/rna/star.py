@@ -38,7 +38,8 @@ def read_star(path: Path) -> pd.Series:
     lost = [c for c in COLUMNS if c not in table]
     if lost:
         raise Unusable(
-            f"{path.name}: no column {', '.join(lost)}; wanted are STAR counts of GDC ({', '.join(COLUMNS)}), found {', '.join(map(str, table.columns[:5]))}"
+            f"{path.name}: no column {', '.join(lost)}; "
+            f"wanted are STAR counts of GDC ({', '.join(COLUMNS)}), found {', '.join(map(str, table.columns[:5]))}"
         )
     table = table[~table["gene_id"].astype(str).str.startswith("N_")]
     numbers = pd.to_numeric(table["unstranded"], errors="coerce").to_numpy(float)
@@ -46,7 +47,8 @@ def read_star(path: Path) -> pd.Series:
     if bad.any():
         first = table.iloc[int(np.argmax(bad))]
         raise Unusable(
-            f"{path.name}: {int(bad.sum())} counts are no whole numbers, first {first['gene_name']} ({first['unstranded']})"
+            f"{path.name}: {int(bad.sum())} counts are no whole numbers, "
+            f"first {first['gene_name']} ({first['unstranded']})"
         )
     return (
         pd.Series(numbers.astype(np.int64), index=table["gene_name"].to_numpy(), name=path.name)

@@ -88,7 +88,8 @@ def read_sheet(path: Path, columns: list[str] | None = None, codes: tuple[str, .
         if header.count(column) > 1:
             places = ", ".join(str(i + 1) for i, name in enumerate(header) if name == column)
             raise ValueError(
-                f"{path}: column '{column}' stands {header.count(column)} times (columns {places}); keep one, or rename the others"
+                f"{path}: column '{column}' stands {header.count(column)} times (columns {places}); "
+                "keep one, or rename the others"
             )
     if path.suffix == ".parquet":
         table = pq.read_table(path, columns=wanted)
@@ -133,13 +134,17 @@ def read_matrix(path: Path, ids: tuple[str, ...]) -> Matrix:
     if worded:
         more = f" and {len(worded) - 5} more" if len(worded) > 5 else ""
         raise ValueError(
-            f"{path}: columns {', '.join(worded[:5])}{more} are not numeric; this table holds ids ({', '.join(ids)}) and numbers only: take them out"
+            f"{path}: columns {', '.join(worded[:5])}{more} are not numeric; "
+            f"this table holds ids ({', '.join(ids)}) and numbers only: take them out"
         )
     return Matrix(sheet, names, values)
 
 
 def check_counters(table: Matrix, path: Path) -> None:
-    """Raise ValueError for a column that numbers the rows: 0, 1, 2, … or 1, 2, 3, … is the index of some program, and would be taken for a measurement."""
+    """Raise ValueError for a column that numbers the rows.
+
+    0, 1, 2, … or 1, 2, 3, … is the index of some program, and would be taken for a measurement.
+    """
     count = len(table.values)
     if count < FEWEST_ROWS:
         return
@@ -147,7 +152,8 @@ def check_counters(table: Matrix, path: Path) -> None:
     for name, column in zip(table.names, table.values.T, strict=True):
         if np.array_equal(column - column[0], rows) and column[0] in (0, 1):
             raise ValueError(
-                f"{path}: column '{name}' numbers the rows ({column[0]:g} to {column[-1]:g}); it is an index, take it out"
+                f"{path}: column '{name}' numbers the rows ({column[0]:g} to {column[-1]:g}); "
+                "it is an index, take it out"
             )
 
 
@@ -189,7 +195,8 @@ class _Text:
             other := next((mark for mark in OTHERS if mark in top[0] and mark != self._separator), None)
         ):
             raise ValueError(
-                f"{path}: the header '{top[0][:60]}' is one name; the cells seem to be separated by {OTHERS[other]}, wanted is {OTHERS[self._separator]} "
+                f"{path}: the header '{top[0][:60]}' is one name; "
+                f"the cells seem to be separated by {OTHERS[other]}, wanted is {OTHERS[self._separator]} "
                 f"({'.csv' if self._separator == ',' else '.tsv, .txt'}): save it so, or give the file another ending"
             )
 
@@ -202,7 +209,8 @@ class _Text:
                 row = row[:width]  # cells that a spreadsheet left behind
             if len(row) != width:
                 raise ValueError(
-                    f"{self._path}: row {row_number(position)} has {len(row)} cells, the header has {width}; is a separator missing, or a cell with one not quoted?"
+                    f"{self._path}: row {row_number(position)} has {len(row)} cells, the header has {width}; "
+                    "is a separator missing, or a cell with one not quoted?"
                 )
             yield row
 
@@ -225,7 +233,8 @@ class _Text:
             raise ValueError(f"{self._path}: this is no text in UTF-8; save it as CSV UTF-8, or as .parquet") from None
         except csv.Error as error:
             raise ValueError(
-                f"{self._path}: line {reader.line_num} cannot be read ({error}); is a quote left open, or is this another kind of file?"
+                f"{self._path}: line {reader.line_num} cannot be read ({error}); "
+                "is a quote left open, or is this another kind of file?"
             ) from None
 
 
@@ -256,7 +265,10 @@ def _numbers_of(column: pa.ChunkedArray) -> tuple[np.ndarray, int]:
 
 
 def _numbers_of_rows(rows: Iterator[list[str]], at: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """The same for the columns `at` of a delimited file, row by row: a matrix of text would need ten times the memory."""
+    """The same for the columns `at` of a delimited file, row by row.
+
+    A matrix of text would need ten times the memory.
+    """
     found, texts = [], np.zeros(len(at), int)
     cut = itemgetter(*at) if len(at) > 1 else lambda row: tuple(row[i] for i in at)
     for row in rows:

@@ -110,18 +110,19 @@ def folds_from_file(path: Path, clinical: pd.DataFrame, cfg: dict) -> pd.DataFra
         found = sorted(set(table[column]))
         if found != list(range(count)):
             raise ValueError(
-                f"{path}: {column} holds {', '.join(f'{v:g}' for v in found[:10])}, the config wants 0 to {count - 1} (split.folds, split.repeats)"
+                f"{path}: {column} holds {', '.join(f'{v:g}' for v in found[:10])}, "
+                f"the config wants 0 to {count - 1} (split.folds, split.repeats)"
             )
     table = table.astype({"test_fold": int, "repeat": int})
-    if table.duplicated(["repeat", "patient_id"]).any():
-        raise ValueError(
-            f"{path}: patients stand twice: {table.loc[table.duplicated(['repeat', 'patient_id']), 'patient_id'].head().tolist()}"
-        )
+    repeated = table.duplicated(["repeat", "patient_id"])
+    if repeated.any():
+        raise ValueError(f"{path}: patients stand twice: {table.loc[repeated, 'patient_id'].head().tolist()}")
     every = table.groupby("patient_id")["repeat"].nunique()
     if short := sorted(every.index[every < cfg["split.repeats"]]):
         # Or they would be trained on in every fold of a repeat that never tests them.
         raise ValueError(
-            f"{path}: {len(short)} patients have no test_fold in some repeat, first {short[:5]}; give each one in every repeat, or take it out"
+            f"{path}: {len(short)} patients have no test_fold in some repeat, first {short[:5]}; "
+            "give each one in every repeat, or take it out"
         )
     unknown = sorted(set(table["patient_id"]) - set(clinical["patient_id"]))
     absent = sorted(set(clinical["patient_id"]) - set(table["patient_id"]))

@@ -4,7 +4,9 @@ import numpy as np
 
 
 def even_parts(groups: np.ndarray, counts: np.ndarray, k: int, rng: np.random.Generator, tries: int = 50) -> np.ndarray:
-    """Whole groups dealt out to parts, in a random order, each to the part that has least of what it brings; the most even of some tries.
+    """Whole groups dealt out to parts, in a random order, each to the part that has least of what it brings.
+
+    Of some tries the most even one is taken.
 
     Parameters
     ----------

@@ -110,10 +110,12 @@ def distinct_maps(
         else:
             if best > 0:
                 raise ValueError(
-                    f"no map of {len(wanted.counts)} groups to {k} folds keeps at least {wanted.least.tolist()} (patients, events, classes) in each; "
+                    f"no map of {len(wanted.counts)} groups to {k} folds keeps at least {wanted.least.tolist()} "
+                    "(patients, events, classes) in each; "
                     "use fewer folds, a lower split.min_events, or split.group: patient"
                 )
             raise ValueError(
-                f"repeat {len(accepted)} would have an adjusted Rand index of {best_ari:.2f} with an earlier one (split.max_ari {max_ari}); ask for fewer repeats"
+                f"repeat {len(accepted)} would have an adjusted Rand index of {best_ari:.2f} with an earlier one "
+                f"(split.max_ari {max_ari}); ask for fewer repeats"
             )
     return accepted

@@ -60,7 +60,8 @@ def cut(slide: Slide, cfg: dict) -> Grid:
     size = round(step)
     if slide.mpp > 1.2 * cfg["tile.mpp"]:
         raise Unusable(
-            f"{slide.path.name}: {slide.mpp:.3g} µm per pixel at best, tiles of {cfg['tile.mpp']} are wanted (tile.mpp); it would have to be enlarged"
+            f"{slide.path.name}: {slide.mpp:.3g} µm per pixel at best, tiles of {cfg['tile.mpp']} are wanted "
+            "(tile.mpp); it would have to be enlarged"
         )
     columns, rows = int(slide.width // step), int(slide.height // step)
     x, y = (v.ravel() for v in np.meshgrid(np.round(np.arange(columns) * step), np.round(np.arange(rows) * step)))
@@ -72,7 +73,8 @@ def cut(slide: Slide, cfg: dict) -> Grid:
     if not len(keep):
         most = share.max() if len(share) else 0.0
         raise Unusable(
-            f"{slide.path.name}: no tile of {cfg['tile.size'] * cfg['tile.mpp']:.0f} µm has {cfg['tile.min_tissue']:.0%} tissue and at most {cfg['tile.max_pen']:.0%} pen "
+            f"{slide.path.name}: no tile of {cfg['tile.size'] * cfg['tile.mpp']:.0f} µm has "
+            f"{cfg['tile.min_tissue']:.0%} tissue and at most {cfg['tile.max_pen']:.0%} pen "
             f"(the fullest has {most:.0%}; {left_out['pen']} lie under pen)"
         )
     sharp = np.array(
@@ -82,7 +84,8 @@ def cut(slide: Slide, cfg: dict) -> Grid:
     chosen = sharp >= cfg["tile.min_focus"]
     if not chosen.any():
         raise Unusable(
-            f"{slide.path.name}: all {len(keep)} tiles are out of focus (sharpest {sharp.max():.1f}, tile.min_focus {cfg['tile.min_focus']})"
+            f"{slide.path.name}: all {len(keep)} tiles are out of focus (sharpest {sharp.max():.1f}, "
+            f"tile.min_focus {cfg['tile.min_focus']})"
         )
     at = keep[chosen]
     tiles = pd.DataFrame({"x": x[at], "y": y[at], "tissue": share[at], "pen": ink[at], "focus": sharp[chosen]})

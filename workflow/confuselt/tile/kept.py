@@ -11,7 +11,10 @@ KINDS = (".parquet", ".png", ".h5", ".nuclei.parquet")  # of files per slide, wh
 
 
 def fit_key(*facts: object) -> str:
-    """What a per-slide file must have been made from: code of this step and the given facts (row, config, content of the inputs)."""
+    """What a per-slide file must have been made from.
+
+    That is the code of this step and the given facts (row, config, content of the inputs).
+    """
     return config_hash([get_stamp().get("code", ""), *facts])
 
 
@@ -73,7 +76,10 @@ def forget(slide: str, folder: Path) -> None:
 
 
 def slide_state(row: dict, path: Path) -> str | list[int] | None:
-    """What tells one slide file from another: the pinned md5, else size and time of change (whole slides are too large to be hashed in every job)."""
+    """What tells one slide file from another: the pinned md5, else size and time of change.
+
+    Whole slides are too large to be hashed in every job.
+    """
     if row.get("md5"):
         return row["md5"]
     if not path.is_file():

@@ -60,7 +60,8 @@ class Slide:
         x, y = (float(v) for v in stated)
         if not (LEAST_MPP <= x <= MOST_MPP) or abs(x - y) > 0.02 * x:
             raise Unusable(
-                f"{self.path.name}: the file says {x:g} x {y:g} µm per pixel, which cannot be; give the true value in a column mpp of the slide sheet"
+                f"{self.path.name}: the file says {x:g} x {y:g} µm per pixel, which cannot be; "
+                "give the true value in a column mpp of the slide sheet"
             )
         return (x + y) / 2, "file"
 

@@ -1,4 +1,7 @@
-"""RNA of the folds of a repeat without the genes of PAM50 and those that follow them: what pretraining knows without the label's source."""
+"""RNA of the folds of a repeat without the genes of PAM50 and those that follow them.
+
+It is what pretraining knows without the label's source.
+"""
 
 import json
 import logging

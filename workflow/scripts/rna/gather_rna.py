@@ -51,7 +51,8 @@ def calls(values: pd.DataFrame, table: pd.DataFrame, is_counts: bool, centroids:
     reference = pd.read_csv(centroids, sep=None, engine="python", index_col=0)
     if "median" not in reference:
         raise ValueError(
-            f"{centroids}: no column 'median'; PAM50 calls need fixed medians per gene (log2 scale), not those of the cohort"
+            f"{centroids}: no column 'median'; PAM50 calls need fixed medians per gene "
+            "(log2 scale), not those of the cohort"
         )
     if is_counts:
         values = np.log2(values.div(values.sum(axis=1), axis=0) * 1e6 + 1)

@@ -23,9 +23,10 @@ log = logging.getLogger("confuselt.rna")
 def main(
     counts: Path, folds: Path, normalised: list[Output], normalisers: list[Output], parts: Parts, repeat: int, cfg: dict
 ) -> None:
-    """Fit on training patients, transform all; who cannot be transformed is named in ``uns["excluded"]`` (JSON) and has no row.
+    """Fit on training patients, transform all.
 
-    A killed job goes on after its last finished fold.
+    Who cannot be transformed is named in ``uns["excluded"]`` (JSON) and has no row. A killed job goes on after its last
+    finished fold.
     """
     adata, table = ad.read_h5ad(counts), read_table(folds, FOLDS)
 

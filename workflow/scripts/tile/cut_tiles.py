@@ -12,7 +12,10 @@ READS = ("data", "tile.*")
 
 
 def main(part: Output, cfg: dict, fetched: Path | None = None) -> None:
-    """A grid and an overview per slide, and the group's part of the index; a slide that could not be fetched keeps its reason."""
+    """A grid and an overview per slide, and the group's part of the index.
+
+    A slide that could not be fetched keeps its reason.
+    """
     rows = after(read_table(fetched, FETCHED), "acquire", cfg["rows"]) if fetched else cfg["rows"]
     own = {k: v for k, v in cfg.items() if k.startswith("tile.")}
     folder = part.parent.parent
