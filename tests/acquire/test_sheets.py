@@ -13,7 +13,6 @@ CFG = {
     "acquire.covariates": ["age"],
     "tasks.survival": [{"name": "os", "time": None, "event": None, "event_is": None, "unit": "days", "factor": 1.0}],
     "tasks.labels": [{"name": "pam50", "column": None, "classes": ["A", "B"], "aliases": {}}],
-    "max_excluded": 0.0,
 }
 
 
@@ -21,7 +20,7 @@ def run(name, **arguments):
     script(f"acquire/{name}").main(**arguments)
 
 
-def acquire(folder, clinical=None, **changes):
+def acquire(folder, clinical=None, max_excluded=0.0, **changes):
     """Slides, RNA and patients of three patients: slides only, RNA only, both."""
     pd.DataFrame({"patient_id": ["P1", "P3"], "f": [1.0, 2.0]}).to_csv(folder / "tile.csv", index=False)
     pd.DataFrame({"patient_id": ["P2", "P3"], "G": [1, 2]}).to_csv(folder / "rna.csv", index=False)
@@ -38,8 +37,9 @@ def acquire(folder, clinical=None, **changes):
         tile_table=folder / "tile.csv",
         rna_matrix=folder / "rna.csv",
         clinical_table=table,
+        max_excluded=max_excluded,
     )
-    run("read_clinical", **out, cfg=cfg, clinical_table=table)
+    run("read_clinical", **out, cfg=cfg, clinical_table=table, max_excluded=max_excluded)
     return {k: pd.read_parquet(p) for k, p in out.items()}
 
 

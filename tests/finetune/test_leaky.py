@@ -143,7 +143,7 @@ def files(tmp_path):
         )
         file["slide_id"] = np.array([], dtype=h5py.string_dtype())
         file.attrs.update(name="x", d=0, dtype="float32")
-    pack({s: (tmp_path / f"{s}.parquet", tmp_path / f"{s}.h5") for s in ("tile", "cells")}, {}, tmp_path / "store.h5")
+    pack({s: (tmp_path / f"{s}.parquet", tmp_path / f"{s}.h5") for s in ("tile", "cells")}, tmp_path / "store.h5")
     facts = {
         "patient_id": ids,
         "status": "ok",

@@ -177,6 +177,7 @@ class TestRealDryRuns:
             "finetune.epochs",
             "evaluate.draws",
             "device",
+            "max_excluded",
         ],
     )
     def test_the_plan_is_the_contract(self, tiny, key):

@@ -271,6 +271,7 @@ rule read_sheets:
     resources:
         mem_mb=4000,
         runtime=20,
+        max_excluded=MAX_EXCLUDED,
     params:
         cfg=cfg("acquire", "read_sheets", rows=rows_of_folder),
         code=code("acquire", "read_sheets"),
@@ -297,6 +298,7 @@ rule read_clinical:
     resources:
         mem_mb=2000,
         runtime=10,
+        max_excluded=MAX_EXCLUDED,
     params:
         cfg=cfg("acquire", "read_clinical"),
         code=code("acquire", "read_clinical"),

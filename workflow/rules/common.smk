@@ -109,6 +109,10 @@ def code(stage, rule):
 PLAN = config_hash(settings(script_of("evaluate", "register_plan"), CONFIG))
 
 
+# When a job stops, never what it writes: a resource too, and as text, since those are whole numbers or text.
+MAX_EXCLUDED = str(CONFIG.max_excluded)
+
+
 def gpus():
     return int(CONFIG.device == "cuda")
 

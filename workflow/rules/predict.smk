@@ -33,6 +33,7 @@ rule predict_cohort:
     resources:
         mem_mb=8000,
         runtime=120,
+        max_excluded=MAX_EXCLUDED,
     params:
         cfg=cfg("predict", "predict_cohort"),
         code=code("predict", "predict_cohort"),

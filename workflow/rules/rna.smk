@@ -20,6 +20,7 @@ rule gather_rna:
     resources:
         mem_mb=8000,
         runtime=30,
+        max_excluded=MAX_EXCLUDED,
     params:
         cfg=cfg("rna", "gather_rna"),
         code=code("rna", "gather_rna"),

@@ -36,7 +36,10 @@ class Embed(Block):
         description="efficientnet-lite0 (ImageNet, open, runs offline): tiles of slides are embedded with it; any other name: features that came with the cohort, by the name of what made them",
         pattern=r"[A-Za-z0-9._-]+",
     )
-    trained_on: list[str] = Field([], description="cohorts that the encoder saw; printed beside every number")
+    trained_on: list[str] = Field(
+        [],
+        description="cohorts that the encoder saw, beside those that it states itself; printed beside every number",
+    )
 
 
 class Cells(Block):
@@ -50,7 +53,10 @@ class Cells(Block):
         True,
         description="keep each nucleus (place, size, class: 16 bytes) in cells/<slide>.nuclei.parquet; false: only the features of tiles",
     )
-    trained_on: list[str] = Field([], description="cohorts that the cell model saw; printed beside every number")
+    trained_on: list[str] = Field(
+        [],
+        description="cohorts that the cell model saw, beside those that it states itself; printed beside every number",
+    )
 
 
 class Rna(Block):

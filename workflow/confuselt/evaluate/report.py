@@ -92,7 +92,7 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
     }
     tables["patients"] = left(tables["patients"], slide_owners(sources.store), pd.read_parquet(sources.rna_index))
     models = {m["arm"]: m for m in (load_checkpoint(p) for p in sources.arm_models) if m["status"] == "ok"}
-    widest, endpoints = bag_sizes(sources.store), [t["name"] for t in cfg["tasks.survival"]]
+    widest, endpoints = bag_sizes(sources.store, cfg), [t["name"] for t in cfg["tasks.survival"]]
     shown = panels(tables["metrics"], tables["retrieval"], _headline(cfg), cfg["evaluate.plan"])
     figures = _named("found", found_figure(shown)) | _figures(sources, tables, models, cfg)
     lost = list(exclusions(sources))
@@ -286,20 +286,23 @@ def _data_uri(figure: Figure) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def bag_sizes(store: Path) -> dict[str, dict]:
-    """Per stream: slides, rows of the largest bag, width, name, cohorts that its model saw."""
+def bag_sizes(store: Path, cfg: dict) -> dict[str, dict]:
+    """Per stream: slides, rows of the largest bag, width, name, cohorts that its model saw.
+
+    What a model is known to have seen stands in the store; ``embed.trained_on`` and ``cells.trained_on`` add to it.
+    """
     found = {}
     with h5py.File(store) as file:
         for stream in ("tile", "cells"):
             rows = np.diff(file[stream]["offsets"][()])
             attrs = file[stream].attrs
-            trained = json.loads(attrs.get("trained_on", "[]"))
+            stated = cfg["embed.trained_on" if stream == "tile" else "cells.trained_on"]
             found[stream] = {
                 "slides": int((rows > 0).sum()),
                 "largest": int(rows.max()) if len(rows) else 0,
                 "width": int(file[stream]["features"].shape[1]),
                 "name": str(attrs.get("name", "")),
-                "trained_on": trained,
+                "trained_on": list(dict.fromkeys([*json.loads(attrs.get("trained_on", "[]")), *stated])),
             }
     return found
 

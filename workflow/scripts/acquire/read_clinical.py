@@ -22,7 +22,6 @@ READS = (
     "acquire.covariates",
     "tasks.survival",
     "tasks.labels",
-    "max_excluded",
 )
 
 log = logging.getLogger("confuselt.acquire")
@@ -36,6 +35,7 @@ def main(
     cfg: dict,
     clinical_table: Path | None = None,
     site_map: Path | None = None,
+    max_excluded: float = 0.2,
 ) -> None:
     """Convert outcomes to the project's words; a patient without usable slides and RNA is excluded."""
     table = clinical_rows(clinical_table, cfg) if clinical_table else Clinical(empty_clinical(cfg), {}, {})
@@ -43,13 +43,13 @@ def main(
     for task, coding in table.codings.items():
         log.info("%s: %s", task, coding)
     if clinical_table:
-        check_readable(table.read, cfg["max_excluded"], clinical_table)
+        check_readable(table.read, max_excluded, clinical_table)
     facts = merge_sites(facts, read_sheet(site_map, codes=("code",)) if site_map else None)
     if (chosen := first_patients(facts["patient_id"], [], cfg["acquire.limit"])) is not None and len(facts):
         facts = facts[facts["patient_id"].isin(chosen)].reset_index(drop=True)
     people = patient_table(read_table(slides, SLIDES), read_table(rna, RNA), facts, cfg)
     log_excluded(people, "patients", "patient_id")
-    check_excluded(people, cfg["max_excluded"], "patients", "patient_id")
+    check_excluded(people, max_excluded, "patients", "patient_id")
     write_table(facts, clinical, CLINICAL, meta)
     write_table(people, patients, PATIENTS)
 

@@ -10,7 +10,7 @@ from confuselt.run_step import Output, run_step
 from confuselt.sheets.read import read_sheet
 from confuselt.tables import empty_table, write_table
 
-READS = ("acquire.id_column", "acquire.tile", "acquire.cells", "acquire.limit", "max_excluded")
+READS = ("acquire.id_column", "acquire.tile", "acquire.cells", "acquire.limit")
 
 
 def main(
@@ -22,6 +22,7 @@ def main(
     cells_table: Path | None = None,
     rna_matrix: Path | None = None,
     clinical_table: Path | None = None,
+    max_excluded: float = 0.2,
 ) -> None:
     """Read who has which slides and RNA; exclude what the clinical table does not know."""
     streams = {k: v for k, v in (("slides", slide_sheet), ("tile", tile_table), ("cells", cells_table)) if v}
@@ -44,7 +45,7 @@ def main(
     tables = [(slide_rows, "slides", "slide_id"), (rna_rows, "RNA samples", "sample_id")]
     for frame, what, column in tables:
         log_excluded(frame, what, column)
-    check_all_excluded(tables, cfg["max_excluded"])
+    check_all_excluded(tables, max_excluded)
     write_table(slide_rows, slides, SLIDES)
     write_table(rna_rows, rna, RNA)
 

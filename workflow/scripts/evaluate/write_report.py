@@ -17,6 +17,8 @@ READS = (
     "simulate.shared",
     "tasks.survival",
     "tasks.labels",
+    "embed.trained_on",
+    "cells.trained_on",
     "rna.matrix",
     "rna.scaled_outside",
     "split.from",

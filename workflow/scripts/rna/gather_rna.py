@@ -13,7 +13,7 @@ from confuselt.run_step import Output, run_step
 from confuselt.stamp import get_stamp
 from confuselt.tables import empty_table, write_table
 
-READS = ("data", "acquire.id_column", "rna.matrix", "max_excluded")
+READS = ("data", "acquire.id_column", "rna.matrix")
 
 
 def main(
@@ -24,11 +24,12 @@ def main(
     cfg: dict,
     rna_matrix: Path | None = None,
     centroids: Path | None = None,
+    max_excluded: float = 0.2,
 ) -> None:
     """Read the matrix, check every sample, call subtypes where centroids are given."""
     is_counts = cfg["rna.matrix"] == "counts"
     adata, table = gather(rna_matrix, pd.read_parquet(samples), cfg["acquire.id_column"], is_counts, Path(cfg["data"]))
-    check_excluded(table, cfg["max_excluded"], "RNA samples", "sample_id")
+    check_excluded(table, max_excluded, "RNA samples", "sample_id")
     adata.uns["stamp"] = get_stamp()
     adata.write_h5ad(counts)
     write_table(table, index, INDEX)
