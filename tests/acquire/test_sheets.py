@@ -27,7 +27,7 @@ def acquire(folder, clinical=None, max_excluded=0.0, **changes):
     if clinical is not None:
         clinical.to_csv(folder / "clinical.csv", index=False)
     table = folder / "clinical.csv" if clinical is not None else None
-    out = {k: folder / f"{k}.parquet" for k in ("slides", "rna", "clinical", "patients")}
+    out = {k: folder / f"{k}.parquet" for k in ("slides", "rna", "outcomes", "patients")}
     cfg = {**CFG, **changes}
     run(
         "read_sheets",
@@ -39,7 +39,7 @@ def acquire(folder, clinical=None, max_excluded=0.0, **changes):
         clinical_table=table,
         max_excluded=max_excluded,
     )
-    run("read_clinical", **out, cfg=cfg, clinical_table=table, max_excluded=max_excluded)
+    run("read_outcomes", **out, cfg=cfg, clinical_table=table, max_excluded=max_excluded)
     return {k: pd.read_parquet(p) for k, p in out.items()}
 
 
@@ -70,12 +70,12 @@ def test_outcomes_do_not_reach_slides_and_rna(tmp_path):
     after = acquire(tmp_path, clinical.assign(os_days=-1, age=40), max_excluded=1.0)
     for name in ("slides", "rna"):
         pd.testing.assert_frame_equal(before[name], after[name])
-    assert after["clinical"]["os_days"].isna().all()
+    assert after["outcomes"]["os_days"].isna().all()
 
 
 def test_a_limit_takes_the_first_patients_and_calls_nobody_excluded(tmp_path):
     clinical = pd.DataFrame({"patient_id": ["P1", "P2", "P3"], "site": "S", "os_days": 5, "os_event": 1, "pam50": "A"})
     tables = acquire(tmp_path, clinical, **{"acquire.limit": 2})
-    assert tables["patients"]["patient_id"].tolist() == ["P1", "P2"] == tables["clinical"]["patient_id"].tolist()
+    assert tables["patients"]["patient_id"].tolist() == ["P1", "P2"] == tables["outcomes"]["patient_id"].tolist()
     assert tables["slides"]["patient_id"].tolist() == ["P1"] and tables["rna"]["patient_id"].tolist() == ["P2"]
     assert all((t["status"] == "ok").all() for t in tables.values())

@@ -204,7 +204,7 @@ def test_what_the_data_cannot_answer_is_said():
     folds = pd.DataFrame(
         {"patient_id": list("abcd"), "repeat": 0, "fold": [0, 0, 1, 1], "role": "test", "site": ["S", "T", "S", "U"]}
     )
-    clinical = pd.DataFrame({"patient_id": list("abcde"), "os_event": [1.0, 0, 1, np.nan, 1]})
+    outcomes = pd.DataFrame({"patient_id": list("abcde"), "os_event": [1.0, 0, 1, np.nan, 1]})
     bags = {
         "tile": {"largest": 9, "trained_on": ["TCGA"], "name": "uni"},
         "cells": {"largest": 9, "trained_on": [], "name": ""},
@@ -217,7 +217,7 @@ def test_what_the_data_cannot_answer_is_said():
     cfg = {"rna.scaled_outside": False, "rna.matrix": "counts", "acquire.source": "local", "evaluate.min_events": 50}
     text = "\n".join(
         cannot_answer(
-            {"clinical": clinical, "folds": folds},
+            {"outcomes": outcomes, "folds": folds},
             bags,
             cfg | {"tasks.survival": [{"name": "os"}], "tasks.labels": labels},
         )

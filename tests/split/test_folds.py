@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
-from confuselt.acquire.cohort import read_clinical
+from confuselt.acquire.clinical import read_outcomes
 from confuselt.config.root import Config
 from confuselt.split.folds import folds_from_file, make_folds
 from confuselt.split.schema import FOLDS
@@ -62,7 +62,7 @@ def test_real_sites_four_repeats():
         {"name": "os", "time": None, "event": None, "event_is": None, "unit": "days", "factor": 1.0}
     ]
     path = shared("tcga_brca_hif", "clinical.parquet")
-    clinical = read_clinical(path, {**cfg, "acquire.site": "site", "acquire.covariates": []}).rows
+    clinical = read_outcomes(path, {**cfg, "acquire.site": "site"}).rows
     table = make_folds(clinical, cfg)
     check(table, clinical, 4, 5)
     test = table[table["role"] == "test"].merge(clinical, on="patient_id")

@@ -4,6 +4,7 @@
 rule predict:
     input:
         predict_target,
+        pam50_calls(CONFIG.predict.name),
 
 
 rule predict_cohort:

@@ -61,7 +61,8 @@ class Sources:
     folds: Path
     store: Path
     rna: Path
-    clinical: Path
+    outcomes: Path
+    covariates: Path
     patients: Path
     downloads: Path
     slides: Path
@@ -85,7 +86,8 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
             "retrieval",
             "curves",
             "folds",
-            "clinical",
+            "outcomes",
+            "covariates",
             "patients",
             "downloads",
         )
@@ -114,19 +116,19 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         "without": without_pam50(tables["comparisons"], dropped_genes(sources.reduced)),
         "details": detail_metrics(tables["metrics"]),
         "probe": probe_summary(tables["curves"]),
-        "missing": missing_outcomes(tables["clinical"][tables["clinical"]["status"] == "ok"], endpoints),
+        "missing": missing_outcomes(tables["outcomes"][tables["outcomes"]["status"] == "ok"], endpoints),
         "likelihood": tables["curves"][tables["curves"]["curve"] == "likelihood-ratio"].to_dict("records"),
         "cohort": cohort_facts(tables, cfg),
         "folds": fold_table(tables, cfg),
         "exclusions": lost,
         "reasons": reason_counts(lost),
         "warnings": [
-            *one_clock(tables["clinical"], endpoints),
-            *odd_outcomes(tables["clinical"], endpoints),
-            *unseen_levels(tables["clinical"], tables["folds"]),
+            *one_clock(tables["outcomes"], endpoints),
+            *odd_outcomes(tables["outcomes"], endpoints),
+            *unseen_levels(tables["covariates"], tables["folds"]),
             *joined_by_number(sources.store),
         ],
-        "codings": read_meta(sources.clinical).get("codings", {}),
+        "codings": read_meta(sources.outcomes).get("codings", {}),
         "main_metrics": main_metrics(tables["metrics"], _headline(cfg)),
         "unavailable": unavailable(tables["metrics"]),
         "comparisons": tables["comparisons"][tables["comparisons"]["status"] == "ok"].to_dict("records"),
@@ -173,7 +175,7 @@ def _figures(
             }
             figures |= _named(
                 f"km-{arm}",
-                kaplan_meier(tables["predictions"], tables["clinical"], arm, inputs, cfg["evaluate.primary"], cuts),
+                kaplan_meier(tables["predictions"], tables["outcomes"], arm, inputs, cfg["evaluate.primary"], cuts),
             )
     for task in cfg["tasks.survival"]:
         figures |= _named(f"site-{task['name']}", site_figure(tables["curves"], tables["metrics"], task["name"]))
@@ -181,7 +183,7 @@ def _figures(
         if task["competing"]:
             figures |= _named(f"incidence-{task['name']}", _incidence(tables, models, task))
     figures |= _named("intersections", intersection_figure(tables["patients"], [*labels, *endpoints]))
-    figures |= _named("sites", sites_figure(tables["patients"], tables["clinical"], endpoints))
+    figures |= _named("sites", sites_figure(tables["patients"], tables["outcomes"], endpoints))
     figures |= _named("leaky", leaky_figure(tables["curves"]))
     figures |= _named("reliability", reliability_figure(tables["curves"], LOOKED_AT))
     figures |= _named("embedding", _embedding(sources, tables, cfg))
@@ -259,7 +261,7 @@ def _incidence(tables: dict[str, pd.DataFrame], models: dict[str, dict], task: d
     }
     _, high = above_median(rows, medians)
     return incidence_figure(
-        rows.set_index("patient_id")["value"], high, tables["clinical"], task["name"], task["competing"], LOOKED_AT
+        rows.set_index("patient_id")["value"], high, tables["outcomes"], task["name"], task["competing"], LOOKED_AT
     )
 
 
@@ -316,18 +318,18 @@ def slide_owners(store: Path) -> list[str]:
 def cohort_facts(tables: dict[str, pd.DataFrame], cfg: dict) -> dict:
     """Counts for the first table."""
     people = tables["patients"][tables["patients"]["status"] == "ok"]
-    clinical = tables["clinical"].set_index("patient_id").reindex(people["patient_id"])
+    facts = tables["outcomes"].set_index("patient_id").reindex(people["patient_id"])
     slides, rna = people["slides"] > 0, people["rna"] > 0
     endpoints = [
         {
             "task": t["name"],
-            "n": int(clinical[f"{t['name']}_event"].notna().sum()),
-            "events": int(clinical[f"{t['name']}_event"].sum()),
+            "n": int(facts[f"{t['name']}_event"].notna().sum()),
+            "events": int(facts[f"{t['name']}_event"].sum()),
         }
         for t in cfg["tasks.survival"]
     ]
     labels = [
-        {"task": t["name"], "classes": clinical[f"label_{t['name']}"].value_counts().to_dict()}
+        {"task": t["name"], "classes": facts[f"label_{t['name']}"].value_counts().to_dict()}
         for t in cfg["tasks.labels"]
     ]
     return {
@@ -345,7 +347,7 @@ def cohort_facts(tables: dict[str, pd.DataFrame], cfg: dict) -> dict:
 
 def fold_table(tables: dict[str, pd.DataFrame], cfg: dict) -> list[dict]:
     """Patients, sites and events of every test fold."""
-    facts = tables["clinical"].set_index("patient_id")
+    facts = tables["outcomes"].set_index("patient_id")
     rows = []
     for (repeat, fold), part in tables["folds"].groupby(["repeat", "fold"]):
         test = part[part["role"] == "test"]
@@ -385,8 +387,10 @@ def exclusions(sources: Sources) -> Iterator[dict]:
     with h5py.File(sources.store) as file:
         for row in json.loads(file.attrs["excluded"]):
             yield {"stage": "pack", "what": "slide", "id": row["slide_id"], "reason": row["reason"]}
-    clinical = pd.read_parquet(sources.clinical)
-    for row in clinical[clinical["reason"].notna() & (clinical["status"] == "ok")].to_dict("records"):
+    outcomes, covariates = pd.read_parquet(sources.outcomes), pd.read_parquet(sources.covariates)
+    usable = outcomes.loc[outcomes["status"] == "ok", "patient_id"]
+    values = pd.concat([outcomes, covariates])[["patient_id", "reason"]]
+    for row in values[values["reason"].notna() & values["patient_id"].isin(usable)].to_dict("records"):
         yield {"stage": "acquire", "what": "value", "id": row["patient_id"], "reason": row["reason"]}
 
 
@@ -452,5 +456,5 @@ def _embedding(sources: Sources, tables: dict[str, pd.DataFrame], cfg: dict) -> 
     patients, wsi, rna = embed_pairs(content, sources.store, sources.rna, _first_test(tables))
     if len(patients) < 3:
         return None
-    label = tables["clinical"].set_index("patient_id")[f"label_{cfg['tasks.labels'][0]['name']}"]
+    label = tables["outcomes"].set_index("patient_id")[f"label_{cfg['tasks.labels'][0]['name']}"]
     return embedding(wsi, rna, [label.get(p) for p in patients], "test fold 0")

@@ -34,7 +34,7 @@ def make_folds(clinical: pd.DataFrame, cfg: dict) -> pd.DataFrame:
     Parameters
     ----------
     clinical : DataFrame
-        Usable patients of ``acquire/clinical``, sorted by patient.
+        Usable patients of ``acquire/outcomes``, sorted by patient.
     cfg : dict
         ``split.*``, ``tasks.*``, ``seed``.
 

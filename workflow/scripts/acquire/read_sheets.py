@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from confuselt.acquire.clinical import id_columns, read_columns
 from confuselt.acquire.cohort import exclude_unmatched, read_rna_ids, read_streams
 from confuselt.acquire.excluded import check_all_excluded, log_excluded
 from confuselt.acquire.limit import first_patients
 from confuselt.acquire.schema import RNA, SLIDES
 from confuselt.run_step import Output, run_step
-from confuselt.sheets.read import read_sheet
 from confuselt.tables import empty_table, write_table
 
 READS = ("acquire.id_column", "acquire.tile", "acquire.cells", "acquire.limit")
@@ -29,7 +29,7 @@ def main(
     slide_rows = read_streams(streams, cfg, cfg.get("rows"))
     rna_rows = read_rna_ids(rna_matrix, cfg) if rna_matrix else empty_table(RNA)
     key = cfg["acquire.id_column"]
-    known = set(read_sheet(clinical_table, columns=[key])[key].dropna()) if clinical_table else set()
+    known = set(read_columns(clinical_table, id_columns(cfg), cfg)[key].dropna()) if clinical_table else set()
     if (
         chosen := first_patients(known, [*slide_rows["patient_id"], *rna_rows["patient_id"]], cfg["acquire.limit"])
     ) is not None:

@@ -31,7 +31,7 @@ def main(
     store: Path,
     rna: list[Path],
     folds: Path,
-    clinical: Path,
+    outcomes: Path,
     checkpoints: list[Path],
     other_checkpoints: list[Path],
     predictions: Output,
@@ -44,8 +44,8 @@ def main(
     plan: str = "",
 ) -> None:
     """One job per arm and repeat; a killed job goes on after its last finished fold. The models keep `plan`, the hash of the analysis plan in force."""
-    what, targets, place = parse_arm(arm), read_targets(pd.read_parquet(clinical), cfg), pick_device(device)
-    files = ArmFiles(store, folds, clinical, rna, checkpoints, other_checkpoints)
+    what, targets, place = parse_arm(arm), read_targets(pd.read_parquet(outcomes), cfg), pick_device(device)
+    files = ArmFiles(store, folds, outcomes, rna, checkpoints, other_checkpoints)
     table = read_table(folds, FOLDS)
     facts, rows, reason = run_folds(
         lambda fold: train_arm_fold(what, files, table, targets, repeat, fold, cfg, place),

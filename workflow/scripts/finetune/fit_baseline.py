@@ -22,23 +22,24 @@ def main(
     store: Path,
     rna: list[Path],
     folds: Path,
-    clinical: Path,
+    outcomes: Path,
     predictions: Output,
     models: Output,
     parts: Parts,
     baseline: str,
     repeat: int,
     cfg: dict,
+    covariates: Path | None = None,
 ) -> None:
-    """Clinical covariates, principal components, or canonical correlation."""
-    table, facts = read_table(folds, FOLDS), pd.read_parquet(clinical)
-    targets = read_targets(facts, cfg)
+    """Clinical covariates (which that one alone is given), principal components, or canonical correlation."""
+    table, targets = read_table(folds, FOLDS), read_targets(pd.read_parquet(outcomes), cfg)
+    read = [folds, outcomes, *([covariates] if covariates else [])]
 
     def train(fold: int) -> tuple[dict, pd.DataFrame]:
         roles = read_roles(table, repeat, fold)
         learnable, lost = targets.learnable(roles["train"])
         if baseline == "clinical":
-            known, found = fit_clinical(facts, learnable, roles)
+            known, found = fit_clinical(pd.read_parquet(covariates), learnable, roles)
             return known | {"not_learnable": lost | known["not_learnable"]}, found
         inputs, scaler = joined_inputs(store, rna[fold], roles["train"], cfg)
         if baseline == "cca":
@@ -46,7 +47,7 @@ def main(
         known, found = fit_pca_cox(inputs, learnable, roles)
         return known | {"not_learnable": lost | known["not_learnable"], "scaler": scaler}, found
 
-    found, rows, reason = run_folds(train, len(rna), lambda fold: [store, rna[fold], folds, clinical], cfg, parts)
+    found, rows, reason = run_folds(train, len(rna), lambda fold: [store, rna[fold], *read], cfg, parts)
     save_checkpoint(
         {"status": "not available" if reason else "ok", "reason": reason or "", "arm": baseline, "folds": found}, models
     )

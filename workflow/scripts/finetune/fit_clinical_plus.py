@@ -35,7 +35,8 @@ def main(
     store: Path,
     rna: list[Path],
     folds: Path,
-    clinical: Path,
+    outcomes: Path,
+    covariates: Path,
     checkpoints: list[Path],
     other_checkpoints: list[Path],
     score_predictions: list[Path],
@@ -53,9 +54,9 @@ def main(
     lost = [f"{arm} is not among finetune.arms"] * (arm not in found) + [
         f"{n}: {c['reason']}" for n, (c, _) in found.items() if c["status"] != "ok"
     ]
-    people, what, place = pd.read_parquet(clinical), parse_arm(arm), pick_device(device)
-    files, targets = ArmFiles(store, folds, clinical, rna, checkpoints, other_checkpoints), read_targets(people, cfg)
-    table = read_table(folds, FOLDS)
+    people, what, place = pd.read_parquet(covariates), parse_arm(arm), pick_device(device)
+    files = ArmFiles(store, folds, outcomes, rna, checkpoints, other_checkpoints)
+    targets, table = read_targets(pd.read_parquet(outcomes), cfg), read_table(folds, FOLDS)
 
     def train(fold: int) -> tuple[dict, pd.DataFrame]:
         main = tuple(
@@ -63,7 +64,7 @@ def main(
         )
         return fit_added(main, cross_fit(what, files, table, people, targets, repeat, fold, cfg, place), targets)
 
-    read = [*score_predictions, *score_models]
+    read = [covariates, *score_predictions, *score_models]
     known, rows, why = (
         ([], [], "; ".join(lost))
         if lost
