@@ -235,6 +235,22 @@ def test_what_the_data_cannot_answer_is_said():
     )
 
 
+def test_what_is_detectable_follows_the_plan(world):
+    """Level and number of its contrasts: of one alone more is seen, at a stricter level less; events follow with the square."""
+    predictions, targets, inner, boot = world
+    scorer, plans = Scorer(predictions, targets, boot), {}
+    plan = CFG["evaluate.plan"]
+    modality = {"modality": plan["contrasts"]["modality"]}
+    for name, other in (("default", {}), ("one", {"contrasts": modality}), ("strict", {"alpha": 0.001})):
+        cfg = {**CFG, "evaluate.plan": {**plan, **other}}
+        table = comparisons_table(compare(scorer, inner, {}, sorted(set(predictions["arm"])), cfg))
+        plans[name] = table.query("family == 'primary' and task == 'os' and question == 'modality'").iloc[0]
+    found = {name: row["detectable"] for name, row in plans.items()}
+    assert found["one"] < found["default"] < found["strict"]
+    needed = plans["one"]["events_needed"] / plans["default"]["events_needed"]
+    assert needed == pytest.approx((found["one"] / found["default"]) ** 2)
+
+
 def test_a_fold_that_one_side_lacks_is_left_out_on_both(world):
     predictions, targets, inner, boot = world
     short = predictions[
