@@ -4,12 +4,16 @@ import ast
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from conftest import TINY, script
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from confuselt.code_hash import PACKAGE_DIR, Code, code_hash
+from confuselt.code_hash import PACKAGE_DIR, PLUMBING, Code, code_hash
+from confuselt.config.root import Config
+from confuselt.settings import settings as cfg_of
 
 SCRIPT = "scripts/pretrain/pretrain_towers.py"
 SCRIPTS = sorted((PACKAGE_DIR.parent / "scripts").glob("*/*.py"))
@@ -192,6 +196,70 @@ def test_a_constant_of_any_definition_that_is_used_changes_the_hash(data, monkey
         constant.value = told
         for kept in ("content", "texts", "chains"):
             definition.__dict__.pop(kept, None)
+
+
+def ran(step, *arguments, **named):
+    """Top-level definitions of the package of which some code ran."""
+    codes, before = set(), sys.getprofile()
+    sys.setprofile(lambda frame, event, _: codes.add(frame.f_code))
+    try:
+        step(*arguments, **named)
+    finally:
+        sys.setprofile(before)
+    inside = [c for c in codes if c.co_filename.startswith(f"{PACKAGE_DIR}/") and not c.co_qualname.startswith("<")]
+    modules = [Path(c.co_filename).relative_to(PACKAGE_DIR.parent).with_suffix("") for c in inside]
+    found = {(".".join(m.parts), c.co_qualname.split(".")[0]) for m, c in zip(modules, inside, strict=True)}
+    return {node for node in found if node[0] not in PLUMBING}
+
+
+def test_what_ran_was_followed(tmp_path):
+    """From tables to store and folds: every function that truly runs is one that the hash has found."""
+    config = Config.model_validate({**TINY, "acquire": {"source": "local"}, "data": str(tmp_path)})
+    files = {k: tmp_path / f"{k}.out" for k in ("slides", "samples", "outcomes", "patients", "covariates", "folds")}
+    streams = {s: {k: tmp_path / f"{s}.{k}" for k in ("index", "features")} for s in ("tile", "cells")}
+    clinical = tmp_path / "clinical.csv"
+    tables = {
+        "tile_table": "tile_features.parquet",
+        "cells_table": "cell_features.parquet",
+        "rna_matrix": "rna.parquet",
+    }
+    tables = {k: tmp_path / name for k, name in tables.items()}
+    simulated = dict(zip(("tile", "cells", "rna"), tables.values(), strict=True))
+    calls = {
+        "acquire/simulate_cohort": {**simulated, "clinical": clinical, "truth": tmp_path / "truth.parquet"},
+        "acquire/read_sheets": {
+            "slides": files["slides"],
+            "rna": files["samples"],
+            "clinical_table": clinical,
+            **tables,
+        },
+        "acquire/read_outcomes": {
+            "slides": files["slides"],
+            "rna": files["samples"],
+            "outcomes": files["outcomes"],
+            "patients": files["patients"],
+            "clinical_table": clinical,
+        },
+        "acquire/read_covariates": {"clinical_table": clinical, "covariates": files["covariates"]},
+        "embed/import_tiles": {"slides": files["slides"], **streams["tile"]},
+        "cells/import_cells": {"slides": files["slides"], **streams["cells"]},
+        "pack/pack_bags": {
+            **{f"{s}_{k}": path for s, paths in streams.items() for k, path in paths.items()},
+            "store": tmp_path / "store.h5",
+        },
+        "rna/gather_rna": {
+            "samples": files["samples"],
+            "rna_matrix": tables["rna_matrix"],
+            "counts": tmp_path / "counts.h5ad",
+            "index": tmp_path / "rna.index",
+        },
+        "split/make_folds": {k: files[k] for k in ("outcomes", "patients", "folds")},
+    }
+    for name, arguments in calls.items():
+        path, main = PACKAGE_DIR.parent / f"scripts/{name}.py", script(name).main
+        given = {"cfg": cfg_of(path, config)} if "cfg" in main.__annotations__ else {}
+        used = ran(main, **arguments, **given)
+        assert used and used <= set(Code(path).links), name
 
 
 # --- definitions, in small packages
