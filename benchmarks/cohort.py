@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from confuselt.acquire.cohort import patient_table, read_clinical, read_rna_ids, read_streams
+from confuselt.acquire.clinical import read_outcomes
+from confuselt.acquire.cohort import patient_table, read_rna_ids, read_streams
 from confuselt.acquire.gdc import COUNTS, SLIDES, Gdc
 from confuselt.acquire.http import Client
 from confuselt.acquire.manifest import rna_rows, slide_rows
@@ -96,7 +97,7 @@ def tables(folder):
     found = (
         read_streams({"slides": folder / "slides.csv"}, cfg),
         read_rna_ids(folder / "rna.csv", cfg),
-        read_clinical(folder / "clinical.csv", cfg).rows,
+        read_outcomes(folder / "clinical.csv", cfg).rows,
     )
     return len(found[0]), len(patient_table(*found, cfg))
 

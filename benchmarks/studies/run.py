@@ -38,7 +38,7 @@ NULLS = {
 CHAIN = (
     "acquire/simulate_cohort",
     "acquire/read_sheets",
-    "acquire/read_clinical",
+    "acquire/read_outcomes",
     "embed/import_tiles",
     "cells/import_cells",
     "rna/gather_rna",

@@ -4,16 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from confuselt.acquire.cohort import (
-    exclude_unmatched,
-    merge_sites,
-    patient_table,
-    read_clinical,
-    read_rna_ids,
-    read_streams,
-)
+from confuselt.acquire.clinical import merge_sites, read_covariates, read_outcomes
+from confuselt.acquire.cohort import exclude_unmatched, patient_table, read_rna_ids, read_streams
 from confuselt.acquire.excluded import check_all_excluded, check_excluded
-from confuselt.acquire.schema import CLINICAL, PATIENTS, RNA, SLIDES
+from confuselt.acquire.schema import COVARIATES, OUTCOMES, PATIENTS, RNA, SLIDES
 from confuselt.sheets.read import read_sheet
 from confuselt.tables import check_table, empty_table
 
@@ -30,7 +24,7 @@ CFG = {
 def clinical(tmp_path, rows, **changes):
     path = tmp_path / "clinical.csv"
     pd.DataFrame(rows).to_csv(path, index=False)
-    return read_clinical(path, {**CFG, **changes}).rows
+    return read_outcomes(path, {**CFG, **changes}).rows
 
 
 def good(patient="P1", **changes):
@@ -40,7 +34,7 @@ def good(patient="P1", **changes):
 def test_unit_and_factor_become_days(tmp_path):
     table = clinical(tmp_path, [good()])
     assert table["os_days"][0] == pytest.approx(10 * 2 * 365.25 / 12)
-    check_table(table, CLINICAL)
+    check_table(table, OUTCOMES)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +75,7 @@ def test_duplicate_ids_are_excluded_with_their_rows(tmp_path):
 def test_without_a_site_column_the_patients_stay(tmp_path):
     table = clinical(tmp_path, [{k: v for k, v in good().items() if k != "site"}])
     assert table["site"].isna().all() and table["reason"].isna().all() and (table["status"] == "ok").all()
-    check_table(table, CLINICAL)
+    check_table(table, OUTCOMES)
 
 
 def test_unmatched_ids_are_excluded_with_the_closest():
@@ -167,7 +161,7 @@ def test_every_table_with_too_many_exclusions_is_listed_at_once():
 
 def test_a_clinical_row_without_id_is_an_excluded_row(tmp_path):
     table = clinical(tmp_path, [good(), good(None), good(" ")])
-    check_table(table, CLINICAL)
+    check_table(table, OUTCOMES)
     table = table.set_index("patient_id")
     assert table["status"].to_dict() == {"P1": "ok", "clinical.csv row 2": "excluded", "clinical.csv row 3": "excluded"}
     assert (
@@ -270,13 +264,13 @@ def test_numeric_ids_sites_and_classes_stay_as_written(tmp_path, name):
         facts = facts.astype({"site": "Int64", "grade": "Int64"})
     write(facts, tmp_path / name)
     label = {"name": "g", "column": "grade", "classes": ["1", "2"], "aliases": {}}
-    table = read_clinical(tmp_path / name, {**CFG, "tasks.labels": [label]}).rows
-    check_table(table, CLINICAL)
+    table = read_outcomes(tmp_path / name, {**CFG, "tasks.labels": [label]}).rows
+    check_table(table, OUTCOMES)
     assert table["patient_id"].tolist() == ["1", "2", "3"] and table["site"].tolist() == ["1", None, "2"]
-    assert table["label_g"].tolist() == ["1", "2", None] and pd.to_numeric(table["covariate_age"]).tolist()[::2] == [
-        50,
-        60.5,
-    ]
+    assert table["label_g"].tolist() == ["1", "2", None]
+    covariates = read_covariates(tmp_path / name, CFG)
+    check_table(covariates, COVARIATES)
+    assert covariates["covariate_age"].tolist() == ["50", None, "60.5"]
     assert table["os_event"].tolist()[:2] == [1, 0] and table["os_days"].dtype == float
 
 
@@ -323,6 +317,24 @@ def test_schema_refuses_what_it_does_not_know():
         check_table(empty_table(SLIDES).drop(columns="status"), SLIDES)
 
 
+def test_covariates_have_a_row_per_patient_of_the_outcomes(tmp_path):
+    """Rows without an id and with one that stands twice too: who is excluded, outcomes say."""
+    rows = [good(), good("P2", age=">=90"), good("P1", age=51), good(None), good("P3", age=60), good("P4", os_days=-1)]
+    outcomes = clinical(tmp_path, rows)
+    covariates = read_covariates(tmp_path / "clinical.csv", CFG)
+    check_table(covariates, COVARIATES)
+    assert covariates["patient_id"].tolist() == outcomes["patient_id"].tolist()
+    covariates, outcomes = covariates.set_index("patient_id"), outcomes.set_index("patient_id")
+    assert covariates["reason"].to_dict() == {
+        "P1": None,
+        "P2": "clinical.csv row 2: age '>=90' read as 90",
+        "P3": None,
+        "P4": None,
+        "clinical.csv row 4": None,
+    }
+    assert outcomes.loc["P2", "reason"] is None and "negative" in outcomes.loc["P4", "reason"]
+
+
 def test_a_site_called_na_is_a_site(tmp_path):
     """TCGA-NA-A4QV: NA is a tissue source site."""
     for name in ("clinical.csv", "clinical.parquet"):
@@ -338,5 +350,5 @@ def test_a_site_called_na_is_a_site(tmp_path):
             ),
             tmp_path / name,
         )
-        table = read_clinical(tmp_path / name, CFG).rows
+        table = read_outcomes(tmp_path / name, CFG).rows
         assert table["site"].tolist() == ["NA", "A1", None] and table["label_pam50"].isna().all()

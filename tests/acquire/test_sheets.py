@@ -16,7 +16,6 @@ CFG = {
     "acquire.covariates": ["age"],
     "tasks.survival": [{"name": "os", "time": None, "event": None, "event_is": None, "unit": "days", "factor": 1.0}],
     "tasks.labels": [{"name": "pam50", "column": None, "classes": ["A", "B"], "aliases": {}}],
-    "max_excluded": 0.0,
 }
 
 
@@ -24,14 +23,14 @@ def run(name, **arguments):
     script(f"acquire/{name}").main(**arguments)
 
 
-def acquire(folder, clinical=None, **changes):
+def acquire(folder, clinical=None, max_excluded=0.0, **changes):
     """Slides, RNA and patients of three patients: slides only, RNA only, both."""
     pd.DataFrame({"patient_id": ["P1", "P3"], "f": [1.0, 2.0]}).to_csv(folder / "tile.csv", index=False)
     pd.DataFrame({"patient_id": ["P2", "P3"], "G": [1, 2]}).to_csv(folder / "rna.csv", index=False)
     if clinical is not None:
         clinical.to_csv(folder / "clinical.csv", index=False)
     table = folder / "clinical.csv" if clinical is not None else None
-    out = {k: folder / f"{k}.parquet" for k in ("slides", "rna", "clinical", "patients")}
+    out = {k: folder / f"{k}.parquet" for k in ("slides", "rna", "outcomes", "patients")}
     cfg = {**CFG, **changes}
     run(
         "read_sheets",
@@ -41,8 +40,9 @@ def acquire(folder, clinical=None, **changes):
         tile_table=folder / "tile.csv",
         rna_matrix=folder / "rna.csv",
         clinical_table=table,
+        max_excluded=max_excluded,
     )
-    run("read_clinical", **out, cfg=cfg, clinical_table=table)
+    run("read_outcomes", **out, cfg=cfg, clinical_table=table, max_excluded=max_excluded)
     return {k: pd.read_parquet(p) for k, p in out.items()}
 
 
@@ -73,12 +73,12 @@ def test_outcomes_do_not_reach_slides_and_rna(tmp_path):
     after = acquire(tmp_path, clinical.assign(os_days=-1, age=40), max_excluded=1.0)
     for name in ("slides", "rna"):
         pd.testing.assert_frame_equal(before[name], after[name])
-    assert after["clinical"]["os_days"].isna().all()
+    assert after["outcomes"]["os_days"].isna().all()
 
 
 def test_a_limit_takes_the_first_patients_and_calls_nobody_excluded(tmp_path):
     clinical = pd.DataFrame({"patient_id": ["P1", "P2", "P3"], "site": "S", "os_days": 5, "os_event": 1, "pam50": "A"})
     tables = acquire(tmp_path, clinical, **{"acquire.limit": 2})
-    assert tables["patients"]["patient_id"].tolist() == ["P1", "P2"] == tables["clinical"]["patient_id"].tolist()
+    assert tables["patients"]["patient_id"].tolist() == ["P1", "P2"] == tables["outcomes"]["patient_id"].tolist()
     assert tables["slides"]["patient_id"].tolist() == ["P1"] and tables["rna"]["patient_id"].tolist() == ["P2"]
     assert all((t["status"] == "ok").all() for t in tables.values())

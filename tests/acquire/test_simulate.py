@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
 from confuselt.acquire.permute import outcome_columns, permute
-from confuselt.acquire.schema import CLINICAL
+from confuselt.acquire.schema import OUTCOMES
 from confuselt.acquire.simulate import simulate_features
 from confuselt.config.simulate import Simulate
 from confuselt.evaluate.pairs import survival_pairs
@@ -185,9 +185,6 @@ def test_permutation_keeps_outcomes_together(within):
             "os_days": np.arange(n, dtype=float),
             "os_event": np.arange(n, dtype=float),
             "label_x": [str(i) for i in range(n)],
-            "covariate_age": "50",
-            "covariate_followed_days": [str(i) for i in range(n)],
-            "covariate_fall_event": [str(i) for i in range(n)],
         }
     )
     table.loc[5, "status"] = "excluded"
@@ -195,10 +192,8 @@ def test_permutation_keeps_outcomes_together(within):
     assert (out["os_days"] == out["os_event"]).all() and (out["label_x"].astype(float) == out["os_days"]).all()
     assert sorted(out["os_days"]) == sorted(table["os_days"]) and not out["os_days"].equals(table["os_days"])
     assert out["site"].equals(table["site"]) and out.loc[5, "os_days"] == 5
-    for covariate in ("covariate_followed_days", "covariate_fall_event"):
-        assert out[covariate].equals(table[covariate]), "a covariate stays with its patient"
-    check_table(out, CLINICAL)
-    assert CLINICAL.type_of("covariate_followed_days") == "string"
+    check_table(out, OUTCOMES)
+    assert OUTCOMES.type_of("label_x_days") == "string"
     if within:
         origin = table["site"].to_numpy()[out["os_days"].astype(int)]
         assert (origin == table["site"]).all()
@@ -214,20 +209,20 @@ def test_outcomes_are_permuted_by_hand(tmp_path):
         "os_days": np.arange(n, dtype=float),
         "os_event": 1.0,
     }
-    write_table(pd.DataFrame(facts), tmp_path / "clinical.parquet", CLINICAL)
+    write_table(pd.DataFrame(facts), tmp_path / "outcomes.parquet", OUTCOMES)
     (tmp_path / "config.yaml").write_text("{tasks: {survival: [{name: os}], labels: []}, evaluate: {primary: os}}")
     script = [
         sys.executable,
         str(ROOT / "workflow/scripts/acquire/permute_outcomes.py"),
         "--configfile",
         "config.yaml",
-        "--clinical",
-        "clinical.parquet",
+        "--outcomes",
+        "outcomes.parquet",
     ]
     for draw, control in (("1", "permuted"), ("2", "permuted"), ("1", "permuted-within-site"), ("1", "mispaired")):
         given = ["--permuted", f"{control}-{draw}.parquet", "--control", control, "--draw", draw]
         done = subprocess.run([*script, *given], cwd=tmp_path, capture_output=True, text=True)
         assert bool(done.returncode) == (control == "mispaired"), done.stderr
     assert "control 'mispaired' permutes no outcomes; known: permuted, permuted-within-site" in done.stderr
-    one, two = (read_table(tmp_path / f"permuted-{k}.parquet", CLINICAL)["os_days"].tolist() for k in (1, 2))
+    one, two = (read_table(tmp_path / f"permuted-{k}.parquet", OUTCOMES)["os_days"].tolist() for k in (1, 2))
     assert sorted(one) == sorted(two) == facts["os_days"].tolist() and one != two != facts["os_days"].tolist()

@@ -64,7 +64,7 @@ def run(workflow: Path, name: str, config, control: dict | None = None, **argume
     key, kept = hashlib.sha256(repr(facts).encode()).hexdigest(), outputs[0].with_name(f".{outputs[0].name}.key")
     if kept.is_file() and kept.read_text() == key:
         return
-    execute(main, {**arguments, "cfg": cfg}, script)
+    execute(main, {**arguments, **({"cfg": cfg} if "cfg" in main.__annotations__ else {})}, script)
     kept.write_text(key)
 
 
@@ -81,8 +81,10 @@ def cohort(workflow: Path, config, raw: Path, folder: Path) -> None:
         rna_matrix=raw / "rna.parquet",
         clinical_table=raw / "clinical.csv",
     )
-    tables = {k: folder / f"{k}.parquet" for k in ("slides", "rna", "clinical", "patients")}
-    run(workflow, "acquire/read_clinical", config, **tables, clinical_table=raw / "clinical.csv")
+    tables = {k: folder / f"{k}.parquet" for k in ("slides", "rna", "outcomes", "patients")}
+    run(workflow, "acquire/read_outcomes", config, **tables, clinical_table=raw / "clinical.csv")
+    covariates = folder / "covariates.parquet"
+    run(workflow, "acquire/read_covariates", config, clinical_table=raw / "clinical.csv", covariates=covariates)
     for stream, script in (("tile", "embed/import_tiles"), ("cells", "cells/import_cells")):
         run(
             workflow,
@@ -100,7 +102,6 @@ def cohort(workflow: Path, config, raw: Path, folder: Path) -> None:
         rna_matrix=raw / "rna.parquet",
         counts=folder / "counts.h5ad",
         index=folder / "rna.index.parquet",
-        pam50=folder / "pam50.parquet",
     )
     streams = {
         f"{s}_{k}": folder / f
@@ -147,18 +148,18 @@ def models(workflow: Path, config, folder: Path) -> dict[str, str]:
         for arm in arms:
             checkpoints = [folder / f"{prefix}pre.pt"] if "pretrained" in arm else []
             run(
-                workflow, "finetune/finetune_arm", config, control, store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet", clinical=folder / "clinical.parquet",
+                workflow, "finetune/finetune_arm", config, control, store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet", outcomes=folder / "outcomes.parquet",
                 checkpoints=checkpoints, other_checkpoints=[], predictions=folder / f"{prefix}{arm}.parquet", models=folder / f"{prefix}{arm}.pt", arm=arm, repeat=0,
             )  # fmt: skip
     for baseline in BASELINES:
         run(
             workflow, "finetune/fit_baseline", config, store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet",
-            clinical=folder / "clinical.parquet", predictions=folder / f"baseline-{baseline}.parquet", models=folder / f"baseline-{baseline}.pt", baseline=baseline, repeat=0,
+            outcomes=folder / "outcomes.parquet", covariates=folder / "covariates.parquet", predictions=folder / f"baseline-{baseline}.parquet", models=folder / f"baseline-{baseline}.pt", baseline=baseline, repeat=0,
         )  # fmt: skip
     scores = ("baseline-clinical", PLUS)
     run(
         workflow, "finetune/fit_clinical_plus", config, store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet",
-        clinical=folder / "clinical.parquet", checkpoints=[folder / "pre.pt"], other_checkpoints=[], score_predictions=[folder / f"{s}.parquet" for s in scores],
+        outcomes=folder / "outcomes.parquet", covariates=folder / "covariates.parquet", checkpoints=[folder / "pre.pt"], other_checkpoints=[], score_predictions=[folder / f"{s}.parquet" for s in scores],
         score_models=[folder / f"{s}.pt" for s in scores], predictions=folder / "plus.parquet", models=folder / "plus.pt", arm=PLUS, repeat=0,
     )  # fmt: skip
     roles = read_roles(pd.read_parquet(folder / "folds.parquet"), 0, FOLD)
@@ -222,12 +223,12 @@ def noisy_features(raw: Path, out: Path, test: set[str]) -> None:
     table.to_csv(out / "clinical.csv", index=False)
 
 
-def noisy_outcomes(clinical: Path, test: set[str]) -> None:
+def noisy_outcomes(outcomes: Path, test: set[str]) -> None:
     """Replace the test patients' outcomes in the frozen cohort table."""
-    from confuselt.acquire.schema import CLINICAL
+    from confuselt.acquire.schema import OUTCOMES
     from confuselt.tables import write_table
 
-    table, rng = pd.read_parquet(clinical), np.random.default_rng(98)
+    table, rng = pd.read_parquet(outcomes), np.random.default_rng(98)
     hit = table["patient_id"].isin(test)
     for column in [c for c in table if c.endswith("_days")]:
         table.loc[hit, column] = rng.uniform(1, 9000, hit.sum())
@@ -236,7 +237,7 @@ def noisy_outcomes(clinical: Path, test: set[str]) -> None:
     # Any class, one that no training patient has among them: a permutation would keep the set of classes.
     for column in [c for c in table if c.startswith("label_")]:
         table.loc[hit, column] = rng.choice(["Basal", "Her2", "LumA", "LumB", "Normal"], hit.sum())
-    write_table(table, clinical, CLINICAL)
+    write_table(table, outcomes, OUTCOMES)
 
 
 def draw_raw(config, raw: Path) -> None:
@@ -289,7 +290,7 @@ def main(workflow: Path, folder: Path) -> dict[str, list[str]]:
         workflow,
         "split/make_folds",
         config,
-        clinical=clean / "clinical.parquet",
+        outcomes=clean / "outcomes.parquet",
         patients=clean / "patients.parquet",
         folds=clean / "folds.parquet",
     )
@@ -306,9 +307,9 @@ def main(workflow: Path, folder: Path) -> dict[str, list[str]]:
             cohort(workflow, config, folder / "raw-x", noisy)
         else:
             noisy.mkdir(exist_ok=True)
-            for name in ("store.h5", "counts.h5ad", "clinical.parquet"):
+            for name in ("store.h5", "counts.h5ad", "outcomes.parquet", "covariates.parquet"):
                 shutil.copy(clean / name, noisy / name)
-            noisy_outcomes(noisy / "clinical.parquet", test)
+            noisy_outcomes(noisy / "outcomes.parquet", test)
         shutil.copy(clean / "folds.parquet", noisy / "folds.parquet")
         changed = models(workflow, config, noisy)
         # Another patient's features give another prediction, as they should; outcomes must not.

@@ -1,5 +1,7 @@
 """Ready-made streams: what is unusable is a row with a reason, what is usable arrives unchanged."""
 
+import json
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -78,6 +80,19 @@ def test_bags_of_clam_and_stamp_are_read(tmp_path, shape, name):
     values = np.arange(18, dtype=np.float16).reshape(shape)
     features, coords = read_bag(bag(tmp_path / "b.h5", values, np.zeros((6, 2)), name))
     assert features.shape == (6, 3) and features.dtype == np.float32 and coords.dtype == np.int32
+
+
+def test_what_the_models_behind_bags_saw_is_kept(tmp_path):
+    """As this project writes it, and as plain text; a bag that is left out says nothing."""
+    stated = {"a": '["TCGA"]', "b": "PanNuke, TCGA", "c": "CPTAC", "d": None}
+    files = {name: bag(tmp_path / f"{name}.h5", np.ones((2, 3 + (name == "c")))) for name in stated}
+    for name, text in stated.items():
+        if text:
+            with h5py.File(files[name], "a") as file:
+                file.attrs["trained_on"] = text
+    import_stream(slides(**files), "tile", CFG, {}, tmp_path / "f.h5")
+    with h5py.File(tmp_path / "f.h5") as file:
+        assert json.loads(file.attrs["trained_on"]) == ["PanNuke", "TCGA"]
 
 
 def test_coordinates_must_match(tmp_path):
@@ -193,7 +208,7 @@ def test_feature_columns_of_a_table_are_in_the_recipe_of_the_store(tmp_path):
         pd.DataFrame({"patient_id": ["P"], "a": [1.0], "b": [2.0]})[["patient_id", *order]].to_csv(path, index=False)
         table, cfg = in_table(path, "P")
         import_stream(table, "tile", cfg, {"name": "x"}, tmp_path / "f.h5").to_parquet(tmp_path / "f.parquet")
-        pack({"tile": (tmp_path / "f.parquet", tmp_path / "f.h5")}, {}, tmp_path / "store.h5")
+        pack({"tile": (tmp_path / "f.parquet", tmp_path / "f.h5")}, tmp_path / "store.h5")
         found[name] = Store(tmp_path / "store.h5", "tile").recipe["tile"]["columns"]
         with h5py.File(tmp_path / "store.h5") as file:
             assert file["tile/columns"].asstr()[()].tolist() == order
@@ -201,7 +216,7 @@ def test_feature_columns_of_a_table_are_in_the_recipe_of_the_store(tmp_path):
     import_stream(
         slides(P=bag(tmp_path / "a.h5", np.ones((2, 2)))), "tile", CFG, {"name": "x"}, tmp_path / "f.h5"
     ).to_parquet(tmp_path / "f.parquet")
-    pack({"tile": (tmp_path / "f.parquet", tmp_path / "f.h5")}, {}, tmp_path / "store.h5")
+    pack({"tile": (tmp_path / "f.parquet", tmp_path / "f.h5")}, tmp_path / "store.h5")
     assert "columns" not in Store(tmp_path / "store.h5", "tile").recipe["tile"]
 
 

@@ -204,7 +204,7 @@ def test_what_the_data_cannot_answer_is_said():
     folds = pd.DataFrame(
         {"patient_id": list("abcd"), "repeat": 0, "fold": [0, 0, 1, 1], "role": "test", "site": ["S", "T", "S", "U"]}
     )
-    clinical = pd.DataFrame({"patient_id": list("abcde"), "os_event": [1.0, 0, 1, np.nan, 1]})
+    outcomes = pd.DataFrame({"patient_id": list("abcde"), "os_event": [1.0, 0, 1, np.nan, 1]})
     bags = {
         "tile": {"largest": 9, "trained_on": ["TCGA"], "name": "uni"},
         "cells": {"largest": 9, "trained_on": [], "name": ""},
@@ -217,7 +217,7 @@ def test_what_the_data_cannot_answer_is_said():
     cfg = {"rna.scaled_outside": False, "rna.matrix": "counts", "acquire.source": "local", "evaluate.min_events": 50}
     text = "\n".join(
         cannot_answer(
-            {"clinical": clinical, "folds": folds},
+            {"outcomes": outcomes, "folds": folds},
             bags,
             cfg | {"tasks.survival": [{"name": "os"}], "tasks.labels": labels},
         )
@@ -233,6 +233,22 @@ def test_what_the_data_cannot_answer_is_said():
         "No control leaves out the genes" in next(line for line in text.splitlines() if line.startswith("expression"))
         and "grade" not in text
     )
+
+
+def test_what_is_detectable_follows_the_plan(world):
+    """Level and number of its contrasts: of one alone more is seen, at a stricter level less; events follow with the square."""
+    predictions, targets, inner, boot = world
+    scorer, plans = Scorer(predictions, targets, boot), {}
+    plan = CFG["evaluate.plan"]
+    modality = {"modality": plan["contrasts"]["modality"]}
+    for name, other in (("default", {}), ("one", {"contrasts": modality}), ("strict", {"alpha": 0.001})):
+        cfg = {**CFG, "evaluate.plan": {**plan, **other}}
+        table = comparisons_table(compare(scorer, inner, {}, sorted(set(predictions["arm"])), cfg))
+        plans[name] = table.query("family == 'primary' and task == 'os' and question == 'modality'").iloc[0]
+    found = {name: row["detectable"] for name, row in plans.items()}
+    assert found["one"] < found["default"] < found["strict"]
+    needed = plans["one"]["events_needed"] / plans["default"]["events_needed"]
+    assert needed == pytest.approx((found["one"] / found["default"]) ** 2)
 
 
 def test_a_fold_that_one_side_lacks_is_left_out_on_both(world):

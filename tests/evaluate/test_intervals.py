@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import t
+from scipy.stats import norm, t
 
-from confuselt.evaluate.intervals import corrected_t, from_draws, widest
+from confuselt.evaluate.intervals import Interval, corrected_t, detectable, from_draws, widest
 
 
 def test_corrected_t_by_hand():
@@ -18,10 +18,26 @@ def test_corrected_t_by_hand():
     assert found.p == pytest.approx(2 * t.sf(0.03 / error, 9))
 
 
-def test_detectable_is_324_errors_of_a_bootstrap():
+def test_detectable_is_324_errors_of_a_bootstrap_in_the_default_plan():
     draws = np.random.default_rng(0).normal(0.1, 0.02, 5000)
     found = from_draws("patient bootstrap", 0.1, draws)
-    assert found.detectable / found.error == pytest.approx(3.24, abs=0.01)
+    assert detectable([found, None], 0.05, 3) / found.error == pytest.approx(3.24, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "tests", "level"),
+    [(0.05, 3, 0.05 / 3), (0.05, 1, 0.05), (0.01, 2, 0.005), (0.05, 0, 0.05), (0.2, 1, 0.05), (0.3, 3, 0.05)],
+)
+def test_detectable_follows_the_plan(alpha, tests, level):
+    """A yes needs an interval of 95 % above 0, too: from a level of .05 on, another alpha finds no more."""
+    error, folds = 0.02, np.array([0.01, 0.05, -0.02, 0.03, 0.08])
+    bootstrap = Interval("patient bootstrap", 0, 0, error, 0.5, np.inf)
+    assert detectable([bootstrap], alpha, tests) == pytest.approx(error * (norm.isf(level / 2) + norm.ppf(0.8)))
+    few = corrected_t(0.03, folds, 5)
+    assert detectable([bootstrap, few], alpha, tests) == pytest.approx(
+        few.error * (t.isf(level / 2, 4) + t.ppf(0.8, 4))
+    )
+    assert np.isnan(detectable([None], alpha, tests))
 
 
 @given(st.lists(st.floats(-1, 1), min_size=25, max_size=60), st.lists(st.floats(-1, 1), min_size=2, max_size=10))

@@ -132,7 +132,7 @@ def test_every_fault_is_a_row_and_the_rest_is_scored(folder):
         "id 'SIM-001-0007X' matches nothing" in rna.loc["SIM-001-0007X", "reason"]
         and "closest: 'SIM-001-0007'" in rna.loc["SIM-001-0007X", "reason"]
     )
-    clinical = pd.read_parquet(out / "cohorts/bad/acquire/clinical.parquet").set_index("patient_id")
+    clinical = pd.read_parquet(out / "cohorts/bad/acquire/outcomes.parquet").set_index("patient_id")
     for patient, said in zip(
         patients[8:11],
         ("os_days -5 is negative", "os_days is missing but os_event is not", "'Lumina' is none of"),

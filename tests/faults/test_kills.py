@@ -10,7 +10,8 @@ from contents import contents
 RULES = [
     "simulate_cohort",
     "read_sheets",
-    "read_clinical",
+    "read_outcomes",
+    "read_covariates",
     "list_sources",
     "permute_outcomes",
     "import_tiles",

@@ -7,7 +7,7 @@ from conftest import script
 from scipy.special import softmax
 from statsmodels.duration.hazard_regression import PHReg
 
-from confuselt.acquire.schema import CLINICAL
+from confuselt.acquire.schema import COVARIATES, OUTCOMES
 from confuselt.evaluate.pairs import ratio, survival_pairs
 from confuselt.finetune.baselines import fit_clinical
 from confuselt.finetune.clinical_plus import fit_added, shrinkage
@@ -308,7 +308,9 @@ def written(folder, arm, inputs, facts, table, status="ok", reason=""):
 
 def test_scripts_write_predictions_or_the_reason(world, tmp_path, monkeypatch):
     clinical, sources, crossed, *_ = world
-    write_table(clinical, tmp_path / "clinical_table.parquet", CLINICAL)
+    covariates = [c for c in clinical if c.startswith("covariate_")]
+    write_table(clinical.drop(columns=covariates), tmp_path / "outcomes.parquet", OUTCOMES)
+    write_table(clinical[["patient_id", "reason", *covariates]], tmp_path / "covariates.parquet", COVARIATES)
     for arm, inputs, (facts, table) in zip(("wsi-scratch-cells", "rna-scratch"), ("wsi", "rna"), sources, strict=True):
         written(tmp_path, arm, inputs, {**facts, "spread": {inputs: {"os": [0.0, 1.0]}}}, table)
     for arm, (facts, table) in zip(("clinical", "both-scratch-cells"), sources, strict=True):
@@ -342,7 +344,8 @@ def test_scripts_write_predictions_or_the_reason(world, tmp_path, monkeypatch):
     )
     write_table(folds, tmp_path / "folds.parquet", FOLDS)
     facts = {
-        "clinical": tmp_path / "clinical_table.parquet",
+        "outcomes": tmp_path / "outcomes.parquet",
+        "covariates": tmp_path / "covariates.parquet",
         "folds": tmp_path / "folds.parquet",
         "checkpoints": [],
         "other_checkpoints": [],

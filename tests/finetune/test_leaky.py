@@ -10,7 +10,7 @@ import torch
 from conftest import script
 from lifelines.utils import concordance_index
 
-from confuselt.acquire.schema import CLINICAL
+from confuselt.acquire.schema import OUTCOMES
 from confuselt.evaluate.schema import CURVES
 from confuselt.finetune import leaky
 from confuselt.finetune.leaky import by_inner, by_test, components, leaky_curves, read_epochs
@@ -143,7 +143,7 @@ def files(tmp_path):
         )
         file["slide_id"] = np.array([], dtype=h5py.string_dtype())
         file.attrs.update(name="x", d=0, dtype="float32")
-    pack({s: (tmp_path / f"{s}.parquet", tmp_path / f"{s}.h5") for s in ("tile", "cells")}, {}, tmp_path / "store.h5")
+    pack({s: (tmp_path / f"{s}.parquet", tmp_path / f"{s}.h5") for s in ("tile", "cells")}, tmp_path / "store.h5")
     facts = {
         "patient_id": ids,
         "status": "ok",
@@ -153,7 +153,7 @@ def files(tmp_path):
         "pfi_event": (rng.random(60) < 0.5) * 1.0,
     }
     facts["pfi_days"][3] = np.nan
-    write_table(pd.DataFrame(facts), tmp_path / "clinical.parquet", CLINICAL)
+    write_table(pd.DataFrame(facts), tmp_path / "outcomes.parquet", OUTCOMES)
     rows = [
         {
             "repeat": 0,
@@ -180,7 +180,7 @@ def files(tmp_path):
 def test_the_script_writes_curves_or_a_reason(files, changes, reason):
     out = files / "out.parquet"
     script("finetune/fit_leaky_chance").main(
-        files / "store.h5", files / "folds.parquet", files / "clinical.parquet", out, {**CFG, **changes}
+        files / "store.h5", files / "folds.parquet", files / "outcomes.parquet", out, {**CFG, **changes}
     )
     table, meta = read_table(out, CURVES), json.loads(pq.read_schema(out).metadata[b"meta"])
     assert meta == {"status": "not available" if reason else "ok", "reason": reason}

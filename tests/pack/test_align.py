@@ -103,7 +103,7 @@ def packed(folder, bags):
             folder / f"{stream}.parquet"
         )
         sources[stream] = folder / f"{stream}.parquet", folder / f"{stream}.h5"
-    pack(sources, {}, folder / "store.h5")
+    pack(sources, folder / "store.h5")
     return Store(folder / "store.h5", "tile-cells")
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from confuselt.embed.write_bag import write_bag
+from confuselt.evaluate.report import bag_sizes
 from confuselt.learn.store import Store
 from confuselt.pack.store import pack
 
@@ -50,7 +51,7 @@ def store(tmp_path):
     cells = {s: (p, rng.normal(size=(len(r), 2))) for s, (p, r) in bags.items() if s != "c"}
     cells["a"] = ("P2", rng.normal(size=(4, 2)))
     path = tmp_path / "store.h5"
-    pack({"tile": source(tmp_path, "tile", bags), "cells": source(tmp_path, "cells", cells)}, {"tile": ["TCGA"]}, path)
+    pack({"tile": source(tmp_path, "tile", bags), "cells": source(tmp_path, "cells", cells)}, path)
     return path, bags, cells
 
 
@@ -64,7 +65,21 @@ def test_rows_arrive_in_order_and_patients_lie_together(store):
     )
     assert packed.lengths == [6, 5]
     assert read.of_patients(["P3", "P9", "P1"]) == {"P3": [3], "P1": [0, 1]}
-    assert read.recipe["tile"]["trained_on"] == ["TCGA"]
+    assert "trained_on" not in read.recipe["tile"], "nobody stated it"
+
+
+def test_what_an_encoder_is_known_to_have_seen_is_kept_and_joined_with_the_users_list(tmp_path):
+    """The config's default, an empty list, takes nothing away."""
+    paths = source(tmp_path, "tile", {"a": ("P1", np.ones((2, 3)))})
+    with h5py.File(paths[1], "a") as file:
+        file.attrs["trained_on"] = json.dumps(["TCGA"])
+    pack({"tile": paths, "cells": source(tmp_path, "cells", {})}, tmp_path / "s.h5")
+    assert Store(tmp_path / "s.h5", "tile").recipe["tile"]["trained_on"] == ["TCGA"]
+    cfg = {"embed.trained_on": [], "cells.trained_on": []}
+    assert bag_sizes(tmp_path / "s.h5", cfg)["tile"]["trained_on"] == ["TCGA"]
+    cfg = {"embed.trained_on": ["CPTAC", "TCGA"], "cells.trained_on": ["PanNuke"]}
+    said = bag_sizes(tmp_path / "s.h5", cfg)
+    assert said["tile"]["trained_on"] == ["TCGA", "CPTAC"] and said["cells"]["trained_on"] == ["PanNuke"]
 
 
 def test_streams_align_row_by_row_or_are_left_out_with_a_reason(store):
@@ -91,7 +106,7 @@ def test_files_of_slides_that_do_not_fit_name_the_rule_that_makes_them_anew(tmp_
     index.to_parquet(tmp_path / "index.parquet")
 
     def packed():
-        pack({"tile": (tmp_path / "index.parquet", None)}, {}, tmp_path / "store.h5")
+        pack({"tile": (tmp_path / "index.parquet", None)}, tmp_path / "store.h5")
 
     for slide, rows, weights in (("a", 2, "old"), ("b", 3, "old")):
         write_bag(
@@ -125,7 +140,7 @@ def test_budget_is_shared_equally_and_rows_of_both_streams_stay_paired(store):
 
 def test_missing_stream_is_said(tmp_path):
     bags = {"a": ("P1", np.ones((2, 3)))}
-    pack({"tile": source(tmp_path, "tile", bags), "cells": source(tmp_path, "cells", {})}, {}, tmp_path / "s.h5")
+    pack({"tile": source(tmp_path, "tile", bags), "cells": source(tmp_path, "cells", {})}, tmp_path / "s.h5")
     assert Store(tmp_path / "s.h5", "tile-cells").missing == "no slide has a usable cells stream"
     assert Store(tmp_path / "s.h5", "tile").missing is None
 
@@ -142,7 +157,7 @@ def linked(tmp_path):
     """40 patients with two instances, whose cells say to which patient and instance they belong; P40 has no role."""
     own = {f"S{i:02d}": (f"P{i}", np.column_stack([np.full(2, i), [0, 1]]).astype(float)) for i in range(41)}
     path = tmp_path / "store.h5"
-    pack({s: source(tmp_path, s, own) for s in ("tile", "cells")}, {}, path)
+    pack({s: source(tmp_path, s, own) for s in ("tile", "cells")}, path)
     return path
 
 

@@ -106,7 +106,7 @@ def bags_of(folder: Path, rows: dict[str, np.ndarray], places: np.ndarray) -> Pa
         )
     cfg = {"data": "/", "acquire.id_column": "patient_id", "acquire.tile": None}
     import_stream(pd.DataFrame(table), "tile", cfg, {}, folder / "tile.h5").to_parquet(folder / "tile.parquet")
-    pack({"tile": (folder / "tile.parquet", folder / "tile.h5")}, {}, folder / "store.h5")
+    pack({"tile": (folder / "tile.parquet", folder / "tile.h5")}, folder / "store.h5")
     return folder / "store.h5"
 
 

@@ -1,6 +1,8 @@
 """Folds: sites stay whole, every constraint holds, repeats are truly different."""
 
+import importlib.util
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
-from confuselt.acquire.cohort import read_clinical
+import confuselt.split.folds as real
+from confuselt.acquire.clinical import read_outcomes
 from confuselt.config.root import Config
+from confuselt.content import frame_hash
 from confuselt.split.folds import folds_from_file, make_folds
 from confuselt.split.schema import FOLDS
 from confuselt.tables import check_table
@@ -62,7 +66,7 @@ def test_real_sites_four_repeats():
         {"name": "os", "time": None, "event": None, "event_is": None, "unit": "days", "factor": 1.0}
     ]
     path = shared("tcga_brca_hif", "clinical.parquet")
-    clinical = read_clinical(path, {**cfg, "acquire.site": "site", "acquire.covariates": []}).rows
+    clinical = read_outcomes(path, {**cfg, "acquire.site": "site"}).rows
     table = make_folds(clinical, cfg)
     check(table, clinical, 4, 5)
     test = table[table["role"] == "test"].merge(clinical, on="patient_id")
@@ -136,3 +140,67 @@ def test_folds_from_a_file(tmp_path):
     table.rename(columns={"test_fold": "fold"}).to_csv(tmp_path / "folds.csv", index=False)
     with pytest.raises(ValueError, match="no column 'test_fold'"):
         folds_from_file(tmp_path / "folds.csv", clinical, CFG)
+
+
+KNOWN = "counts = patient_counts(clinical[~chosen], cfg)"
+MUTANTS = {
+    "a torn site counts as a whole": (
+        KNOWN,
+        """every = patient_counts(clinical, cfg)
+        counts = (group_counts(groups, every) / np.bincount(groups)[:, None])[groups][~chosen]""",
+    ),
+    "the first endpoint with an event of anybody": (
+        KNOWN,
+        """ends = [t for t in cfg["tasks.survival"] if clinical[f"{t['name']}_event"].sum() > 0]
+        counts = patient_counts(clinical[~chosen], {**cfg, "tasks.survival": ends[:1]})""",
+    ),
+    "a generator for all folds": (
+        'lambda repeat, fold: np.random.default_rng([cfg["seed"], 1, repeat, fold])',
+        'lambda repeat, fold, rng=np.random.default_rng([cfg["seed"], 1]): rng',
+    ),
+}
+
+
+def hangs_on_test_outcomes(module, folder):
+    """Whether the inner part of some fold is another one where the outcomes of its test patients are."""
+    cfg = {**CFG, "tasks.survival": [{"name": "os"}, {"name": "pfi"}]}
+    clinical = cohort(n=120, sites=10, seed=4).assign(pfi_event=1.0)
+    torn = pd.DataFrame({"patient_id": clinical["patient_id"]})
+    torn["test_fold"] = np.random.default_rng(5).integers(0, 5, len(clinical))
+    torn.to_csv(folder / "folds.csv", index=False)
+    # The second cohort has an endpoint that nobody but a test patient may have.
+    for facts in (clinical, clinical.assign(pfi_event=clinical["os_event"], os_event=0.0)):
+        before = module.folds_from_file(folder / "folds.csv", facts, cfg)
+        for fold, draw in itertools.product(range(5), range(2)):
+            test, noise = (torn["test_fold"] == fold).to_numpy(), np.random.default_rng([fold, draw])
+            changed = facts.copy()
+            changed.loc[test, "os_event"] = noise.integers(0, 2, test.sum())
+            changed.loc[test, "label_pam50"] = noise.choice(["A", "B", "C"], test.sum())
+            after = module.folds_from_file(folder / "folds.csv", changed, cfg)
+            rows = before["fold"] == fold
+            if not before.loc[rows, "role"].equals(after.loc[rows, "role"]):
+                return True
+    return False
+
+
+def test_the_inner_part_of_folds_from_a_file_hangs_on_no_test_outcome(tmp_path):
+    """Sites are torn over the folds of the file; the outcomes of the test patients are replaced, fold by fold."""
+    assert not hangs_on_test_outcomes(real, tmp_path)
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_mutant_that_looks_at_test_outcomes_is_caught(name, tmp_path):
+    old, new = MUTANTS[name]
+    text = Path(real.__file__).read_text()
+    assert old in text
+    (tmp_path / "mutant.py").write_text(text.replace(old, new))
+    spec = importlib.util.spec_from_file_location("mutant", tmp_path / "mutant.py")
+    mutant = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(mutant)
+    assert hangs_on_test_outcomes(mutant, tmp_path)
+
+
+def test_folds_of_whole_sites_are_those_that_results_rest_on():
+    """Frozen: another inner part trains everything anew."""
+    role = make_folds(cohort(), CFG)["role"]
+    assert frame_hash(role.to_frame()) == "73f98422b1e6a994"

@@ -2,32 +2,38 @@
 
 ``rules`` of reruns.tsv is written by hand: the rules whose own params change. What hangs
 on a rule is written by hand below. The first test checks params in one process; the
-others are real dry runs after a real run.
+others are real dry runs after a real run. Its last rows are no keys but edits of a user's
+files: there ``rules`` are those that run for the edit itself.
 """
 
 import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 
+import pandas as pd
 import pytest
 from conftest import ROOT, TINY, snakemake
 
+from confuselt.acquire.simulate import simulate_features
 from confuselt.config.generate import leaves
 from confuselt.config.root import Config
 from confuselt.settings import settings
 
-TABLE = list(csv.DictReader((ROOT / "tests/workflow/reruns.tsv").open(), delimiter="\t", quoting=csv.QUOTE_NONE))
+ROWS = list(csv.DictReader((ROOT / "tests/workflow/reruns.tsv").open(), delimiter="\t", quoting=csv.QUOTE_NONE))
+EDITS = [row for row in ROWS if row["key"].startswith("edit ")]
+TABLE = [row for row in ROWS if row not in EDITS]
 SCRIPTS = {p.stem: p for p in (ROOT / "workflow/scripts").glob("*/*.py")}
 BELOW = {
     "pin_cohort": "",
     "fetch_files": "write_sheets list_sources gather_rna",
-    "write_sheets": "read_sheets read_clinical list_sources gather_rna",
+    "write_sheets": "read_sheets read_outcomes read_covariates list_sources gather_rna",
     "fetch_slides": "cut_tiles list_sources",
     "stream_slides": "index_tiles index_embeddings index_cells list_sources",
-    "simulate_patients": "read_sheets read_clinical list_sources gather_rna",
+    "simulate_patients": "read_sheets read_outcomes read_covariates list_sources gather_rna",
     "simulate_slides": "cut_tiles",
     "cut_tiles": "index_tiles embed_tiles find_cells",
     "index_tiles": "write_report",
@@ -35,14 +41,16 @@ BELOW = {
     "find_cells": "index_cells",
     "index_embeddings": "pack_bags write_report",
     "index_cells": "pack_bags write_report",
-    "simulate_cohort": "read_sheets read_clinical list_sources import_tiles import_cells gather_rna",
-    "read_sheets": "read_clinical import_tiles import_cells gather_rna write_report",
-    "read_clinical": "make_folds permute_outcomes finetune_arm fit_baseline fit_clinical_plus fit_leaky_chance score_arms write_report",
+    "simulate_cohort": "read_sheets read_outcomes read_covariates list_sources import_tiles import_cells gather_rna",
+    "read_sheets": "read_outcomes import_tiles import_cells gather_rna write_report",
+    "read_covariates": "fit_baseline fit_clinical_plus write_report",
+    "read_outcomes": "make_folds permute_outcomes finetune_arm fit_baseline fit_clinical_plus fit_leaky_chance score_arms write_report",
     "list_sources": "write_report",
     "permute_outcomes": "make_folds finetune_arm score_arms",
     "import_tiles": "pack_bags write_report",
     "import_cells": "pack_bags write_report",
-    "gather_rna": "normalise_rna write_report",
+    "gather_rna": "normalise_rna call_pam50 write_report",
+    "call_pam50": "",
     "make_folds": "normalise_rna drop_pam50 pretrain_towers finetune_arm fit_baseline fit_clinical_plus fit_leaky_chance score_arms write_report",
     "normalise_rna": "drop_pam50 pretrain_towers finetune_arm fit_baseline fit_clinical_plus score_arms write_report",
     "drop_pam50": "pretrain_towers finetune_arm write_report",
@@ -58,8 +66,8 @@ BELOW = {
     "write_report": "",
     "predict_cohort": "",
 }
-# The tiny cohort asks for neither: late fusion needs two more arms.
-NOT_ASKED = {"fit_late_fusion"}
+# The tiny cohort asks for neither: late fusion needs two more arms, PAM50 calls a table of centroids.
+NOT_ASKED = {"fit_late_fusion", "call_pam50"}
 # Rules that fetch, draw or read slides: no job of a cohort that comes as features.
 OF_SLIDES = {
     "pin_cohort",
@@ -157,6 +165,78 @@ def planned(folder, config=None):
     }
 
 
+# A cohort of one's own with a table of centroids; one arm, one control.
+OWN = {
+    **LOCAL,
+    "cohort": "own",
+    "experiment": "own",
+    "rna": {**TINY["rna"], "pam50_centroids": "centroids.csv"},
+    "acquire": {"source": "local", "rna": "rna_counts.parquet", "clinical": "clinical.csv"},
+    "finetune": {**TINY["finetune"], "arms": ["wsi-pretrained-cells"]},
+    "evaluate": {
+        **TINY["evaluate"],
+        "baselines": ["clinical", "cca", "clinical+wsi-pretrained-cells"],
+        "controls": {"kinds": ["permuted"]},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """Folder of a finished run of `OWN`."""
+    folder = tmp_path_factory.mktemp("own")
+    simulated = simulate_features({f"simulate.{k}": v for k, v in Config.model_validate(TINY).simulate})
+    tables = {"tile_features": simulated.tile, "cell_features": simulated.cells, "rna_counts": simulated.rna}
+    (folder / "data").mkdir()
+    for name, table in tables.items():
+        table.to_parquet(folder / f"data/{name}.parquet", index=False)
+    simulated.clinical.to_csv(folder / "data/clinical.csv", index=False)
+    (folder / "centroids.csv").write_text("gene,median,Basal,LumA\nG1,0,1,2\n")
+    snakemake(folder, config={**OWN, "data": str(folder / "data")})
+    return folder
+
+
+@pytest.mark.xdist_group("own")
+class TestEditsOfFiles:
+    """What a user edits reruns what reads it: of the clinical table by column, whatever else stands in the file."""
+
+    def plan(self, own):
+        return planned(own, {**OWN, "data": str(own / "data")})
+
+    def test_nothing_to_be_done(self, own):
+        assert self.plan(own) == {}
+
+    @pytest.mark.parametrize("row", EDITS, ids=lambda r: r["key"])
+    def test_an_edit_reruns_what_reads_it(self, own, row):
+        edit = json.loads(row["value"])
+        path = own / edit["file"]
+        before, stat = path.read_bytes(), path.stat()
+        table = pd.read_csv(path, dtype=str)
+        if "column" in edit:
+            table.loc[0, edit["column"]] = edit["to"]
+        try:
+            table.to_csv(path, index=False)
+            rules = set(row["rules"].replace("-", "").split())
+            # Calls are asked for here, a control without PAM50's genes is not.
+            assert set(self.plan(own)) == closure(rules) - {"fit_late_fusion", "drop_pam50"}
+        finally:
+            path.write_bytes(before)
+            os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+    def test_an_edited_age_trains_no_arm(self, own):
+        """Of the baselines the clinical one alone."""
+        path = own / "data/clinical.csv"
+        before, stat = path.read_bytes(), path.stat()
+        try:
+            table = pd.read_csv(path, dtype=str)
+            table.assign(age=table["age"].where(table.index != 3, "99")).to_csv(path, index=False)
+            plan = self.plan(own)
+            assert plan.pop("fit_baseline") == 1 and set(plan.values()) == {1} and "finetune_arm" not in plan
+        finally:
+            path.write_bytes(before)
+            os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
 @pytest.mark.xdist_group("tiny")
 class TestRealDryRuns:
     def test_nothing_to_be_done(self, tiny):
@@ -177,6 +257,7 @@ class TestRealDryRuns:
             "finetune.epochs",
             "evaluate.draws",
             "device",
+            "max_excluded",
         ],
     )
     def test_the_plan_is_the_contract(self, tiny, key):
@@ -224,11 +305,21 @@ class TestRealDryRuns:
             and plan["pretrain_towers"] == 2
         )
 
+    def test_a_moved_module_reruns_nothing(self, tiny, tmp_path):
+        copy = tmp_path / "workflow"
+        shutil.copytree(ROOT / "workflow", copy, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "environment.yml", tmp_path / "environment.yml")
+        (copy / "confuselt/places").mkdir()
+        (copy / "confuselt/places/__init__.py").touch()
+        (copy / "confuselt/pack/align.py").rename(copy / "confuselt/places/alike.py")
+        for path in copy.rglob("*.py"):
+            path.write_text(path.read_text().replace("confuselt.pack.align", "confuselt.places.alike"))
+        done = snakemake(tiny, "-n", "--snakefile", str(copy / "Snakefile"))
+        assert "Nothing to be done" in done.stdout + done.stderr
+
     def test_code_edit_reruns_only_what_reaches_it(self, tiny, tmp_path):
         done = subprocess.run(["git", "diff", "--quiet"], cwd=ROOT)  # the checkout itself is never edited
         assert done.returncode in (0, 1)
-        import shutil
-
         copy = tmp_path / "workflow"
         shutil.copytree(ROOT / "workflow", copy, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "environment.yml", tmp_path / "environment.yml")

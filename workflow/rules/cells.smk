@@ -26,6 +26,7 @@ rule import_cells:
     resources:
         mem_mb=8000,
         runtime=60,
+        max_excluded=MAX_EXCLUDED,
     params:
         cfg=cfg("cells", "import_cells"),
         code=code("cells", "import_cells"),
@@ -74,6 +75,7 @@ rule index_cells:
     resources:
         mem_mb=1000,
         runtime=10,
+        max_excluded=MAX_EXCLUDED,
     params:
         cfg=cfg("cells", "index_cells"),
         code=code("cells", "index_cells"),

@@ -13,10 +13,12 @@ from confuselt.acquire.sources import (
     absent_files,
     bag_files,
     cells_warning,
+    clinical_content,
     count_files,
     check_sources,
     existing_files,
     folder_rows,
+    has_own_clinical,
     listed_files,
     slide_rows,
     table_notes,
@@ -61,6 +63,7 @@ COHORT = f"{RESULTS}/cohorts/{{cohort}}"
 RUN = f"{RESULTS}/{{run}}"
 # The training cohort, its store, and the main experiment.
 OURS = f"{RESULTS}/cohorts/{CONFIG.cohort}"
+COVARIATES = f"{OURS}/acquire/covariates.parquet"
 STORE = f"{OURS}/pack/{CONFIG.embed.encoder}.h5"
 MAIN = f"experiments/{CONFIG.experiment}"
 EXPERIMENT = f"{RESULTS}/{MAIN}"
@@ -109,6 +112,9 @@ def code(stage, rule):
 # Hash of the analysis plan in force. Models keep it; it is a resource, so that another plan trains nothing anew.
 PLAN = config_hash(settings(script_of("evaluate", "register_plan"), CONFIG))
 
+
+# When a job stops, never what it writes: a resource too, and as text, since those are whole numbers or text.
+MAX_EXCLUDED = str(CONFIG.max_excluded)
 
 # GPUs of this machine, as the driver lists them; a cluster's jobs wait for their own.
 HERE = len(glob.glob("/dev/nvidia[0-9]*"))
@@ -182,10 +188,10 @@ def folds_of(wildcards):
 
 
 def outcomes(wildcards):
-    """Clinical table of a run: the cohort's, or the permuted one of a control."""
+    """Outcomes of a run: the cohort's, or the permuted ones of a control."""
     if control_of(wildcards)[0] in PERMUTED:
-        return f"{RESULTS}/{wildcards.run}/acquire/clinical.parquet"
-    return f"{OURS}/acquire/clinical.parquet"
+        return f"{RESULTS}/{wildcards.run}/acquire/outcomes.parquet"
+    return f"{OURS}/acquire/outcomes.parquet"
 
 
 # --- acquire, embed, cells, rna
@@ -202,6 +208,36 @@ def cohort_files(*keys):
             else listed_files(config)
         )
         return {FILES[key]: str(path) for key, path in files.items() if key in keys}
+
+    return of
+
+
+def clinical_files(*keys):
+    """The same for the clinical table and the map of its sites. The user's own are `ancient`: their content is a param of whoever reads a part of them."""
+    files = cohort_files(*keys)
+
+    def of(wildcards):
+        own = has_own_clinical(CONFIG.for_cohort(wildcards.cohort))
+        return {
+            name: ancient(path) if own else path
+            for name, path in files(wildcards).items()
+        }
+
+    return of
+
+
+def content(stage, rule, *columns):
+    """Param `content`: hash of what a rule reads of the user's own clinical table; of one that another rule writes, nothing."""
+    script = script_of(stage, rule)
+
+    def of(wildcards):
+        config = CONFIG.for_cohort(wildcards.cohort)
+        return asked(
+            clinical_content,
+            config,
+            columns,
+            settings(script, CONFIG, wildcards.cohort),
+        )
 
     return of
 
@@ -280,6 +316,21 @@ def rna_files(wildcards):
     return count_files(config)
 
 
+def centroids(wildcards):
+    """The table of PAM50 centroids; asked for without one, say how to give it."""
+    if CONFIG.rna.pam50_centroids is None:
+        raise WorkflowError(
+            "PAM50 calls need a table of centroids: rna.pam50_centroids"
+        )
+    return CONFIG.rna.pam50_centroids
+
+
+def pam50_calls(cohort):
+    """PAM50 calls of a cohort, where there are centroids to call by: nothing else reads them."""
+    wanted = cohort is not None and CONFIG.rna.pam50_centroids is not None
+    return [f"{RESULTS}/cohorts/{cohort}/rna/pam50.parquet"] if wanted else []
+
+
 def features_of(stream):
     """Features of a ready-made stream; those made from slides lie slide by slide beside their index."""
     made = CONFIG.from_slides if stream == "embed" else CONFIG.cells.method != "ready"
@@ -288,6 +339,11 @@ def features_of(stream):
 
 
 # --- pretrain, finetune
+
+
+def covariates_of(wildcards):
+    """Covariates, for the baseline that is made of them."""
+    return COVARIATES if wildcards.baseline == "clinical" else []
 
 
 def rna_of_folds(wildcards):

@@ -26,6 +26,7 @@ rule import_tiles:
     resources:
         mem_mb=8000,
         runtime=60,
+        max_excluded=MAX_EXCLUDED,
     params:
         cfg=cfg("embed", "import_tiles"),
         code=code("embed", "import_tiles"),
@@ -76,6 +77,7 @@ rule index_embeddings:
     resources:
         mem_mb=1000,
         runtime=10,
+        max_excluded=MAX_EXCLUDED,
     params:
         cfg=cfg("embed", "index_embeddings"),
         code=code("embed", "index_embeddings"),

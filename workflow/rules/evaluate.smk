@@ -28,7 +28,7 @@ rule score_arms:
     input:
         store=STORE,
         folds=f"{EXPERIMENT}/split/folds.parquet",
-        clinical=f"{OURS}/acquire/clinical.parquet",
+        outcomes=f"{OURS}/acquire/outcomes.parquet",
         rna=[f"{EXPERIMENT}/rna/r{r}f{f}.h5ad" for r in REPEATS for f in FOLDS],
         arm_predictions=[
             f"{EXPERIMENT}/finetune/{arm}/r{r}.parquet"
@@ -45,8 +45,8 @@ rule score_arms:
         control_folds=control_tables(
             "split/folds.parquet", f"{EXPERIMENT}/split/folds.parquet"
         ),
-        control_clinical=control_tables(
-            "acquire/clinical.parquet", f"{OURS}/acquire/clinical.parquet"
+        control_outcomes=control_tables(
+            "acquire/outcomes.parquet", f"{OURS}/acquire/outcomes.parquet"
         ),
         leaky=(
             [f"{EXPERIMENT}/finetune/leaky-chance/r0.parquet"]
@@ -94,7 +94,8 @@ rule write_report:
             f"{EXPERIMENT}/finetune/{arm}/r0.pt" for arm in CONFIG.finetune.arms
         ],
         rna=f"{EXPERIMENT}/rna/r0f0.h5ad",
-        clinical=f"{OURS}/acquire/clinical.parquet",
+        outcomes=f"{OURS}/acquire/outcomes.parquet",
+        covariates=COVARIATES,
         patients=f"{OURS}/acquire/patients.parquet",
         downloads=f"{OURS}/acquire/downloads.parquet",
         slides=f"{OURS}/acquire/slides.parquet",

@@ -6,7 +6,7 @@ rule finetune_arm:
         store=STORE,
         rna=rna_of_folds,
         folds=folds_of,
-        clinical=outcomes,
+        outcomes=outcomes,
         checkpoints=checkpoints_of,
         other_checkpoints=other_checkpoints_of,
     output:
@@ -39,7 +39,8 @@ rule fit_baseline:
         store=STORE,
         rna=rna_of_folds,
         folds=f"{RUN}/split/folds.parquet",
-        clinical=outcomes,
+        outcomes=outcomes,
+        covariates=covariates_of,
     output:
         predictions=f"{RUN}/finetune/{{baseline}}/r{{repeat}}.parquet",
         models=f"{RUN}/finetune/{{baseline}}/r{{repeat}}.pt",
@@ -91,7 +92,8 @@ rule fit_clinical_plus:
         store=STORE,
         rna=rna_of_folds,
         folds=folds_of,
-        clinical=outcomes,
+        outcomes=outcomes,
+        covariates=COVARIATES,
         checkpoints=lambda wildcards: trained_towers(wildcards, checkpoints_of),
         other_checkpoints=lambda wildcards: trained_towers(
             wildcards, other_checkpoints_of
@@ -132,7 +134,7 @@ rule fit_leaky_chance:
     input:
         store=STORE,
         folds=f"{EXPERIMENT}/split/folds.parquet",
-        clinical=f"{OURS}/acquire/clinical.parquet",
+        outcomes=f"{OURS}/acquire/outcomes.parquet",
     output:
         curves=f"{EXPERIMENT}/finetune/leaky-chance/r0.parquet",
     log:

@@ -4,6 +4,7 @@
 rule predict:
     input:
         predict_target,
+        pam50_calls(CONFIG.predict.name),
 
 
 rule predict_cohort:
@@ -33,6 +34,7 @@ rule predict_cohort:
     resources:
         mem_mb=8000,
         runtime=120,
+        max_excluded=MAX_EXCLUDED,
     params:
         cfg=cfg("predict", "predict_cohort"),
         code=code("predict", "predict_cohort"),

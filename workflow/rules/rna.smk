@@ -6,11 +6,9 @@ rule gather_rna:
         unpack(cohort_files("rna")),
         samples=f"{COHORT}/acquire/rna.parquet",
         files=rna_files,
-        centroids=[p for p in [CONFIG.rna.pam50_centroids] if p],
     output:
         counts=f"{COHORT}/rna/counts.h5ad",
         index=f"{COHORT}/rna/index.parquet",
-        pam50=f"{COHORT}/rna/pam50.parquet",
     log:
         f"{RESULTS}/logs/rna/gather_rna.{{cohort}}.log",
     benchmark:
@@ -20,6 +18,7 @@ rule gather_rna:
     resources:
         mem_mb=8000,
         runtime=30,
+        max_excluded=MAX_EXCLUDED,
     params:
         cfg=cfg("rna", "gather_rna"),
         code=code("rna", "gather_rna"),
@@ -27,6 +26,31 @@ rule gather_rna:
         "rna: matrix of {wildcards.cohort}"
     script:
         "../scripts/rna/gather_rna.py"
+
+
+rule call_pam50:
+    input:
+        counts=f"{COHORT}/rna/counts.h5ad",
+        index=f"{COHORT}/rna/index.parquet",
+        centroids=centroids,
+    output:
+        pam50=f"{COHORT}/rna/pam50.parquet",
+    log:
+        f"{RESULTS}/logs/rna/call_pam50.{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/rna/call_pam50.{{cohort}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=6000,
+        runtime=10,
+    params:
+        cfg=cfg("rna", "call_pam50"),
+        code=code("rna", "call_pam50"),
+    message:
+        "rna: PAM50 calls of {wildcards.cohort}"
+    script:
+        "../scripts/rna/call_pam50.py"
 
 
 rule normalise_rna:

@@ -3,7 +3,7 @@
 
 rule make_folds:
     input:
-        clinical=outcomes,
+        outcomes=outcomes,
         patients=f"{OURS}/acquire/patients.parquet",
         fold_file=(
             [f"{CONFIG.data}/{CONFIG.split.file}"]

@@ -40,6 +40,7 @@ rule index_tiles:
     resources:
         mem_mb=1000,
         runtime=10,
+        max_excluded=MAX_EXCLUDED,
     params:
         cfg=cfg("tile", "index_tiles"),
         code=code("tile", "index_tiles"),

@@ -1,13 +1,11 @@
 """Cohort tables from sheets: who has what, and why something is left out."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from confuselt.acquire.excluded import EXCLUDED, OK
-from confuselt.acquire.outcomes import event_column, read_covariate, read_endpoint, read_label, time_column
 from confuselt.acquire.slide_name import slide_fault
 from confuselt.acquire.units import LEAST_MPP, MOST_MPP
 from confuselt.sheets.read import closest, columns_of, read_sheet, row_number
@@ -34,92 +32,6 @@ def mark_repeated(ids: pd.Series, file: str, advice: str = "keep one") -> pd.Ser
         else:
             reasons.append(None)
     return pd.Series(reasons, index=ids.index, dtype=object)
-
-
-@dataclass(frozen=True)
-class Clinical:
-    """A clinical table in the project's words.
-
-    Attributes
-    ----------
-    rows : DataFrame
-        Columns of ``acquire/clinical`` (see schema). A value that cannot be used is set missing and named
-        in `reason`; a repeated or empty id excludes its rows.
-    read : dict of str to (int, list of str)
-        Endpoint or label to how many patients have something written, and what is wrong with those values that cannot
-        be used.
-    codings : dict of str to str
-        Endpoint to what the values of its event column mean.
-    """
-
-    rows: pd.DataFrame
-    read: dict[str, tuple[int, list[str]]]
-    codings: dict[str, str]
-
-
-def read_clinical(path: Path, cfg: dict) -> Clinical:
-    """Outcomes, covariates and site of every patient: days, events, labels.
-
-    Parameters
-    ----------
-    path : Path
-        The user's table.
-    cfg : dict
-        Keys ``acquire.id_column``, ``acquire.site``, ``acquire.covariates``, ``tasks.survival``, ``tasks.labels``.
-
-    Raises
-    ------
-    ValueError
-        There is no id column, or what the values of an event column mean is not clear.
-    """
-    key, file, present = cfg["acquire.id_column"], path.name, columns_of(path)
-    if key not in present:
-        raise ValueError(f"{path}: no column '{key}'{closest(key, present)} (acquire.id_column)")
-    outcomes = [column for task in cfg["tasks.survival"] for column in (time_column(task), event_column(task))]
-    labels = [task["column"] or task["name"] for task in cfg["tasks.labels"]]
-    used = dict.fromkeys([key, cfg["acquire.site"], *outcomes, *labels, *cfg["acquire.covariates"]])
-    raw = read_sheet(path, [column for column in used if column in present], codes=(cfg["acquire.site"],))
-    ids = [row_name(file, i) if p is None else p for i, p in enumerate(raw[key])]
-    out = pd.DataFrame({"patient_id": ids, "reason": mark_repeated(raw[key], file)})
-    out["status"] = np.where(out["reason"].isna(), OK, EXCLUDED)
-    notes: list[dict[int, str]] = []
-    if cfg["acquire.site"] is None:
-        out["site"] = "one site"
-    elif cfg["acquire.site"] in raw:
-        out["site"] = raw[cfg["acquire.site"]]
-        notes.append({i: f"{file} row {row_number(i)}: no site" for i in np.flatnonzero(out["site"].isna())})
-    else:  # a cohort to predict on needs none; for the training cohort check_sources stopped before any job
-        out["site"] = None
-    read, codings = {}, {}
-    for task in cfg["tasks.survival"]:
-        found = read_endpoint(raw, task, file)
-        out[f"{task['name']}_days"], out[f"{task['name']}_event"] = (
-            (found.days, found.event) if found else (np.nan, np.nan)
-        )
-        if found:
-            read[task["name"]], codings[task["name"]] = (found.given, list(found.faults.values())), found.coding
-            notes += [found.faults, found.halves]
-    for task in cfg["tasks.labels"]:
-        out[f"label_{task['name']}"], faults = read_label(raw, task, file)
-        read[task["name"]] = (int(out[f"label_{task['name']}"].notna().sum()) + len(faults), list(faults.values()))
-        notes.append(faults)
-    for covariate in (c for c in cfg["acquire.covariates"] if c in raw):
-        out[f"covariate_{covariate}"], faults = read_covariate(raw[covariate], covariate, file)
-        notes.append(faults)
-    for position in sorted({i for some in notes for i in some}):
-        texts = [out.at[position, "reason"], *(some.get(position) for some in notes)]
-        out.at[position, "reason"] = "; ".join(t for t in texts if isinstance(t, str))
-    return Clinical(out[~out.duplicated("patient_id")].sort_values("patient_id", ignore_index=True), read, codings)
-
-
-def merge_sites(clinical: pd.DataFrame, site_map: pd.DataFrame | None) -> pd.DataFrame:
-    """Replace site codes by institutions through a table with columns ``code`` and ``institution``, both read as text."""
-    if site_map is None:
-        return clinical
-    names = {
-        c: i for c, i in zip(site_map["code"], site_map["institution"], strict=True) if c is not None and i is not None
-    }
-    return clinical.assign(site=clinical["site"].map(lambda s: names.get(s, s), na_action="ignore"))
 
 
 def read_streams(sources: dict[str, Path], cfg: dict, found: list[dict] | None = None) -> pd.DataFrame:

@@ -29,13 +29,19 @@ RNA = Table(
     key=("sample_id",),
     required=("patient_id", "status"),
 )
-CLINICAL = Table(
-    "acquire/clinical",
+OUTCOMES = Table(
+    "acquire/outcomes",
     {"patient_id": "string", "status": "string", "reason": "string", "site": "string"},
     key=("patient_id",),
-    # The first that fits decides: covariate_x_days is the user's column x_days, as text.
-    patterns={r"covariate_.+": "string", r"label_.+": "string", r".+_days": "float64", r".+_event": "float64"},
+    # The first that fits decides: label_x_days is a label.
+    patterns={r"label_.+": "string", r".+_days": "float64", r".+_event": "float64"},
     required=("status",),
+)
+COVARIATES = Table(
+    "acquire/covariates",
+    {"patient_id": "string", "reason": "string"},
+    key=("patient_id",),
+    patterns={r"covariate_.+": "string"},
 )
 PATIENTS = Table(
     "acquire/patients",

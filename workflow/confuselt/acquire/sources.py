@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from confuselt.acquire.clinical import covariate_columns, id_columns, outcome_columns, read_columns
 from confuselt.acquire.downloads import FILES, listed_path
 from confuselt.acquire.folder import find_slides, is_pattern
 from confuselt.acquire.headers import check_matrices, header_notes
@@ -20,6 +21,7 @@ from confuselt.acquire.units import LEAST_MPP, MOST_MPP
 from confuselt.config.acquire import Acquire
 from confuselt.config.root import Config
 from confuselt.sheets.read import SUFFIXES, closest, columns_of, read_sheet
+from confuselt.stamp import config_hash
 
 
 def listed_files(config: Config) -> dict[str, Path]:
@@ -29,6 +31,38 @@ def listed_files(config: Config) -> dict[str, Path]:
         key: block[key] for key in FILES if block[key] is not None and not (key == "slides" and is_pattern(block[key]))
     }
     return {key: listed_path(config.data, name) for key, name in listed.items()}
+
+
+def has_own_clinical(config: Config) -> bool:
+    """Whether the clinical table is the user's own, and not written by a rule."""
+    block = config.acquire
+    return block.source == "local" or (block.source == "gdc" and block.gdc.outcomes is None)
+
+
+# What a rule may read of the user's clinical table, and of the map of its sites.
+PARTS = {"ids": id_columns, "outcomes": outcome_columns, "covariates": covariate_columns}
+
+
+def clinical_content(config: Config, parts: tuple[str, ...], cfg: dict) -> str:
+    """Hash of what a rule reads of the user's own clinical table and site map ('': it reads none, or one that another rule writes).
+
+    Parameters
+    ----------
+    config : Config
+        As seen by the cohort.
+    parts : tuple of str
+        Of `PARTS`, and ``site_map``.
+    cfg : dict
+        The rule's own keys.
+    """
+    if not has_own_clinical(config):
+        return ""
+    present, read = existing_files(config), {}
+    if "site_map" in parts and "site_map" in present:
+        read["site_map"] = read_sheet(present["site_map"], ["code", "institution"], codes=("code",)).to_dict("list")
+    for part in (p for p in parts if p in PARTS and "clinical" in present):
+        read[part] = read_columns(present["clinical"], PARTS[part](cfg), cfg).to_dict("list")
+    return config_hash(read) if read else ""
 
 
 def folder_rows(config: Config) -> list[dict]:

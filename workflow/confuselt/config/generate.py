@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from confuselt.acquire.schema import CLINICAL, DOWNLOADS, DRAWN, FETCHED, MANIFEST, PATIENTS, RNA, SLIDES
+from confuselt.acquire.schema import COVARIATES, DOWNLOADS, DRAWN, FETCHED, MANIFEST, OUTCOMES, PATIENTS, RNA, SLIDES
 from confuselt.acquire.schema import FILES as FILES_OF_GDC
 from confuselt.cells.schema import NUCLEI
 from confuselt.config.root import Config
@@ -35,7 +35,8 @@ TABLES = (
     DRAWN,
     SLIDES,
     RNA,
-    CLINICAL,
+    OUTCOMES,
+    COVARIATES,
     PATIENTS,
     DOWNLOADS,
     GRID,

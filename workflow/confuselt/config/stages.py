@@ -43,7 +43,10 @@ class Embed(Block):
         ),
         pattern=r"[A-Za-z0-9._-]+",
     )
-    trained_on: list[str] = Field([], description="cohorts that the encoder saw; printed beside every number")
+    trained_on: list[str] = Field(
+        [],
+        description="cohorts that the encoder saw, beside those that it states itself; printed beside every number",
+    )
 
 
 class Cells(Block):
@@ -63,7 +66,10 @@ class Cells(Block):
             "false: only the features of tiles"
         ),
     )
-    trained_on: list[str] = Field([], description="cohorts that the cell model saw; printed beside every number")
+    trained_on: list[str] = Field(
+        [],
+        description="cohorts that the cell model saw, beside those that it states itself; printed beside every number",
+    )
 
 
 class Rna(Block):

@@ -1,5 +1,6 @@
 """Read one bag file: features and coordinates of a slide."""
 
+import json
 from pathlib import Path
 
 import h5py
@@ -108,6 +109,15 @@ def read_bag(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise Unusable(f"{path}: dataset 'augmented' of shape {copies.shape} for {len(features)} rows of features")
     own = ~copies.astype(bool)
     return features[own], places[own]
+
+
+def stated_cohorts(path: Path) -> list[str]:
+    """Cohorts that the model behind a bag saw, where the file states them: attribute ``trained_on``, a JSON list as this project writes it, or names with commas between."""
+    with h5py.File(path) as file:
+        stated = file.attrs.get("trained_on", "")
+    stated = stated.decode() if isinstance(stated, bytes) else str(stated)
+    found = json.loads(stated) if stated.startswith("[") else stated.split(",")
+    return [name.strip() for name in found if name.strip()]
 
 
 def _dataset(file: h5py.File, name: str, path: Path) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Ready-made streams: a feature table and bag files become one checked store per cohort."""
 
+import json
 import logging
 from collections import Counter
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from confuselt.content import array_hash
-from confuselt.embed.bag_file import SUFFIXES, check_features, read_bag
+from confuselt.embed.bag_file import SUFFIXES, check_features, read_bag, stated_cohorts
 from confuselt.embed.feature_table import FeatureTable
 from confuselt.progress import progress
 from confuselt.stamp import get_stamp
@@ -69,7 +70,8 @@ def import_stream(slides: pd.DataFrame, stream: str, cfg: dict, recipe: dict, st
         See `Stream`.
     recipe : dict
         Name of what made the features; kept as attributes. Where a table is used, attribute ``columns`` is added,
-        a hash of its feature columns in order, and a dataset ``columns`` with their names.
+        a hash of its feature columns in order, and a dataset ``columns`` with their names; where bag files state it,
+        ``trained_on`` (JSON), the cohorts that the model of any of them saw.
     store : Path
         ``features`` (N, d) float32, ``coords`` (N, 2) int32, ``offsets`` (slides + 1,), ``slide_id``.
 
@@ -115,6 +117,9 @@ def import_stream(slides: pd.DataFrame, stream: str, cfg: dict, recipe: dict, st
         if source.table and any(source.is_table(files[s]) for s in kept):
             file.attrs["columns"] = source.table.columns
             file["columns"] = np.array(source.table.names, dtype=h5py.string_dtype())
+        bags = sorted({files[s] for s in kept if not source.is_table(files[s])})
+        if saw := sorted({cohort for bag in bags for cohort in stated_cohorts(Path(cfg["data"]) / bag)}):
+            file.attrs["trained_on"] = json.dumps(saw)
     columns = ["slide_id", "patient_id", "status", "reason", "n", "sha"]
     index = pd.DataFrame(rows.values(), columns=columns).sort_values("slide_id", ignore_index=True)
     log.info("%s: %d slides, %d excluded, %d features", stream, len(index), int((index["status"] != "ok").sum()), width)

@@ -184,8 +184,10 @@ def compare_brier(scorer: Scorer, arms: list[str], censoring: dict[tuple, Censor
                     )
                     rows.append(key | {"n": left.n, "events": events, "reason": reason})
                     continue
-                told = {k: v for k, v in difference(left, right).items() if k not in ("p", "events", "events_needed")}
-                told["share_won"] = difference(right, left)["share_won"]  # a smaller score is better
+                plan = cfg["evaluate.plan"]["alpha"], len(cfg["evaluate.plan"]["contrasts"])
+                told = difference(left, right, *plan)
+                told = {k: v for k, v in told.items() if k not in ("p", "events", "events_needed")}
+                told["share_won"] = difference(right, left, *plan)["share_won"]  # a smaller score is better
                 rows.append(key | told | {"events": events, "status": "ok"})
     return rows
 

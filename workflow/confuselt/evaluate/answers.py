@@ -197,7 +197,7 @@ def cannot_answer(tables: dict[str, pd.DataFrame], bags: dict[str, dict], cfg: d
                 f"The {stream} stream ('{facts['name']}') comes from models trained on "
                 f"{', '.join(facts['trained_on'])}; numbers on the same patients may be optimistic."
             )
-    tested = tables["clinical"][tables["clinical"]["patient_id"].isin(set(tables["folds"]["patient_id"]))]
+    tested = tables["outcomes"][tables["outcomes"]["patient_id"].isin(set(tables["folds"]["patient_id"]))]
     for task in cfg["tasks.survival"]:
         events = int(tested[f"{task['name']}_event"].sum())
         if 0 < events < cfg["evaluate.min_events"]:

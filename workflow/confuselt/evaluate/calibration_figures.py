@@ -61,7 +61,7 @@ def net_benefit_figure(curves: pd.DataFrame, task: str) -> Figure | None:
 
 
 def incidence_figure(
-    risk: pd.Series, high: np.ndarray, clinical: pd.DataFrame, task: str, other: str, title: str
+    risk: pd.Series, high: np.ndarray, outcomes: pd.DataFrame, task: str, other: str, title: str
 ) -> Figure | None:
     """Cumulative incidence (Aalen-Johansen) of an endpoint and of its competing events.
 
@@ -73,13 +73,13 @@ def incidence_figure(
         Risk by patient, of test patients.
     high : (n,) bool
         Above the training median of the fold's model.
-    clinical : DataFrame
-        ``acquire/clinical``.
+    outcomes : DataFrame
+        ``acquire/outcomes``.
     task, other : str
         Endpoint, and the one whose further events compete.
     title : str
     """
-    facts = clinical.set_index("patient_id").loc[risk.index]
+    facts = outcomes.set_index("patient_id").loc[risk.index]
     days = facts[f"{task}_days"].to_numpy(float)
     own, rival = (facts[f"{t}_event"].fillna(0).to_numpy(float) == 1 for t in (task, other))
     kind = np.where(own, 1, np.where(rival, 2, 0))

@@ -90,12 +90,12 @@ def intersection_figure(patients: pd.DataFrame, tasks: list[str]) -> Figure | No
     return figure
 
 
-def sites_figure(patients: pd.DataFrame, clinical: pd.DataFrame, endpoints: list[str]) -> Figure | None:
+def sites_figure(patients: pd.DataFrame, outcomes: pd.DataFrame, endpoints: list[str]) -> Figure | None:
     """Patients of every site, and events of each endpoint there."""
     people = patients[(patients["status"] == "ok") & patients["site"].notna()]
     if people.empty:
         return None
-    facts = clinical.set_index("patient_id").reindex(people["patient_id"])
+    facts = outcomes.set_index("patient_id").reindex(people["patient_id"])
     sizes = people["site"].value_counts()
     figure, ax = plt.subplots(figsize=(max(4.0, 1.5 + 0.22 * len(sizes)), 2.4))
     width = 0.8 / (1 + len(endpoints))
@@ -124,18 +124,18 @@ def plain_reason(reason: str) -> str:
     return re.sub(r"…(\W*…)+", "…", text)
 
 
-def one_clock(clinical: pd.DataFrame, endpoints: list[str]) -> list[str]:
+def one_clock(outcomes: pd.DataFrame, endpoints: list[str]) -> list[str]:
     """Warnings for pairs of endpoints whose times differ by a constant factor in censored patients: units are mixed up.
 
     A patient who is censored for two endpoints was last seen once, so the two times should be equal.
     """
     said = []
     for a, b in combinations(endpoints, 2):
-        both = clinical[
-            (clinical[f"{a}_event"] == 0)
-            & (clinical[f"{b}_event"] == 0)
-            & (clinical[f"{a}_days"] > 0)
-            & (clinical[f"{b}_days"] > 0)
+        both = outcomes[
+            (outcomes[f"{a}_event"] == 0)
+            & (outcomes[f"{b}_event"] == 0)
+            & (outcomes[f"{a}_days"] > 0)
+            & (outcomes[f"{b}_days"] > 0)
         ]
         if len(both) < FEWEST:
             continue
@@ -150,30 +150,28 @@ def one_clock(clinical: pd.DataFrame, endpoints: list[str]) -> list[str]:
     return said
 
 
-def odd_outcomes(clinical: pd.DataFrame, endpoints: list[str]) -> list[str]:
+def odd_outcomes(outcomes: pd.DataFrame, endpoints: list[str]) -> list[str]:
     """Warnings for endpoints in which nobody, or nearly everybody, has an event."""
     return [
         said
         for e in endpoints
-        if (said := odd_events(e, clinical[f"{e}_days"].to_numpy(float), clinical[f"{e}_event"].to_numpy(float)))
+        if (said := odd_events(e, outcomes[f"{e}_days"].to_numpy(float), outcomes[f"{e}_event"].to_numpy(float)))
     ]
 
 
-def unseen_levels(clinical: pd.DataFrame, folds: pd.DataFrame) -> list[str]:
-    """Warnings for levels of a covariate that no training patient of a fold has.
-
-    They count as missing in the clinical baseline.
+def unseen_levels(covariates: pd.DataFrame, folds: pd.DataFrame) -> list[str]:
+    """Warnings for levels of a covariate that no training patient of a fold has: they count as missing in the clinical baseline.
 
     Parameters
     ----------
-    clinical : DataFrame
-        ``acquire/clinical``.
+    covariates : DataFrame
+        ``acquire/covariates``.
     folds : DataFrame
         ``split/folds``.
     """
     said = []
-    for name in (c for c in clinical.columns if c.startswith("covariate_")):
-        column = clinical.set_index("patient_id")[name].dropna()
+    for name in (c for c in covariates.columns if c.startswith("covariate_")):
+        column = covariates.set_index("patient_id")[name].dropna()
         if pd.to_numeric(column, errors="coerce").notna().all():
             continue
         patients, levels = set(), set()

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from confuselt.evaluate.inner import InnerPredictions, inner_choice
+from confuselt.evaluate.intervals import detectable
 from confuselt.evaluate.names import BASE_ARMS, WITHOUT
 from confuselt.evaluate.retrieval import Gallery, common_galleries, recall_block
 from confuselt.evaluate.schema import COMPARISONS
@@ -147,13 +148,19 @@ def judge(found: list[tuple[Contrast, dict]], delta: float, margin: float, alpha
     return rows
 
 
-def difference(a: Block, b: Block) -> dict:
-    """Numbers of a row.
+def difference(a: Block, b: Block, alpha: float, tests: int) -> dict:
+    """Numbers of a row: paired difference, widest of three intervals, p, share of repeats won, detectable difference.
 
-    Paired difference, widest of three intervals, p, share of repeats won, detectable difference.
+    Parameters
+    ----------
+    a, b : Block
+    alpha : float
+        ``evaluate.plan.alpha``.
+    tests : int
+        Planned contrasts of the task.
     """
     gap = a.minus(b)
-    wide = gap.interval()
+    wide, least = gap.interval(), detectable(gap.intervals(), alpha, tests)
     repeats: dict[int, list[float]] = {}
     for fold in gap.folds:
         repeats.setdefault(fold["repeat"], []).append(fold["value"])
@@ -165,8 +172,8 @@ def difference(a: Block, b: Block) -> dict:
         "method": wide.method,
         "p": wide.p,
         "share_won": float(np.mean(won)) if won else np.nan,
-        "detectable": wide.detectable,
-        "events_needed": events_needed(a.events, wide.detectable, WANTED_C) if a.events else np.nan,
+        "detectable": least,
+        "events_needed": events_needed(a.events, least, WANTED_C) if a.events else np.nan,
         "n": a.n,
         "events": a.events,
     }
@@ -211,7 +218,8 @@ def _contrast(
     if not np.isfinite(a.value - b.value):
         return row | {"reason": "no comparable pair of patients"}
     partly = f"over the {len(common)} of {len(every)} folds that both sides have" if len(common) < len(every) else None
-    return row | difference(a, b) | {"status": "ok", "reason": "; ".join(filter(None, (chosen, partly))) or None}
+    tested = difference(a, b, cfg["evaluate.plan"]["alpha"], len(cfg["evaluate.plan"]["contrasts"]))
+    return row | tested | {"status": "ok", "reason": "; ".join(filter(None, (chosen, partly))) or None}
 
 
 def _empty_row(contrast: Contrast, other: str | None) -> dict:
@@ -266,7 +274,7 @@ def compare_retrieval(galleries: list[Gallery], lost: list[dict], scorer: Scorer
         by_model.setdefault(gallery.model, {}).setdefault(gallery.draw, []).append(gallery)
     reasons = {r["model"]: r["reason"] for r in lost}
     questions = [("cells", PRIMARY, "tile"), ("pretraining", BESIDE, "cca"), ("pretraining", BESIDE, "mispaired")]
-    found = []
+    tests, found = sum(family == PRIMARY for _, family, _ in questions), []
     for question, family, other in questions:
         contrast = Contrast(question, family, "tile-cells", "both", (other,))
         row = _empty_row(contrast, other) | {"inputs_b": "both"}
@@ -281,7 +289,7 @@ def compare_retrieval(galleries: list[Gallery], lost: list[dict], scorer: Scorer
             )
             told = np.isfinite(a.value) and np.isfinite(b.value)
             row |= (
-                difference(a, b) | {"status": "ok"}
+                difference(a, b, plan["alpha"], tests) | {"status": "ok"}
                 if told
                 else {"reason": "no fold in which both models have two test pairs"}
             )

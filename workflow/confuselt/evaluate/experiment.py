@@ -25,7 +25,7 @@ class Experiment:
     ----------
     predictions, models : list of Path
         Outputs of `finetune`, in the same order.
-    folds, clinical : Path
+    folds, outcomes : Path
     cfg : dict
         ``evaluate.draws``, ``seed``, ``tasks.*``.
     control : str, optional
@@ -55,7 +55,7 @@ class Experiment:
         predictions: list[Path],
         models: list[Path],
         folds: Path,
-        clinical: Path,
+        outcomes: Path,
         cfg: dict,
         control: str | None = None,
     ) -> None:
@@ -63,8 +63,8 @@ class Experiment:
         tables = [read_table(p, PREDICTIONS) for p in predictions]
         filled = [t for t in tables if len(t)]
         self.predictions = pd.concat(filled, ignore_index=True) if filled else empty_table(PREDICTIONS)
-        self.targets = read_targets(pd.read_parquet(clinical), cfg)
-        self._files = (folds, clinical)
+        self.targets = read_targets(pd.read_parquet(outcomes), cfg)
+        self._files = (folds, outcomes)
         table = read_table(folds, FOLDS)
         self.roles = {
             key: read_roles(table, *key) for key in sorted(set(zip(table["repeat"], table["fold"], strict=True)))

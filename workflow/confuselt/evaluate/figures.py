@@ -76,7 +76,7 @@ def _order(name: tuple[str, str, int]) -> tuple:
 
 def kaplan_meier(
     predictions: pd.DataFrame,
-    clinical: pd.DataFrame,
+    outcomes: pd.DataFrame,
     arm: str,
     inputs: str,
     task: str,
@@ -101,7 +101,7 @@ def kaplan_meier(
         & (predictions["output"] == "risk")
         & (predictions["repeat"] == 0)
     ]
-    facts = clinical.set_index("patient_id")
+    facts = outcomes.set_index("patient_id")
     cut, high = above_median(rows, median)
     days, event = (facts.loc[rows["patient_id"], f"{task}_{c}"].to_numpy(float) for c in ("days", "event"))
     known = np.isfinite(days) & np.isfinite(cut)

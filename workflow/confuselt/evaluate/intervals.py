@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm, t
 
-POWER, TESTS = 0.8, 3  # what "detectable" means: this power at the first Holm step of three tests
+POWER = 0.8  # what "detectable" means: this power at the first Holm step
+LEVEL = 0.95  # of every interval
 NO_SPREAD = 1e-12  # an error under this is rounding: no evidence of anything
 LEAST_DRAWS = 20  # finite bootstrap draws under which there is no interval
 
@@ -26,8 +27,8 @@ class Interval:
         Standard error.
     p : float
         Two-sided, against 0.
-    detectable : float
-        Difference that a test at the first Holm step of three finds with 80 % power.
+    free : float
+        Degrees of freedom of the error; infinite for a bootstrap.
     """
 
     method: str
@@ -35,22 +36,21 @@ class Interval:
     high: float
     error: float
     p: float
-    detectable: float
+    free: float
 
 
-def from_draws(method: str, value: float, draws: np.ndarray, level: float = 0.95) -> Interval | None:
+def from_draws(method: str, value: float, draws: np.ndarray) -> Interval | None:
     """Percentile interval of bootstrap draws (draws,); None where too few are finite."""
     finite = draws[np.isfinite(draws)]
     if len(finite) < LEAST_DRAWS or not np.isfinite(value):
         return None
-    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     error = float(finite.std(ddof=1))
     p = float(2 * norm.sf(abs(value) / error)) if error > NO_SPREAD else 1.0
-    factor = norm.isf(0.05 / 2 / TESTS) + norm.ppf(POWER)
-    return Interval(method, float(low), float(high), error, p, float(factor * error))
+    return Interval(method, float(low), float(high), error, p, np.inf)
 
 
-def corrected_t(value: float, folds: np.ndarray, count: int, level: float = 0.95) -> Interval | None:
+def corrected_t(value: float, folds: np.ndarray, count: int) -> Interval | None:
     """Corrected resampled t (Nadeau & Bengio 2003): folds share training patients, so their spread understates the error.
 
     Parameters
@@ -61,7 +61,6 @@ def corrected_t(value: float, folds: np.ndarray, count: int, level: float = 0.95
         Estimate in each fold of each repeat; NaN where a fold has none.
     count : int
         Folds per repeat: test / training patients = 1 / (count - 1).
-    level : float
 
     Returns
     -------
@@ -73,30 +72,35 @@ def corrected_t(value: float, folds: np.ndarray, count: int, level: float = 0.95
         return None
     error = float(np.sqrt((1 / len(finite) + 1 / (count - 1)) * finite.var(ddof=1)))
     free = len(finite) - 1
-    half = t.ppf((1 + level) / 2, free) * error
+    half = t.ppf((1 + LEVEL) / 2, free) * error
     p = float(2 * t.sf(abs(value) / error, free)) if error > NO_SPREAD else 1.0
-    return Interval(
-        "corrected resampled t",
-        value - half,
-        value + half,
-        error,
-        p,
-        float((t.isf(0.05 / 2 / TESTS, free) + t.ppf(POWER, free)) * error),
-    )
+    return Interval("corrected resampled t", value - half, value + half, error, p, float(free))
 
 
 def widest(intervals: list[Interval | None]) -> Interval:
-    """The widest interval, with the largest error, p and detectable difference of all methods; NaN where there is none."""
+    """The widest interval, with the largest error and p of all methods; NaN where there is none."""
     found = [i for i in intervals if i is not None]
     if not found:
         return Interval("none", np.nan, np.nan, np.nan, np.nan, np.nan)
     wide = max(found, key=lambda i: i.high - i.low)
-    return Interval(
-        wide.method,
-        wide.low,
-        wide.high,
-        *(max(getattr(i, name) for i in found) for name in ("error", "p", "detectable")),
-    )
+    return Interval(wide.method, wide.low, wide.high, max(i.error for i in found), max(i.p for i in found), wide.free)
+
+
+def detectable(intervals: list[Interval | None], alpha: float, tests: int) -> float:
+    """Difference that is found with 80 % power at the first Holm step, by the method that finds least; NaN where there is none.
+
+    Parameters
+    ----------
+    intervals : list of (Interval or None)
+        Of all methods.
+    alpha : float
+        ``evaluate.plan.alpha``. The interval must lie above 0, too, so that a larger one than its own gains nothing.
+    tests : int
+        Planned contrasts of the task, over which Holm adjusts.
+    """
+    level = min(alpha / max(1, tests), 1 - LEVEL)
+    found = [(t.isf(level / 2, i.free) + t.ppf(POWER, i.free)) * i.error for i in intervals if i is not None]
+    return float(max(found, default=np.nan))
 
 
 def useless(low: float, high: float) -> bool:

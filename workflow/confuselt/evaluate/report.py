@@ -62,7 +62,8 @@ class Sources:
     folds: Path
     store: Path
     rna: Path
-    clinical: Path
+    outcomes: Path
+    covariates: Path
     patients: Path
     downloads: Path
     slides: Path
@@ -86,14 +87,15 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
             "retrieval",
             "curves",
             "folds",
-            "clinical",
+            "outcomes",
+            "covariates",
             "patients",
             "downloads",
         )
     }
     tables["patients"] = left(tables["patients"], slide_owners(sources.store), pd.read_parquet(sources.rna_index))
     models = {m["arm"]: m for m in (load_checkpoint(p) for p in sources.arm_models) if m["status"] == "ok"}
-    widest, endpoints = bag_sizes(sources.store), [t["name"] for t in cfg["tasks.survival"]]
+    widest, endpoints = bag_sizes(sources.store, cfg), [t["name"] for t in cfg["tasks.survival"]]
     shown = panels(tables["metrics"], tables["retrieval"], _headline(cfg), cfg["evaluate.plan"])
     figures = _named("found", found_figure(shown)) | _figures(sources, tables, models, cfg)
     lost = list(exclusions(sources))
@@ -115,19 +117,19 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         "without": without_pam50(tables["comparisons"], dropped_genes(sources.reduced)),
         "details": detail_metrics(tables["metrics"]),
         "probe": probe_summary(tables["curves"]),
-        "missing": missing_outcomes(tables["clinical"][tables["clinical"]["status"] == "ok"], endpoints),
+        "missing": missing_outcomes(tables["outcomes"][tables["outcomes"]["status"] == "ok"], endpoints),
         "likelihood": tables["curves"][tables["curves"]["curve"] == "likelihood-ratio"].to_dict("records"),
         "cohort": cohort_facts(tables, cfg),
         "folds": fold_table(tables, cfg),
         "exclusions": lost,
         "reasons": reason_counts(lost),
         "warnings": [
-            *one_clock(tables["clinical"], endpoints),
-            *odd_outcomes(tables["clinical"], endpoints),
-            *unseen_levels(tables["clinical"], tables["folds"]),
+            *one_clock(tables["outcomes"], endpoints),
+            *odd_outcomes(tables["outcomes"], endpoints),
+            *unseen_levels(tables["covariates"], tables["folds"]),
             *joined_by_number(sources.store),
         ],
-        "codings": read_meta(sources.clinical).get("codings", {}),
+        "codings": read_meta(sources.outcomes).get("codings", {}),
         "main_metrics": main_metrics(tables["metrics"], _headline(cfg)),
         "unavailable": unavailable(tables["metrics"]),
         "comparisons": tables["comparisons"][tables["comparisons"]["status"] == "ok"].to_dict("records"),
@@ -174,7 +176,7 @@ def _figures(
             }
             figures |= _named(
                 f"km-{arm}",
-                kaplan_meier(tables["predictions"], tables["clinical"], arm, inputs, cfg["evaluate.primary"], cuts),
+                kaplan_meier(tables["predictions"], tables["outcomes"], arm, inputs, cfg["evaluate.primary"], cuts),
             )
     for task in cfg["tasks.survival"]:
         figures |= _named(f"site-{task['name']}", site_figure(tables["curves"], tables["metrics"], task["name"]))
@@ -182,7 +184,7 @@ def _figures(
         if task["competing"]:
             figures |= _named(f"incidence-{task['name']}", _incidence(tables, models, task))
     figures |= _named("intersections", intersection_figure(tables["patients"], [*labels, *endpoints]))
-    figures |= _named("sites", sites_figure(tables["patients"], tables["clinical"], endpoints))
+    figures |= _named("sites", sites_figure(tables["patients"], tables["outcomes"], endpoints))
     figures |= _named("leaky", leaky_figure(tables["curves"]))
     figures |= _named("reliability", reliability_figure(tables["curves"], LOOKED_AT))
     figures |= _named("embedding", _embedding(sources, tables, cfg))
@@ -260,7 +262,7 @@ def _incidence(tables: dict[str, pd.DataFrame], models: dict[str, dict], task: d
     }
     _, high = above_median(rows, medians)
     return incidence_figure(
-        rows.set_index("patient_id")["value"], high, tables["clinical"], task["name"], task["competing"], LOOKED_AT
+        rows.set_index("patient_id")["value"], high, tables["outcomes"], task["name"], task["competing"], LOOKED_AT
     )
 
 
@@ -290,20 +292,23 @@ def _data_uri(figure: Figure) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def bag_sizes(store: Path) -> dict[str, dict]:
-    """Per stream: slides, rows of the largest bag, width, name, cohorts that its model saw."""
+def bag_sizes(store: Path, cfg: dict) -> dict[str, dict]:
+    """Per stream: slides, rows of the largest bag, width, name, cohorts that its model saw.
+
+    What a model is known to have seen stands in the store; ``embed.trained_on`` and ``cells.trained_on`` add to it.
+    """
     found = {}
     with h5py.File(store) as file:
         for stream in ("tile", "cells"):
             rows = np.diff(file[stream]["offsets"][()])
             attrs = file[stream].attrs
-            trained = json.loads(attrs.get("trained_on", "[]"))
+            stated = cfg["embed.trained_on" if stream == "tile" else "cells.trained_on"]
             found[stream] = {
                 "slides": int((rows > 0).sum()),
                 "largest": int(rows.max()) if len(rows) else 0,
                 "width": int(file[stream]["features"].shape[1]),
                 "name": str(attrs.get("name", "")),
-                "trained_on": trained,
+                "trained_on": list(dict.fromkeys([*json.loads(attrs.get("trained_on", "[]")), *stated])),
             }
     return found
 
@@ -317,18 +322,18 @@ def slide_owners(store: Path) -> list[str]:
 def cohort_facts(tables: dict[str, pd.DataFrame], cfg: dict) -> dict:
     """Counts for the first table."""
     people = tables["patients"][tables["patients"]["status"] == "ok"]
-    clinical = tables["clinical"].set_index("patient_id").reindex(people["patient_id"])
+    facts = tables["outcomes"].set_index("patient_id").reindex(people["patient_id"])
     slides, rna = people["slides"] > 0, people["rna"] > 0
     endpoints = [
         {
             "task": t["name"],
-            "n": int(clinical[f"{t['name']}_event"].notna().sum()),
-            "events": int(clinical[f"{t['name']}_event"].sum()),
+            "n": int(facts[f"{t['name']}_event"].notna().sum()),
+            "events": int(facts[f"{t['name']}_event"].sum()),
         }
         for t in cfg["tasks.survival"]
     ]
     labels = [
-        {"task": t["name"], "classes": clinical[f"label_{t['name']}"].value_counts().to_dict()}
+        {"task": t["name"], "classes": facts[f"label_{t['name']}"].value_counts().to_dict()}
         for t in cfg["tasks.labels"]
     ]
     return {
@@ -346,7 +351,7 @@ def cohort_facts(tables: dict[str, pd.DataFrame], cfg: dict) -> dict:
 
 def fold_table(tables: dict[str, pd.DataFrame], cfg: dict) -> list[dict]:
     """Patients, sites and events of every test fold."""
-    facts = tables["clinical"].set_index("patient_id")
+    facts = tables["outcomes"].set_index("patient_id")
     rows = []
     for (repeat, fold), part in tables["folds"].groupby(["repeat", "fold"]):
         test = part[part["role"] == "test"]
@@ -386,8 +391,10 @@ def exclusions(sources: Sources) -> Iterator[dict]:
     with h5py.File(sources.store) as file:
         for row in json.loads(file.attrs["excluded"]):
             yield {"stage": "pack", "what": "slide", "id": row["slide_id"], "reason": row["reason"]}
-    clinical = pd.read_parquet(sources.clinical)
-    for row in clinical[clinical["reason"].notna() & (clinical["status"] == "ok")].to_dict("records"):
+    outcomes, covariates = pd.read_parquet(sources.outcomes), pd.read_parquet(sources.covariates)
+    usable = outcomes.loc[outcomes["status"] == "ok", "patient_id"]
+    values = pd.concat([outcomes, covariates])[["patient_id", "reason"]]
+    for row in values[values["reason"].notna() & values["patient_id"].isin(usable)].to_dict("records"):
         yield {"stage": "acquire", "what": "value", "id": row["patient_id"], "reason": row["reason"]}
 
 
@@ -453,5 +460,5 @@ def _embedding(sources: Sources, tables: dict[str, pd.DataFrame], cfg: dict) -> 
     patients, wsi, rna = embed_pairs(content, sources.store, sources.rna, _first_test(tables))
     if len(patients) < 3:
         return None
-    label = tables["clinical"].set_index("patient_id")[f"label_{cfg['tasks.labels'][0]['name']}"]
+    label = tables["outcomes"].set_index("patient_id")[f"label_{cfg['tasks.labels'][0]['name']}"]
     return embedding(wsi, rna, [label.get(p) for p in patients], "test fold 0")

@@ -41,7 +41,7 @@ def score(
     controls: list[Experiment],
     found: list[Gallery],
     lost: list[dict],
-    clinical: pd.DataFrame,
+    outcomes: pd.DataFrame,
     leaky: list[pd.DataFrame],
     cfg: dict,
 ) -> Scored:
@@ -54,8 +54,8 @@ def score(
         Those that share folds and outcomes with the main run are compared with its arms.
     found, lost : list
         Galleries of the models of pretraining, and which of them were not available.
-    clinical : DataFrame
-        ``acquire/clinical``.
+    outcomes : DataFrame
+        ``acquire/outcomes``.
     leaky : list of DataFrame
         ``finetune/leaky-chance``; empty where it was not asked for.
     cfg : dict
@@ -86,7 +86,7 @@ def score(
     compared = compare(ours.scorer, ours.inner, main_reasons, arms, cfg)
     compared += compare_brier(ours.scorer, arms, censoring, cfg)
     compared += compare_retrieval(found, lost, ours.scorer, cfg)
-    facts = clinical.set_index("patient_id")
+    facts = outcomes.set_index("patient_id")
     label = facts[f"label_{cfg['tasks.labels'][0]['name']}"].to_dict() if cfg["tasks.labels"] else {}
     single = [a for a in arms if any(k[0] == a and k[1] == 0 for k in ours.scorer.made())]
     curves = site_curves(ours.scorer, ours.site, single)

@@ -40,13 +40,15 @@ class Block:
     n: int
     events: int
 
+    def intervals(self) -> list[Interval | None]:
+        """The three intervals."""
+        return intervals_of(
+            self.value, self.patients, self.sites, [f["value"] for f in self.folds], folds_per_repeat(self.folds)
+        )
+
     def interval(self) -> Interval:
         """Widest of the three intervals."""
-        return widest(
-            intervals_of(
-                self.value, self.patients, self.sites, [f["value"] for f in self.folds], folds_per_repeat(self.folds)
-            )
-        )
+        return widest(self.intervals())
 
     def minus(self, other: "Block") -> "Block":
         """The paired difference, draw by draw and fold by fold; folds that one side lacks are left out."""

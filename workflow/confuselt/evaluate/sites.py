@@ -134,26 +134,26 @@ def site_probe(galleries: list[Gallery], site: dict[str, str]) -> list[dict]:
     return rows
 
 
-def missing_outcomes(clinical: pd.DataFrame, endpoints: list[str]) -> list[dict]:
+def missing_outcomes(outcomes: pd.DataFrame, endpoints: list[str]) -> list[dict]:
     """Who lacks an endpoint: overall, among those with and without an event of another one, and at which sites most do.
 
     Parameters
     ----------
-    clinical : DataFrame
-        Usable patients of ``acquire/clinical``.
+    outcomes : DataFrame
+        Usable patients of ``acquire/outcomes``.
     endpoints : list of str
     """
     rows = []
     for name in endpoints:
-        lost = clinical[f"{name}_event"].isna() | clinical[f"{name}_days"].isna()
+        lost = outcomes[f"{name}_event"].isna() | outcomes[f"{name}_days"].isna()
         others = [f"{o}_event" for o in endpoints if o != name]
-        event = (clinical[others] == 1).any(axis=1) if others else pd.Series(False, index=clinical.index)
-        by_site = lost.groupby(clinical["site"]).agg(["sum", "mean"])
+        event = (outcomes[others] == 1).any(axis=1) if others else pd.Series(False, index=outcomes.index)
+        by_site = lost.groupby(outcomes["site"]).agg(["sum", "mean"])
         rows.append(
             {
                 "task": name,
                 "missing": int(lost.sum()),
-                "patients": len(clinical),
+                "patients": len(outcomes),
                 "with_event": f"{int(lost[event].sum())} of {int(event.sum())}",
                 "without_event": f"{int(lost[~event].sum())} of {int((~event).sum())}",
                 "sites": ", ".join(f"{s} ({int(r['sum'])})" for s, r in by_site[by_site["mean"] > 0.5].iterrows())

@@ -86,7 +86,7 @@ class Targets:
 
 
 def read_targets(clinical: pd.DataFrame, cfg: dict) -> Targets:
-    """Outcomes of the usable patients of ``acquire/clinical``, for every task and class of the config."""
+    """Outcomes of the usable patients of ``acquire/outcomes``, for every task and class of the config."""
     clinical = clinical[clinical["status"] == "ok"]
     survival = {
         t["name"]: tuple(clinical[f"{t['name']}_{c}"].to_numpy(float) for c in ("days", "event"))

@@ -81,7 +81,7 @@ class Source:
         group.attrs.update(self._recipe or {})
 
 
-def pack(sources: dict[str, tuple[Path, Path | None]], trained_on: dict[str, list[str]], store: Path) -> None:
+def pack(sources: dict[str, tuple[Path, Path | None]], store: Path) -> None:
     """Join the streams of a cohort into one store, instance by instance.
 
     Cells are brought into the order of the tiles by their places; where these are not the same, the slide keeps its
@@ -92,8 +92,6 @@ def pack(sources: dict[str, tuple[Path, Path | None]], trained_on: dict[str, lis
     sources : dict
         Stream to (index.parquet, features.h5) of its stage; None for the latter: a file ``<slide>.h5`` per slide beside
         the index.
-    trained_on : dict
-        Stream to the cohorts that its model saw.
     store : Path
         ``slide_id``, ``patient_id`` (slides,), sorted by patient; per stream ``<stream>/features`` (N, d) and
         ``<stream>/offsets`` (slides + 1,), ``<stream>/coords`` (N, 2) int32 and ``<stream>/sha`` (slides,), the content
@@ -131,7 +129,6 @@ def pack(sources: dict[str, tuple[Path, Path | None]], trained_on: dict[str, lis
         for stream, source in found.items():
             orders = {slide: how.order for slide, how in aligned.items()} if stream == "cells" else {}
             _copy(out.create_group(stream), stream, source, slides, rows[stream], orders)
-            out[stream].attrs["trained_on"] = json.dumps(trained_on.get(stream, []))
     if by_number:
         log.warning(
             "cells of %d slides are joined to tiles by row number only: a bag of theirs has no coordinates; first %s",

@@ -1,6 +1,7 @@
 """PAM50 calls by nearest centroid (Parker et al., J Clin Oncol 2009; Spearman, fixed medians)."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -76,3 +77,36 @@ def call_pam50(values: pd.DataFrame, centroids: pd.DataFrame, medians: pd.Series
         },
         index=values.index,
     )
+
+
+def read_centroids(path: Path) -> tuple[pd.DataFrame, pd.Series]:
+    """Centroids (genes x classes) and the fixed median of each gene; ValueError where the table has none."""
+    reference = pd.read_csv(path, sep=None, engine="python", index_col=0)
+    if "median" not in reference:
+        raise ValueError(
+            f"{path}: no column 'median'; PAM50 calls need fixed medians per gene (log2 scale), not those of the cohort"
+        )
+    return reference.drop(columns="median"), reference["median"]
+
+
+def call_samples(
+    values: pd.DataFrame, index: pd.DataFrame, is_counts: bool, centroids: pd.DataFrame, medians: pd.Series
+) -> pd.DataFrame:
+    """Columns of ``rna/pam50``: a row per sample of ``rna/index``.
+
+    Parameters
+    ----------
+    values : DataFrame
+        Usable patients x genes: counts, or a log2 scale.
+    index : DataFrame
+        ``rna/index``.
+    is_counts : bool
+    centroids, medians
+        See `call_pam50`.
+    """
+    if is_counts:
+        values = np.log2(values.div(values.sum(axis=1), axis=0) * 1e6 + 1)
+    called = call_pam50(values, centroids, medians).reindex(index["patient_id"]).reset_index(drop=True)
+    rows = index[["sample_id", "patient_id"]].reset_index(drop=True).join(called)
+    reason = rows["reason"].fillna(index["reason"].reset_index(drop=True))
+    return rows.assign(status=np.where(rows["call"].isna(), "excluded", "ok"), reason=reason)

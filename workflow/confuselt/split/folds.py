@@ -1,6 +1,7 @@
 """Folds of a cohort: test, inner validation and training patients of every repeat and fold."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +15,24 @@ log = logging.getLogger(__name__)
 TEST, INNER, TRAIN = "test", "inner", "train"
 
 
-def group_counts(clinical: pd.DataFrame, groups: np.ndarray, endpoint: str | None, labels: list[dict]) -> np.ndarray:
-    """Patients, events and class members per group, (groups, 2 + classes)."""
-    columns = [np.ones(len(clinical))]
+def patient_counts(outcomes: pd.DataFrame, cfg: dict) -> np.ndarray:
+    """What each patient brings: itself, an event of the first endpoint that has any, membership in each class, (n, 2 + classes)."""
+    endpoint = next((t["name"] for t in cfg["tasks.survival"] if outcomes[f"{t['name']}_event"].sum() > 0), None)
+    columns = [np.ones(len(outcomes))]
     columns.append(
-        np.nan_to_num(clinical[f"{endpoint}_event"].to_numpy(float)) if endpoint else np.zeros(len(clinical))
+        np.nan_to_num(outcomes[f"{endpoint}_event"].to_numpy(float)) if endpoint else np.zeros(len(outcomes))
     )
-    for label in labels:
-        values = clinical[f"label_{label['name']}"]
+    for label in cfg["tasks.labels"]:
+        values = outcomes[f"label_{label['name']}"]
         columns += [(values == c).to_numpy(float) for c in label["classes"] if (values == c).any()]
-    counts = np.zeros((groups.max() + 1, len(columns)))
-    np.add.at(counts, groups, np.column_stack(columns))
-    return counts
+    return np.column_stack(columns)
+
+
+def group_counts(groups: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Sums over the patients of each group, (groups, features)."""
+    sums = np.zeros((groups.max() + 1, counts.shape[1]))
+    np.add.at(sums, groups, counts)
+    return sums
 
 
 def make_folds(clinical: pd.DataFrame, cfg: dict) -> pd.DataFrame:
@@ -34,7 +41,7 @@ def make_folds(clinical: pd.DataFrame, cfg: dict) -> pd.DataFrame:
     Parameters
     ----------
     clinical : DataFrame
-        Usable patients of ``acquire/clinical``, sorted by patient.
+        Usable patients of ``acquire/outcomes``, sorted by patient.
     cfg : dict
         ``split.*``, ``tasks.*``, ``seed``.
 
@@ -44,9 +51,8 @@ def make_folds(clinical: pd.DataFrame, cfg: dict) -> pd.DataFrame:
         Columns of ``split/folds``.
     """
     rng = np.random.default_rng([cfg["seed"], 1])
-    groups, endpoint, names = _groups(clinical, cfg)
-    k = cfg["split.folds"]
-    counts = group_counts(clinical, groups, endpoint, cfg["tasks.labels"])
+    groups, k = _groups(clinical, cfg), cfg["split.folds"]
+    counts = group_counts(groups, patient_counts(clinical, cfg))
     if len(counts) < k:
         raise ValueError(f"{len(counts)} sites for {k} folds: use fewer folds or split.group: patient")
     least = np.concatenate(
@@ -69,7 +75,7 @@ def make_folds(clinical: pd.DataFrame, cfg: dict) -> pd.DataFrame:
             for p, f in zip(clinical["patient_id"], m[groups], strict=True)
         ]
     )
-    return with_inner(test, clinical, groups, counts, cfg, rng)
+    return with_inner(test, clinical, groups, cfg, lambda repeat, fold: rng)
 
 
 def _least_events(counts: np.ndarray, k: int, cfg: dict) -> float:
@@ -82,15 +88,17 @@ def _least_events(counts: np.ndarray, k: int, cfg: dict) -> float:
     return float(cfg["split.min_events"])
 
 
-def _groups(clinical: pd.DataFrame, cfg: dict) -> tuple[np.ndarray, str | None, list[str]]:
-    endpoint = next((t["name"] for t in cfg["tasks.survival"] if clinical[f"{t['name']}_event"].sum() > 0), None)
+def _groups(clinical: pd.DataFrame, cfg: dict) -> np.ndarray:
+    """Number of each patient's group: of its site, or of itself."""
     key = clinical["patient_id"] if cfg["split.group"] == "patient" else clinical["site"].fillna("no site")
-    codes, names = pd.factorize(key, sort=True)
-    return codes, endpoint, list(names)
+    return pd.factorize(key, sort=True)[0]
 
 
 def folds_from_file(path: Path, clinical: pd.DataFrame, cfg: dict) -> pd.DataFrame:
     """Test folds that the user brought; the inner part is drawn here, grouped alike.
+
+    Nothing of it hangs on outcomes of the fold's test patients, were sites torn or not: these are no outcomes that the
+    folds were made by. So every fold has a generator of its own: another fold draws from the outcomes of others.
 
     Patients that the file does not name are in no fold (logged); ids that the cohort does not have are ignored
     (logged).
@@ -135,24 +143,42 @@ def folds_from_file(path: Path, clinical: pd.DataFrame, cfg: dict) -> pd.DataFra
     clinical = clinical[clinical["patient_id"].isin(set(table["patient_id"]))].reset_index(drop=True)
     if clinical.empty:
         raise ValueError(f"{path}: no patient of the cohort is in it")
-    groups, endpoint, _ = _groups(clinical, cfg)
-    counts = group_counts(clinical, groups, endpoint, cfg["tasks.labels"])
     test = table[["repeat", "patient_id", "test_fold"]].merge(clinical[["patient_id"]], on="patient_id")
-    return with_inner(test, clinical, groups, counts, cfg, np.random.default_rng([cfg["seed"], 1]))
+    return with_inner(
+        test,
+        clinical,
+        _groups(clinical, cfg),
+        cfg,
+        lambda repeat, fold: np.random.default_rng([cfg["seed"], 1, repeat, fold]),
+    )
 
 
 def with_inner(
     test: pd.DataFrame,
     clinical: pd.DataFrame,
     groups: np.ndarray,
-    counts: np.ndarray,
     cfg: dict,
-    rng: np.random.Generator,
+    rng_of: Callable[[int, int], np.random.Generator],
 ) -> pd.DataFrame:
-    """Add the inner validation part: whole groups, about ``split.inner`` of the training patients."""
+    """Add the inner validation part: whole groups, about ``split.inner`` of the training patients.
+
+    Parameters
+    ----------
+    test : DataFrame
+        ``repeat, patient_id, test_fold``.
+    clinical, cfg
+        See `make_folds`.
+    groups : (n,) int
+        Group of each patient.
+    rng_of : callable
+        (repeat, fold) to the generator that the inner part is drawn with.
+    """
     rows = []
     for (repeat, fold), chosen in _test_masks(test, clinical, cfg):
-        inner = _inner_mask(groups, ~chosen, counts, cfg["split.inner"], rng)
+        # Of the training patients only: a group may lie partly in the test fold when the file says so.
+        counts = patient_counts(clinical[~chosen], cfg)
+        inner = np.zeros(len(clinical), bool)
+        inner[~chosen] = _inner_mask(groups[~chosen], counts, cfg["split.inner"], rng_of(repeat, fold))
         role = np.where(chosen, TEST, np.where(inner, INNER, TRAIN))
         rows.append(
             pd.DataFrame(
@@ -181,23 +207,26 @@ def _test_masks(test: pd.DataFrame, clinical: pd.DataFrame, cfg: dict) -> list[t
     return masks
 
 
-def _inner_mask(
-    groups: np.ndarray, training: np.ndarray, counts: np.ndarray, share: float, rng: np.random.Generator
-) -> np.ndarray:
-    """Whole training groups of about `share` of the training patients, stratified like the folds."""
-    present = np.unique(groups[training])
+def _inner_mask(groups: np.ndarray, counts: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Whole groups of about `share` of the training patients, stratified like the folds.
+
+    Parameters
+    ----------
+    groups : (n,) int
+        Of the training patients.
+    counts : (n, features) float
+        See `patient_counts`.
+    share : float
+    rng : Generator
+    """
+    present, codes = np.unique(groups, return_inverse=True)
     if len(present) < 2:
         raise ValueError(
             "a fold leaves one site for training: no inner part can be taken from it; use split.group: patient"
         )
     parts = min(max(2, round(1 / share)), len(present))
-    inside = np.zeros((len(present), counts.shape[1]))
-    # Counts of the training patients only: a group may lie partly in the test fold when the file says so.
-    np.add.at(
-        inside,
-        np.searchsorted(present, groups[training]),
-        counts[groups[training]] / np.bincount(groups, minlength=len(counts))[groups[training], None],
-    )
+    # Sums by way of each group's mean: to the last bit those by which the inner parts of earlier runs were drawn.
+    inside = group_counts(codes, (group_counts(codes, counts) / np.bincount(codes)[:, None])[codes])
     total = inside.sum(0)
     least = np.concatenate([[0.6 * total[0] / parts], np.minimum(total[1:] // (2 * parts), 2)])
     best, best_left = None, np.inf
@@ -212,4 +241,4 @@ def _inner_mask(
     # Among the allowed parts, the one nearest to the wanted share.
     sizes = np.array([inside[best == p, 0].sum() for p in range(parts)])
     part = int(np.argmin(np.abs(sizes - share * total[0])))
-    return training & np.isin(groups, present[best == part])
+    return best[codes] == part

@@ -10,14 +10,13 @@ from confuselt.embed.schema import STREAM_INDEX
 from confuselt.run_step import Output, run_step
 from confuselt.tables import write_table
 
-READS = ("data", "acquire.id_column", "acquire.cells", "cells.trained_on", "max_excluded")
+READS = ("data", "acquire.id_column", "acquire.cells")
 
 
-def main(slides: Path, index: Output, features: Output, cfg: dict) -> None:
+def main(slides: Path, index: Output, features: Output, cfg: dict, max_excluded: float = 0.2) -> None:
     """Check and join the cell-type-related features of every slide."""
-    recipe = {"name": "ready", "trained_on": ", ".join(cfg["cells.trained_on"])}
-    table = import_stream(pd.read_parquet(slides), "cells", cfg, recipe, features)
-    check_excluded(table, cfg["max_excluded"], "slides", "slide_id")
+    table = import_stream(pd.read_parquet(slides), "cells", cfg, {"name": "ready"}, features)
+    check_excluded(table, max_excluded, "slides", "slide_id")
     write_table(table, index, STREAM_INDEX)
 
 

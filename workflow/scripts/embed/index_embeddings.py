@@ -9,13 +9,13 @@ from confuselt.run_step import Output, run_step
 from confuselt.tables import read_table, write_table
 from confuselt.tile.group import join_parts
 
-READS = ("max_excluded",)
+READS = ()
 
 
-def main(parts: list[Path], slides: Path, index: Output, cfg: dict) -> None:
+def main(parts: list[Path], slides: Path, index: Output, max_excluded: float = 0.2) -> None:
     """Join the parts; an error lists the slides where too many are excluded."""
     table = join_parts(parts, read_table(slides, SLIDES), STREAM_INDEX)
-    check_excluded(table, cfg["max_excluded"], "slides", "slide_id")
+    check_excluded(table, max_excluded, "slides", "slide_id")
     write_table(table, index, STREAM_INDEX)
 
 

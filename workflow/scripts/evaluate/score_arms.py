@@ -25,7 +25,7 @@ READS = (
 def main(
     store: Path,
     folds: Path,
-    clinical: Path,
+    outcomes: Path,
     rna: list[Path],
     arm_predictions: list[Path],
     arm_models: list[Path],
@@ -34,7 +34,7 @@ def main(
     control_predictions: list[Path],
     control_models: list[Path],
     control_folds: list[Path],
-    control_clinical: list[Path],
+    control_outcomes: list[Path],
     leaky: list[Path],
     predictions: Output,
     metrics: Output,
@@ -44,12 +44,12 @@ def main(
     cfg: dict,
 ) -> None:
     """Score the main run, then each control against its own folds and outcomes."""
-    ours = Experiment(arm_predictions, arm_models, folds, clinical, cfg)
-    files = zip(control_predictions, control_models, control_folds, control_clinical, strict=True)
+    ours = Experiment(arm_predictions, arm_models, folds, outcomes, cfg)
+    files = zip(control_predictions, control_models, control_folds, control_outcomes, strict=True)
     controls = [Experiment([p], [m], f, c, cfg, control=p.parents[2].name) for p, m, f, c in files]
     found, lost = galleries(store, rna, checkpoints, arm_models, ours)
     chance = [pd.read_parquet(path) for path in leaky]
-    scored: Scored = score(ours, controls, found, lost, pd.read_parquet(clinical), chance, cfg)
+    scored: Scored = score(ours, controls, found, lost, pd.read_parquet(outcomes), chance, cfg)
     write_table(scored.predictions, predictions, PREDICTIONS)
     write_table(scored.metrics, metrics, METRICS)
     write_table(scored.comparisons, comparisons, COMPARISONS)

@@ -32,7 +32,7 @@ def main(
     store: Path,
     rna: list[Path],
     folds: Path,
-    clinical: Path,
+    outcomes: Path,
     checkpoints: list[Path],
     other_checkpoints: list[Path],
     predictions: Output,
@@ -49,8 +49,8 @@ def main(
 
     The models keep `plan`, the hash of the analysis plan in force.
     """
-    targets = read_targets(pd.read_parquet(clinical), cfg)
-    files = ArmFiles(store, folds, clinical, rna, checkpoints, other_checkpoints)
+    targets = read_targets(pd.read_parquet(outcomes), cfg)
+    files = ArmFiles(store, folds, outcomes, rna, checkpoints, other_checkpoints)
     run, table = ArmRun.open(parse_arm(arm), files, repeat, cfg, pick_device(device), place), read_table(folds, FOLDS)
 
     def train(fold: int, kept: Kept) -> tuple[dict, pd.DataFrame]:

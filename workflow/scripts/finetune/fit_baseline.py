@@ -24,17 +24,18 @@ def main(
     store: Path,
     rna: list[Path],
     folds: Path,
-    clinical: Path,
+    outcomes: Path,
     predictions: Output,
     models: Output,
     parts: Parts,
     baseline: str,
     repeat: int,
     cfg: dict,
+    covariates: Path | None = None,
 ) -> None:
-    """Clinical covariates, principal components, or canonical correlation."""
-    table, facts = read_table(folds, FOLDS), pd.read_parquet(clinical)
-    targets = read_targets(facts, cfg)
+    """Clinical covariates (which that one alone is given), principal components, or canonical correlation."""
+    table, targets = read_table(folds, FOLDS), read_targets(pd.read_parquet(outcomes), cfg)
+    read = [folds, outcomes, *([covariates] if covariates else [])]
 
     # The widest streams are opened once; slides are read again in each fold, whose scaling is its own.
     bags = None if baseline == "clinical" else widest(store)
@@ -44,7 +45,7 @@ def main(
         roles = read_roles(table, repeat, fold)
         learnable, lost = targets.learnable(roles["train"])
         if baseline == "clinical":
-            known, found = fit_clinical(facts, learnable, roles)
+            known, found = fit_clinical(pd.read_parquet(covariates), learnable, roles)
             return known | {"not_learnable": lost | known["not_learnable"]}, found
         vectors, scaler = patient_vectors(bags, read_profiles(rna[fold]).of, roles["train"], cfg)
         if baseline == "cca":
@@ -52,7 +53,7 @@ def main(
         known, found = fit_pca_cox(vectors, learnable, roles)
         return known | {"not_learnable": lost | known["not_learnable"], "scaler": scaler}, found
 
-    found, rows, reason = run_folds(train, len(rna), lambda fold: [store, rna[fold], folds, clinical], cfg, parts)
+    found, rows, reason = run_folds(train, len(rna), lambda fold: [store, rna[fold], *read], cfg, parts)
     save_checkpoint(
         {"status": "not available" if reason else "ok", "reason": reason or "", "arm": baseline, "folds": found}, models
     )

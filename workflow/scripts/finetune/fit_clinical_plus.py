@@ -36,7 +36,8 @@ def main(
     store: Path,
     rna: list[Path],
     folds: Path,
-    clinical: Path,
+    outcomes: Path,
+    covariates: Path,
     checkpoints: list[Path],
     other_checkpoints: list[Path],
     score_predictions: list[Path],
@@ -54,9 +55,9 @@ def main(
     found = read_told(score_predictions, score_models)
     lost = [f"{arm} is not among finetune.arms"] * (arm not in found)
     lost += [f"{name}: {content['reason']}" for name, (content, _) in found.items() if content["status"] != "ok"]
-    people, what = pd.read_parquet(clinical), parse_arm(arm)
-    files, targets = ArmFiles(store, folds, clinical, rna, checkpoints, other_checkpoints), read_targets(people, cfg)
-    table = read_table(folds, FOLDS)
+    people, what = pd.read_parquet(covariates), parse_arm(arm)
+    files = ArmFiles(store, folds, outcomes, rna, checkpoints, other_checkpoints)
+    targets, table = read_targets(pd.read_parquet(outcomes), cfg), read_table(folds, FOLDS)
     run = None if lost else ArmRun.open(what, files, repeat, cfg, pick_device(device), place)
 
     def train(fold: int, kept: Kept) -> tuple[dict, pd.DataFrame]:
@@ -64,7 +65,7 @@ def main(
         main = tuple(told_in(*found[side], fold, inputs) for side, inputs in sides)
         return fit_added(main, cross_fit(run, table, people, targets, fold, kept), targets)
 
-    read = [*score_predictions, *score_models]
+    read = [covariates, *score_predictions, *score_models]
     known, rows, why = (
         ([], [], "; ".join(lost))
         if lost

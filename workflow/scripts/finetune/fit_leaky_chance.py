@@ -19,7 +19,7 @@ from confuselt.unusable import NotAvailable
 READS = ("evaluate.primary", "evaluate.leaky", "tasks.survival", "seed")
 
 
-def main(store: Path, folds: Path, clinical: Path, curves: Output, cfg: dict) -> None:
+def main(store: Path, folds: Path, outcomes: Path, curves: Output, cfg: dict) -> None:
     """On the primary endpoint and the first repeat; a cohort that cannot show it gives a table without rows and the reason in its metadata."""
     table, block = read_table(folds, FOLDS), cfg["evaluate.leaky"]
     names = [t["name"] for t in cfg["tasks.survival"]]
@@ -30,7 +30,7 @@ def main(store: Path, folds: Path, clinical: Path, curves: Output, cfg: dict) ->
         if not block["seeds"]:
             raise NotAvailable("evaluate.leaky.seeds is 0")
         task = cfg["evaluate.primary"] if cfg["evaluate.primary"] in names else names[0]
-        targets = read_targets(pd.read_parquet(clinical), {"tasks.survival": cfg["tasks.survival"], "tasks.labels": []})
+        targets = read_targets(pd.read_parquet(outcomes), {"tasks.survival": cfg["tasks.survival"], "tasks.labels": []})
         bags = widest(store)
         if bags.missing:
             raise NotAvailable(bags.missing)

@@ -5,20 +5,19 @@ from pathlib import Path
 from confuselt.pack.store import pack
 from confuselt.run_step import Output, run_step
 
-READS = ("embed.trained_on", "cells.trained_on")
+READS = ()
 
 
 def main(
     tile_index: Path,
     cells_index: Path,
     store: Output,
-    cfg: dict,
     tile_features: Path | None = None,
     cells_features: Path | None = None,
 ) -> None:
     """Join the streams row by row."""
     sources = {"tile": (tile_index, tile_features), "cells": (cells_index, cells_features)}
-    pack(sources, {"tile": cfg["embed.trained_on"], "cells": cfg["cells.trained_on"]}, store)
+    pack(sources, store)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from confuselt.rna.normalise import Normaliser
 from confuselt.run_step import Output, run_step
 from confuselt.tables import write_table
 
-READS = ("predict.arm", "max_excluded")
+READS = ("predict.arm",)
 
 
 def main(
@@ -30,6 +30,7 @@ def main(
     other_checkpoints: list[Path],
     predictions: Output,
     cfg: dict,
+    max_excluded: float = 0.2,
 ) -> None:
     """A row per patient and input pattern that the patient allows; a patient without usable input is a row with the reason."""
     arm = parse_arm(cfg["predict.arm"])
@@ -46,7 +47,7 @@ def main(
     folds = [FoldModel(*parts) for parts in zip(facts, normaliser, encoders, strict=True)]
     people = pd.read_parquet(patients)
     usable = list(people.loc[people["status"] == "ok", "patient_id"])
-    table = predict_cohort(arm, contents[0], folds, store, ad.read_h5ad(counts), usable, cfg["max_excluded"])
+    table = predict_cohort(arm, contents[0], folds, store, ad.read_h5ad(counts), usable, max_excluded)
     read = {"wsi": [tile_index, *([cells_index] if arm.streams == "tile-cells" else [])], "rna": [rna_index]}
     lost = lost_inputs(
         [pd.read_parquet(p) for modality, paths in read.items() if arm.modality in (modality, "both") for p in paths]

@@ -13,10 +13,10 @@ from confuselt.tables import write_table
 READS = ("acquire.id_column", "split.*", "-split.file", "-split.from", "seed", "tasks.survival", "tasks.labels")
 
 
-def main(clinical: Path, patients: Path, folds: Output, cfg: dict, fold_file: Path | None = None) -> None:
+def main(outcomes: Path, patients: Path, folds: Output, cfg: dict, fold_file: Path | None = None) -> None:
     """Freeze who is tested when."""
     people = pd.read_parquet(patients)
-    facts = pd.read_parquet(clinical)
+    facts = pd.read_parquet(outcomes)
     usable = set(people.loc[people["status"] == "ok", "patient_id"])
     facts = facts[facts["patient_id"].isin(usable) & (facts["status"] == "ok")].sort_values(
         "patient_id", ignore_index=True

@@ -9,13 +9,13 @@ from confuselt.tables import read_table, write_table
 from confuselt.tile.group import join_parts
 from confuselt.tile.schema import TILE_INDEX
 
-READS = ("max_excluded",)
+READS = ()
 
 
-def main(parts: list[Path], slides: Path, index: Output, cfg: dict) -> None:
+def main(parts: list[Path], slides: Path, index: Output, max_excluded: float = 0.2) -> None:
     """Join the parts; an error lists the slides where too many are excluded."""
     table = join_parts(parts, read_table(slides, SLIDES), TILE_INDEX)
-    check_excluded(table, cfg["max_excluded"], "slides", "slide_id")
+    check_excluded(table, max_excluded, "slides", "slide_id")
     write_table(table, index, TILE_INDEX)
 
 

@@ -1,0 +1,56 @@
+"""Outcomes and sites from the clinical table, and what each patient has."""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from confuselt.acquire.clinical import Outcomes, merge_sites, of_limit
+from confuselt.acquire.clinical import read_outcomes as outcome_rows
+from confuselt.acquire.cohort import patient_table
+from confuselt.acquire.excluded import check_excluded, log_excluded
+from confuselt.acquire.outcomes import check_readable
+from confuselt.acquire.schema import OUTCOMES, PATIENTS, RNA, SLIDES
+from confuselt.run_step import Output, run_step
+from confuselt.sheets.read import read_sheet
+from confuselt.tables import empty_table, read_table, write_table
+
+READS = ("acquire.id_column", "acquire.limit", "acquire.site", "tasks.survival", "tasks.labels")
+
+log = logging.getLogger("confuselt.acquire")
+
+
+def main(
+    slides: Path,
+    rna: Path,
+    outcomes: Output,
+    patients: Output,
+    cfg: dict,
+    clinical_table: Path | None = None,
+    site_map: Path | None = None,
+    max_excluded: float = 0.2,
+) -> None:
+    """Convert outcomes to the project's words; a patient without usable slides and RNA is excluded."""
+    table = outcome_rows(clinical_table, cfg) if clinical_table else Outcomes(empty_outcomes(cfg), {}, {})
+    for task, coding in table.codings.items():
+        log.info("%s: %s", task, coding)
+    if clinical_table:
+        check_readable(table.read, max_excluded, clinical_table)
+    facts = merge_sites(table.rows, read_sheet(site_map, codes=("code",)) if site_map else None)
+    facts = of_limit(facts, cfg["acquire.limit"]) if len(facts) else facts
+    people = patient_table(read_table(slides, SLIDES), read_table(rna, RNA), facts, cfg)
+    log_excluded(people, "patients", "patient_id")
+    check_excluded(people, max_excluded, "patients", "patient_id")
+    write_table(facts, outcomes, OUTCOMES, {"codings": table.codings})
+    write_table(people, patients, PATIENTS)
+
+
+def empty_outcomes(cfg: dict) -> pd.DataFrame:
+    """Outcomes of nobody, for a cohort to predict on."""
+    names = [f"{t['name']}_{c}" for t in cfg["tasks.survival"] for c in ("days", "event")]
+    names += [f"label_{t['name']}" for t in cfg["tasks.labels"]]
+    return empty_table(OUTCOMES).reindex(columns=[*OUTCOMES.columns, *names])
+
+
+if __name__ == "__main__":
+    run_step(main, globals())
