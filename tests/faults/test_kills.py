@@ -35,6 +35,7 @@ RULES_OF_FOLDS = [
     "pretrain_towers",
     "finetune_arm",
     "fit_baseline",
+    "fit_clinical_plus",
 ]  # that keep each fold when it is done
 # The jobs of slides write files per slide as they go: they die in the first of each kind, and again in the part of the
 # index.

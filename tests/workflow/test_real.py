@@ -45,7 +45,7 @@ def test_retrieval_and_subtype(out):
         & (retrieval["k"] == 10)
         & (retrieval["fold"] >= 0)
     ]
-    assert (rows.groupby("direction")["recall"].mean() >= 0.34).all()
+    assert (rows.groupby("direction")["recall"].mean() >= 0.42).all()
     metrics = pd.read_parquet(evaluate / "metrics.parquet")
     row = metrics[
         (metrics["arm"] == "wsi-pretrained-cells")
@@ -53,7 +53,7 @@ def test_retrieval_and_subtype(out):
         & (metrics["metric"] == "auc_macro")
         & (metrics["fold"] == -1)
     ]
-    assert row["value"].item() >= 0.74
+    assert row["value"].item() >= 0.775
     assert set(ARMS) <= set(metrics["arm"])
 
 
@@ -73,12 +73,14 @@ def test_answers_and_limits_in_words(out):
 
 
 def test_unseen_patients(out, tmp_path):
+    """Training patients under another name are known by their bags; mixtures of two patients are new."""
     data = shared("tcga_brca_hif")
-    for name in ("cell_features", "tile_features", "rna_zscores"):
+    for name in ("cell_features", "tile_features"):
         table = pd.read_parquet(data / f"{name}.parquet").head(30)
+        numbers = table.select_dtypes("number").columns
+        table.loc[15:, numbers] = (table.loc[15:, numbers] + table[numbers].shift(1).loc[15:]) / 2
         table["patient_id"] = "NEW-" + table["patient_id"]
         table.to_parquet(tmp_path / f"{name}.parquet")
-    (tmp_path / "rna_zscores.parquet").unlink()
     run(
         "predict",
         "--cores",
@@ -91,12 +93,9 @@ def test_unseen_patients(out, tmp_path):
         f"predict={{name: unseen, data: {tmp_path}}}",
     )
     table = pd.read_parquet(out / "experiments/tcga-brca-hif/predict/unseen/predictions.parquet")
-    assert (
-        (table["status"] == "ok").all()
-        and set(table["inputs"]) == {"wsi"}
-        and len(table) == 30
-        and not table["out_of_fold"].any()
-    )
+    assert (table["status"] == "ok").all() and set(table["inputs"]) == {"wsi"} and len(table) == 30
+    ids = pd.read_parquet(tmp_path / "tile_features.parquet")["patient_id"]
+    assert set(table.loc[table["out_of_fold"], "patient_id"]) == set(ids[:15])
 
 
 def test_without_the_cells_stream(tmp_path):

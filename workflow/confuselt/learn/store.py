@@ -14,6 +14,7 @@ import torch
 
 from confuselt.learn.device import CPU
 from confuselt.learn.draw import drawn, slide_key
+from confuselt.learn.memory import give_back_large_blocks
 from confuselt.learn.rows import DeviceRows, DiskRows, spans
 from confuselt.model.packed import Packed
 from confuselt.model.scaling import StreamScaler
@@ -73,6 +74,7 @@ class Store:
     """
 
     def __init__(self, path: Path, streams: str, device: torch.device = CPU, place: str = "host") -> None:
+        give_back_large_blocks()
         self.path, self.device, self.streams = path, device, STREAM_SETS[streams]
         self.missing: str | None = None
         self._offsets: dict[str, np.ndarray] = {}
