@@ -148,18 +148,23 @@ def models(workflow: Path, config, folder: Path) -> dict[str, str]:
         for arm in arms:
             checkpoints = [folder / f"{prefix}pre.pt"] if "pretrained" in arm else []
             run(
-                workflow, "finetune/finetune_arm", config, control, store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet", outcomes=folder / "outcomes.parquet",
+                workflow, "finetune/finetune_arm", config, control, store=folder / "store.h5", rna=[folder / "rna.h5ad"],
+                folds=folder / "folds.parquet", outcomes=folder / "outcomes.parquet",
                 checkpoints=checkpoints, other_checkpoints=[], predictions=folder / f"{prefix}{arm}.parquet", models=folder / f"{prefix}{arm}.pt", arm=arm, repeat=0,
             )  # fmt: skip
     for baseline in BASELINES:
         run(
             workflow, "finetune/fit_baseline", config, store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet",
-            outcomes=folder / "outcomes.parquet", covariates=folder / "covariates.parquet", predictions=folder / f"baseline-{baseline}.parquet", models=folder / f"baseline-{baseline}.pt", baseline=baseline, repeat=0,
+            outcomes=folder / "outcomes.parquet", covariates=folder / "covariates.parquet",
+            predictions=folder / f"baseline-{baseline}.parquet", models=folder / f"baseline-{baseline}.pt",
+            baseline=baseline, repeat=0,
         )  # fmt: skip
     scores = ("baseline-clinical", PLUS)
     run(
         workflow, "finetune/fit_clinical_plus", config, store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet",
-        outcomes=folder / "outcomes.parquet", covariates=folder / "covariates.parquet", checkpoints=[folder / "pre.pt"], other_checkpoints=[], score_predictions=[folder / f"{s}.parquet" for s in scores],
+        outcomes=folder / "outcomes.parquet", covariates=folder / "covariates.parquet",
+        checkpoints=[folder / "pre.pt"], other_checkpoints=[],
+        score_predictions=[folder / f"{s}.parquet" for s in scores],
         score_models=[folder / f"{s}.pt" for s in scores], predictions=folder / "plus.parquet", models=folder / "plus.pt", arm=PLUS, repeat=0,
     )  # fmt: skip
     roles = read_roles(pd.read_parquet(folder / "folds.parquet"), 0, FOLD)

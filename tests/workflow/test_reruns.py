@@ -44,7 +44,8 @@ BELOW = {
     "simulate_cohort": "read_sheets read_outcomes read_covariates list_sources import_tiles import_cells gather_rna",
     "read_sheets": "read_outcomes import_tiles import_cells gather_rna write_report",
     "read_covariates": "fit_baseline fit_clinical_plus write_report",
-    "read_outcomes": "make_folds permute_outcomes finetune_arm fit_baseline fit_clinical_plus fit_leaky_chance score_arms write_report",
+    "read_outcomes": "make_folds permute_outcomes finetune_arm fit_baseline fit_clinical_plus fit_leaky_chance "
+    "score_arms write_report",
     "list_sources": "write_report",
     "permute_outcomes": "make_folds finetune_arm score_arms",
     "import_tiles": "pack_bags write_report",

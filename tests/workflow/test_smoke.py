@@ -47,7 +47,8 @@ def test_every_table_keeps_its_schema_and_is_stamped(tiny):
         stamp = json.loads(meta[b"stamp"])
         assert len(stamp["code"]) == 16 and stamp["stage"] in path.parts and stamp["torch"], path
         seen.add(name)
-    assert seen == set(BY_NAME) - {"predict/predictions", *OF_SLIDES, *OF_GDC}
+    # PAM50 calls need a table of centroids, which the tiny cohort does not name.
+    assert seen == set(BY_NAME) - {"predict/predictions", "rna/pam50", *OF_SLIDES, *OF_GDC}
 
 
 def test_nothing_partial_is_left(tiny):

@@ -274,8 +274,12 @@ rule read_sheets:
         runtime=20,
         max_excluded=MAX_EXCLUDED,
     params:
-        cfg=cfg("acquire", "read_sheets", rows=rows_of_folder),
-        content=content("acquire", "read_sheets", "ids"),
+        cfg=cfg(
+            "acquire",
+            "read_sheets",
+            rows=rows_of_folder,
+            content=content("acquire", "read_sheets", "ids"),
+        ),
         code=code("acquire", "read_sheets"),
     message:
         "acquire: slides and RNA samples of {wildcards.cohort}"
@@ -302,8 +306,11 @@ rule read_outcomes:
         runtime=10,
         max_excluded=MAX_EXCLUDED,
     params:
-        cfg=cfg("acquire", "read_outcomes"),
-        content=content("acquire", "read_outcomes", "outcomes", "site_map"),
+        cfg=cfg(
+            "acquire",
+            "read_outcomes",
+            content=content("acquire", "read_outcomes", "outcomes", "site_map"),
+        ),
         code=code("acquire", "read_outcomes"),
     message:
         "acquire: outcomes and patients of {wildcards.cohort}"
@@ -326,8 +333,11 @@ rule read_covariates:
         mem_mb=2000,
         runtime=10,
     params:
-        cfg=cfg("acquire", "read_covariates"),
-        content=content("acquire", "read_covariates", "covariates"),
+        cfg=cfg(
+            "acquire",
+            "read_covariates",
+            content=content("acquire", "read_covariates", "covariates"),
+        ),
         code=code("acquire", "read_covariates"),
     message:
         "acquire: covariates of {wildcards.cohort}"

@@ -213,7 +213,10 @@ def cohort_files(*keys):
 
 
 def clinical_files(*keys):
-    """The same for the clinical table and the map of its sites. The user's own are `ancient`: their content is a param of whoever reads a part of them."""
+    """The same for the clinical table and the map of its sites.
+
+    The user's own are `ancient`: their content stands in the `cfg` of whoever reads a part of them.
+    """
     files = cohort_files(*keys)
 
     def of(wildcards):
@@ -227,7 +230,7 @@ def clinical_files(*keys):
 
 
 def content(stage, rule, *columns):
-    """Param `content`: hash of what a rule reads of the user's own clinical table; of one that another rule writes, nothing."""
+    """Extra of param `cfg`: hash of what a rule reads of the user's own clinical table; of another rule's, nothing."""
     script = script_of(stage, rule)
 
     def of(wildcards):

@@ -87,7 +87,7 @@ def widest(intervals: list[Interval | None]) -> Interval:
 
 
 def detectable(intervals: list[Interval | None], alpha: float, tests: int) -> float:
-    """Difference that is found with 80 % power at the first Holm step, by the method that finds least; NaN where there is none.
+    """Difference that is found with 80 % power at the first Holm step, by the method that finds least; NaN: no method.
 
     Parameters
     ----------
