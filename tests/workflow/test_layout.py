@@ -42,8 +42,7 @@ def test_rules_have_script_log_benchmark_message_and_the_two_params(stage):
         for section in ("log:", "benchmark:", "params:", "resources:", "message:", "mem_mb=", "runtime="):
             assert section in text, f"{name} has no {section}"
         params = text.split("params:")[1].split("resources:")[0]
-        found = set(re.findall(r"^        (\w+)=", params, re.M)) - {"content"}
-        assert found == {"cfg", "code"}, f"{name}: params are cfg and code (and the content of ancient tables)"
+        assert set(re.findall(r"^        (\w+)=", params, re.M)) == {"cfg", "code"}, f"{name}: params are cfg and code"
         assert f"/{stage}/{name}" in text.split("log:")[1], f"{name}: log and benchmark folders carry stage and rule"
 
 

@@ -6,8 +6,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from tqdm import tqdm
-
 Item = TypeVar("Item")
 log = logging.getLogger(__name__)
 _bars = True
@@ -33,6 +31,8 @@ def progress(items: Iterable[Item], what: str, total: int | None = None, every: 
         Seconds between two log lines.
     """
     if _bars and sys.stderr.isatty():
+        from tqdm import tqdm  # only here: training on a bare machine has no terminal, and needs no bar
+
         yield from tqdm(items, desc=what, total=total)
         return
     total = total if total is not None else len(items)  # type: ignore[arg-type]
