@@ -236,7 +236,10 @@ def test_what_the_data_cannot_answer_is_said():
 
 
 def test_what_is_detectable_follows_the_plan(world):
-    """Level and number of its contrasts: of one alone more is seen, at a stricter level less; events follow with the square."""
+    """Level and number of its contrasts.
+
+    Of one alone more is seen, at a stricter level less; events follow with the square.
+    """
     predictions, targets, inner, boot = world
     scorer, plans = Scorer(predictions, targets, boot), {}
     plan = CFG["evaluate.plan"]

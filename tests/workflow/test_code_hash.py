@@ -323,7 +323,10 @@ def plain(function):
 def f(x):
     return Kept(x).first()
 """
-LAZY = "def f(x):\n    from confuselt.two import g as h\n    import confuselt.three\n\n    return h(x) + confuselt.three.k()\n"
+LAZY = (
+    "def f(x):\n    from confuselt.two import g as h\n    import confuselt.three\n"
+    "\n    return h(x) + confuselt.three.k()\n"
+)
 THREE = {"confuselt/three.py": "def k():\n    return 31\n\ndef m():\n    return 32\n"}
 
 

@@ -44,14 +44,16 @@ BELOW = {
     "simulate_cohort": "read_sheets read_outcomes read_covariates list_sources import_tiles import_cells gather_rna",
     "read_sheets": "read_outcomes import_tiles import_cells gather_rna write_report",
     "read_covariates": "fit_baseline fit_clinical_plus write_report",
-    "read_outcomes": "make_folds permute_outcomes finetune_arm fit_baseline fit_clinical_plus fit_leaky_chance score_arms write_report",
+    "read_outcomes": "make_folds permute_outcomes finetune_arm fit_baseline fit_clinical_plus fit_leaky_chance "
+    "score_arms write_report",
     "list_sources": "write_report",
     "permute_outcomes": "make_folds finetune_arm score_arms",
     "import_tiles": "pack_bags write_report",
     "import_cells": "pack_bags write_report",
     "gather_rna": "normalise_rna call_pam50 write_report",
     "call_pam50": "",
-    "make_folds": "normalise_rna drop_pam50 pretrain_towers finetune_arm fit_baseline fit_clinical_plus fit_leaky_chance score_arms write_report",
+    "make_folds": "normalise_rna drop_pam50 pretrain_towers finetune_arm fit_baseline fit_clinical_plus "
+    "fit_leaky_chance score_arms write_report",
     "normalise_rna": "drop_pam50 pretrain_towers finetune_arm fit_baseline fit_clinical_plus score_arms write_report",
     "drop_pam50": "pretrain_towers finetune_arm write_report",
     "pack_bags": "pretrain_towers finetune_arm fit_baseline fit_clinical_plus fit_leaky_chance score_arms write_report",

@@ -3,9 +3,10 @@
 Snakemake sees neither imported modules nor the meaning of an edit. From the script on, names are followed to the
 functions, classes and assigned names that they stand for, through imports, re-exports and attributes of modules, and
 from each of these on. What is found is hashed: a real edit changes exactly the scripts that use the edited definition.
-Where it lies does not count, nor do comments, docstrings, log lines, touched files. What is ambiguous counts as a whole:
-a module that is handed on, ``import *``, ``globals()``. A ``*.j2`` template is hashed with the definition that names
-it. A module whose name is put together while the program runs is not seen: name it in full in the same definition.
+Where it lies does not count, nor do comments, docstrings, log lines, touched files. What is ambiguous counts as a
+whole: a module that is handed on, ``import *``, ``globals()``. A ``*.j2`` template is hashed with the definition that
+names it. A module whose name is put together while the program runs is not seen: name it in full in the same
+definition.
 """
 
 import hashlib
@@ -130,7 +131,10 @@ class Code:
             yield from self._brought(source, chain[1:], set())
 
     def _named(self, module: str, chain: Chain, seen: set) -> Iterator[Target]:
-        """What a name stands for in a module, the name of a submodule and re-exports included; nothing for a builtin or a local."""
+        """What a name stands for in a module; nothing for a builtin or a local.
+
+        The name of a submodule and re-exports are followed, too.
+        """
         if (module, chain) in seen:
             return
         seen.add((module, chain))
@@ -212,7 +216,10 @@ class Code:
         return self._seals[node, depth]
 
     def seals(self) -> list[str]:
-        """A hash per definition, sorted. Definitions that say the same are told apart by what they use, in as many steps as that takes."""
+        """A hash per definition, sorted.
+
+        Definitions that say the same are told apart by what they use, in as many steps as that takes.
+        """
         depth, found, before = 1, {self._seal(node, 1) for node in self.links}, 0
         while len(found) > before:
             depth, before = depth + 1, len(found)

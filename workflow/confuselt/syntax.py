@@ -82,7 +82,10 @@ class Definition:
 
     @cached_property
     def chains(self) -> frozenset[Chain]:
-        """Every name that is used within, with the attributes behind it. Names of locals are among them: too much, never too little."""
+        """Every name that is used within, with the attributes behind it.
+
+        Names of locals are among them: too much, never too little.
+        """
         return frozenset(chain for statement in self.statements for chain in _chains(statement))
 
     @cached_property

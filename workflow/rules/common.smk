@@ -1,4 +1,7 @@
-"""The validated config, where things lie, and the input functions of every stage; those of a cohort from GDC are in gdc.smk."""
+"""The validated config, where things lie, and the input functions of every stage.
+
+Those of a cohort from GDC are in gdc.smk.
+"""
 
 import glob
 import os
@@ -213,7 +216,10 @@ def cohort_files(*keys):
 
 
 def clinical_files(*keys):
-    """The same for the clinical table and the map of its sites. The user's own are `ancient`: their content is a param of whoever reads a part of them."""
+    """The same for the clinical table and the map of its sites.
+
+    The user's own are `ancient`: their content is a param of whoever reads a part of them.
+    """
     files = cohort_files(*keys)
 
     def of(wildcards):
@@ -227,7 +233,10 @@ def clinical_files(*keys):
 
 
 def content(stage, rule, *columns):
-    """Param `content`: hash of what a rule reads of the user's own clinical table; of one that another rule writes, nothing."""
+    """Param `content`: hash of what a rule reads of the user's own clinical table.
+
+    Of one that another rule writes, nothing.
+    """
     script = script_of(stage, rule)
 
     def of(wildcards):
@@ -248,7 +257,10 @@ def bags_of(stream):
 
 
 def asked(function, *arguments):
-    """What a function says of the manifest; that it is absent is said when a job needs it, since `cohort` itself must run."""
+    """What a function says of the manifest.
+
+    That it is absent is said when a job needs it, since `cohort` itself must run.
+    """
     try:
         return function(*arguments)
     except ValueError as fault:
@@ -377,7 +389,10 @@ def trained_towers(wildcards, towers):
 
 
 def trained_outputs(wildcards, arms, suffix):
-    """Predictions or models of those arms that are trained: what is made of the others is not available, and says so."""
+    """Predictions or models of those arms that are trained.
+
+    What is made of the others is not available, and says so.
+    """
     return [
         f"{RESULTS}/{wildcards.run}/finetune/{arm}/r{wildcards.repeat}.{suffix}"
         for arm in arms

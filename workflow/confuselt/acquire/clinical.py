@@ -1,4 +1,7 @@
-"""The clinical table in the project's words: outcomes and sites in one table, covariates in another, so that an edit of these leaves alone what hangs on those."""
+"""The clinical table in the project's words.
+
+Outcomes and sites are one table, covariates another, so that an edit of these leaves alone what hangs on those.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,7 +150,10 @@ def of_limit(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
 
 
 def merge_sites(outcomes: pd.DataFrame, site_map: pd.DataFrame | None) -> pd.DataFrame:
-    """Replace site codes by institutions through a table with columns ``code`` and ``institution``, both read as text."""
+    """Replace site codes by institutions.
+
+    `site_map` has columns ``code`` and ``institution``, both read as text.
+    """
     if site_map is None:
         return outcomes
     names = {

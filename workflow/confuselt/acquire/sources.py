@@ -44,7 +44,9 @@ PARTS = {"ids": id_columns, "outcomes": outcome_columns, "covariates": covariate
 
 
 def clinical_content(config: Config, parts: tuple[str, ...], cfg: dict) -> str:
-    """Hash of what a rule reads of the user's own clinical table and site map ('': it reads none, or one that another rule writes).
+    """Hash of what a rule reads of the user's own clinical table and site map.
+
+    '' where it reads none, or one that another rule writes.
 
     Parameters
     ----------

@@ -46,7 +46,8 @@ class Config(Block):
         0.2,
         ge=0,
         le=1,
-        description="share of a cohort's data that may be excluded before the run ends in an error. Never triggers a rerun",
+        description="share of a cohort's data that may be excluded before the run ends in an error. "
+        "Never triggers a rerun",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="where models are trained; auto: cuda where a GPU is seen. Never triggers a rerun"

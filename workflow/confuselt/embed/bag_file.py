@@ -112,7 +112,10 @@ def read_bag(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def stated_cohorts(path: Path) -> list[str]:
-    """Cohorts that the model behind a bag saw, where the file states them: attribute ``trained_on``, a JSON list as this project writes it, or names with commas between."""
+    """Cohorts that the model behind a bag saw, where the file states them.
+
+    Attribute ``trained_on``: a JSON list as this project writes it, or names with commas between.
+    """
     with h5py.File(path) as file:
         stated = file.attrs.get("trained_on", "")
     stated = stated.decode() if isinstance(stated, bytes) else str(stated)

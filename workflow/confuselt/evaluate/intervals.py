@@ -51,7 +51,9 @@ def from_draws(method: str, value: float, draws: np.ndarray) -> Interval | None:
 
 
 def corrected_t(value: float, folds: np.ndarray, count: int) -> Interval | None:
-    """Corrected resampled t (Nadeau & Bengio 2003): folds share training patients, so their spread understates the error.
+    """Corrected resampled t (Nadeau & Bengio 2003).
+
+    Folds share training patients, so their spread understates the error.
 
     Parameters
     ----------
@@ -87,7 +89,9 @@ def widest(intervals: list[Interval | None]) -> Interval:
 
 
 def detectable(intervals: list[Interval | None], alpha: float, tests: int) -> float:
-    """Difference that is found with 80 % power at the first Holm step, by the method that finds least; NaN where there is none.
+    """Difference that is found with 80 % power at the first Holm step.
+
+    It is that of the method that finds least; NaN where there is none.
 
     Parameters
     ----------

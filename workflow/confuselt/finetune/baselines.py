@@ -231,7 +231,10 @@ def _stacked(rows: list[np.ndarray]) -> np.ndarray:
 
 
 def standardise(rows: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, torch.Tensor]]:
-    """Centre and scale every role by the training patients; the ``centre`` and ``scale`` (d,) themselves come second."""
+    """Centre and scale every role by the training patients.
+
+    The ``centre`` and ``scale`` (d,) themselves come second.
+    """
     centre, scale = rows["train"].mean(0), rows["train"].std(0)
     scale = np.where(scale > 0, scale, 1.0)
     shown = {

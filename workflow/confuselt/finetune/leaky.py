@@ -141,7 +141,10 @@ def by_test(test_c: np.ndarray) -> np.ndarray:
 
 
 def by_inner(test_c: np.ndarray, inner_loss: np.ndarray) -> np.ndarray:
-    """Test C at the epoch with the best inner loss up to each epoch, (epochs,); where no inner patient informs it, the last stands."""
+    """Test C at the epoch with the best inner loss up to each epoch, (epochs,).
+
+    Where no inner patient informs it, the last stands.
+    """
     if not np.isfinite(inner_loss).all():
         return test_c
     return test_c[[int(inner_loss[: x + 1].argmin()) for x in range(len(inner_loss))]]

@@ -114,8 +114,9 @@ class Store:
     def deal(self, roles: dict[str, list[str]], draw: int) -> "Store":
         """For the shuffled-cells control: the store with the cells rows dealt out anew within each role.
 
-        Within a role the cells stream holds the same rows as before, and says nothing of the instance or patient that it
-        is now given to. Whoever asks with the same roles and draw gets the same shuffle, whichever of the roles are named.
+        Within a role the cells stream holds the same rows as before, and says nothing of the instance or patient that
+        it is now given to. Whoever asks with the same roles and draw gets the same shuffle, whichever of the roles are
+        named.
 
         Parameters
         ----------

@@ -16,7 +16,10 @@ TEST, INNER, TRAIN = "test", "inner", "train"
 
 
 def patient_counts(outcomes: pd.DataFrame, cfg: dict) -> np.ndarray:
-    """What each patient brings: itself, an event of the first endpoint that has any, membership in each class, (n, 2 + classes)."""
+    """What each patient brings, (n, 2 + classes).
+
+    Itself, an event of the first endpoint that has any, membership in each class.
+    """
     endpoint = next((t["name"] for t in cfg["tasks.survival"] if outcomes[f"{t['name']}_event"].sum() > 0), None)
     columns = [np.ones(len(outcomes))]
     columns.append(

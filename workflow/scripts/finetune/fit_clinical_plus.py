@@ -51,7 +51,11 @@ def main(
     device: str = "auto",
     place: str = "auto",
 ) -> None:
-    """`score_*` are those of the clinical baseline and, where it was trained, of the arm: both are trained anew within the fold's training patients."""
+    """Fit one arm's score beside the clinical model.
+
+    `score_*` are those of the clinical baseline and, where it was trained, of the arm: both are trained anew within the
+    fold's training patients.
+    """
     found = read_told(score_predictions, score_models)
     lost = [f"{arm} is not among finetune.arms"] * (arm not in found)
     lost += [f"{name}: {content['reason']}" for name, (content, _) in found.items() if content["status"] != "ok"]
