@@ -14,7 +14,7 @@ from confuselt.acquire.permute import outcome_columns, permute
 from confuselt.acquire.schema import OUTCOMES
 from confuselt.acquire.simulate import simulate_features
 from confuselt.config.simulate import Simulate
-from confuselt.evaluate.pairs import survival_pairs
+from confuselt.survival.concordance import survival_pairs
 from confuselt.tables import check_table, read_table, write_table
 
 TASKS = {"tasks.survival": [{"name": "os"}], "tasks.labels": [{"name": "x"}]}

@@ -16,9 +16,9 @@ from confuselt.evaluate.retrieval import Gallery, find, retrieval_rows, retrieva
 from confuselt.evaluate.schema import COMPARISONS, RETRIEVAL
 from confuselt.evaluate.scores import Scorer
 from confuselt.evaluate.verdicts import events_needed, holm, non_inferior, verdict
-from confuselt.finetune.cox import cox_loss
 from confuselt.finetune.targets import Targets
 from confuselt.learn.checkpoint import hashed_ids
+from confuselt.survival.cox import cox_loss
 from confuselt.tables import check_table
 
 CFG = {"evaluate.min_events": 20, "evaluate.plan": Plan().model_dump(), "evaluate.primary": "os"}

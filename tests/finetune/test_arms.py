@@ -100,7 +100,7 @@ def test_both_arm_serves_every_pattern_and_learns(world):
     }
     assert set(table["task"]) == {"os", "kind"}, "dss has no event"
     whole = table[(table["inputs"] == "both") & (table["output"] == "risk")].merge(clinical, on="patient_id")
-    from confuselt.evaluate.pairs import survival_pairs
+    from confuselt.survival.concordance import survival_pairs
 
     pairs = survival_pairs(whole["value"].to_numpy(), whole["os_days"].to_numpy(), whole["os_event"].to_numpy())
     assert pairs.won.sum() / pairs.comparable.sum() > 0.7

@@ -8,7 +8,6 @@ from scipy.special import softmax
 from statsmodels.duration.hazard_regression import PHReg
 
 from confuselt.acquire.schema import COVARIATES, OUTCOMES
-from confuselt.evaluate.pairs import ratio, survival_pairs
 from confuselt.finetune.baselines import fit_clinical
 from confuselt.finetune.clinical_plus import fit_added, shrinkage
 from confuselt.finetune.inner_predictions import inner_predictions
@@ -17,6 +16,7 @@ from confuselt.finetune.schema import PREDICTIONS
 from confuselt.finetune.targets import curve_days, read_targets
 from confuselt.learn.checkpoint import hashed_ids, load_checkpoint, save_checkpoint
 from confuselt.split.schema import FOLDS
+from confuselt.survival.concordance import ratio, survival_pairs
 from confuselt.tables import read_table, write_table
 
 CLASSES = ["a", "b", "c"]

@@ -112,9 +112,9 @@ def test_no_job_imports_the_config(script):
         ("confuselt/pretrain/objective.py", "(to_rna + to_wsi) / 2", "(to_rna + to_wsi) / 3", SCRIPT, True),
         ("confuselt/model/abmil.py", ".softmax(1)", ".softmax(0)", SCRIPT, True),
         ("confuselt/evaluate/answers.py", "Does a second modality help?", "Does it?", SCRIPT, False),
-        ("confuselt/finetune/cox.py", "clamp_min(1)", "clamp_min(2)", SCRIPT, False),
+        ("confuselt/survival/cox.py", "clamp_min(1)", "clamp_min(2)", SCRIPT, False),
         ("confuselt/evaluate/report.py", '"main_metrics"', '"main_metric"', "scripts/finetune/finetune_arm.py", False),
-        ("confuselt/finetune/cox.py", "clamp_min(1)", "clamp_min(2)", "scripts/finetune/finetune_arm.py", True),
+        ("confuselt/survival/cox.py", "clamp_min(1)", "clamp_min(2)", "scripts/finetune/finetune_arm.py", True),
     ],
 )
 def test_an_edit_reaches_exactly_the_scripts_that_import_it(copy, module, old, new, script, reached):

@@ -327,7 +327,7 @@ class TestRealDryRuns:
         shutil.copy(ROOT / "environment.yml", tmp_path / "environment.yml")
         target = copy / "confuselt/evaluate/answers.py"
         target.write_text(target.read_text().replace("Does a second modality help?", "Is a second modality of help?"))
-        target = copy / "confuselt/finetune/cox.py"
+        target = copy / "confuselt/survival/cox.py"
         target.write_text(target.read_text().replace('"""Cox partial', '"""The Cox partial') + "\n# a comment\n")
         done = snakemake(tiny, "-n", "--snakefile", str(copy / "Snakefile"))
         jobs = set(re.findall(r"^(?:Job \d+: )?(\w+): ", done.stdout + done.stderr, re.M)) & {

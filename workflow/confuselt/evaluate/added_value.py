@@ -7,10 +7,10 @@ import pandas as pd
 
 from confuselt.evaluate.calibration import followed, net_benefit
 from confuselt.evaluate.comparisons import Contrast, difference, natural_inputs
-from confuselt.evaluate.ipcw import Censoring, brier_terms
 from confuselt.evaluate.metrics import Train, competing_events, crude, rival_curves
 from confuselt.evaluate.retrieval import mean_block
 from confuselt.evaluate.scores import FoldTables, Scorer
+from confuselt.survival.ipcw import Censoring, brier_terms
 
 THRESHOLDS = np.round(np.arange(0.05, 0.65, 0.05), 2)
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from confuselt.evaluate.pairs import ratio
 from confuselt.evaluate.resample import Resampling
 from confuselt.evaluate.schema import RETRIEVAL
 from confuselt.evaluate.scores import Block
 from confuselt.pretrain.retrieval import standing
+from confuselt.survival.concordance import ratio
 
 DIRECTIONS = ("wsi-to-rna", "rna-to-wsi")
 STRATA = ("all", "within-site", "within-class")

@@ -13,10 +13,10 @@ import pandas as pd
 import torch
 from scipy.optimize import minimize_scalar
 
-from confuselt.finetune.cox import breslow, cox_loss, survival_at
 from confuselt.finetune.schema import PREDICTIONS
 from confuselt.finetune.targets import Targets, curve_days
 from confuselt.learn.checkpoint import load_checkpoint
+from confuselt.survival.cox import breslow, cox_loss, survival_at
 from confuselt.tables import read_table
 from confuselt.unusable import NotAvailable
 

@@ -10,13 +10,13 @@ import pandas as pd
 import torch
 from sklearn.decomposition import PCA
 
-from confuselt.evaluate.pairs import ratio, survival_pairs
 from confuselt.evaluate.schema import CURVES
 from confuselt.finetune.baselines import standardise
-from confuselt.finetune.cox import cox_loss
 from confuselt.learn.checkpoint import seed_of
 from confuselt.learn.optimiser import AdamW
 from confuselt.progress import progress
+from confuselt.survival.concordance import ratio, survival_pairs
+from confuselt.survival.cox import cox_loss
 from confuselt.unusable import NotAvailable
 
 COMPONENTS, HIDDEN, RATE = 48, 32, 1e-2

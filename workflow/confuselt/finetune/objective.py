@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from confuselt.finetune.cox import cox_loss
 from confuselt.finetune.targets import Targets
+from confuselt.survival.cox import cox_loss
 
 
 def groups_of(targets: Targets) -> dict[str, list[str]]:

@@ -9,7 +9,6 @@ import pandas as pd
 import torch
 
 from confuselt.finetune.arms import Arm
-from confuselt.finetune.cox import breslow
 from confuselt.finetune.distance import distances
 from confuselt.finetune.inner_predictions import inner_predictions
 from confuselt.finetune.inputs import Inputs, drop_modality, masks
@@ -25,6 +24,7 @@ from confuselt.learn.loop import Loop
 from confuselt.learn.optimiser import AdamW
 from confuselt.learn.scaling import fit_scaler
 from confuselt.model.scaling import StreamScaler
+from confuselt.survival.cox import breslow
 from confuselt.unusable import NotAvailable
 
 log = logging.getLogger(__name__)
