@@ -32,11 +32,9 @@ from confuselt.evaluate.names import (
     BASE_ARMS,
     MISPAIRED,
     PERMUTED,
-    PLUS,
-    SINGLES,
     WITHOUT,
 )
-from confuselt.finetune.arms import parse_arm
+from confuselt.finetune.arms import FITTED, PLUS, SINGLES, TRAINED, parse_arm
 from confuselt.settings import settings
 from confuselt.stamp import config_hash
 from confuselt.tile.groups import group_of

@@ -5,18 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from confuselt.config.block import Block
-from confuselt.evaluate.names import BASELINES, PLUS
-
-ARMS = (
-    *(
-        f"{kind}-{start}-{cells}"
-        for kind in ("wsi", "both")
-        for start in ("scratch", "pretrained")
-        for cells in ("nocells", "cells")
-    ),
-    "rna-scratch",
-    "rna-pretrained",
-)
+from confuselt.finetune.arms import ARMS, BASELINES, PLUS
 
 
 class Model(Block):

@@ -1,10 +1,5 @@
-"""Names of baselines and controls, for the config and for evaluation: jobs import no config module."""
+"""Names of controls, for the config and for evaluation: jobs import no config module."""
 
-BASELINES = ("clinical", "pca-cox", "mean-pool", "cca", "late-fusion")
-# Before an arm's name: the arm's score and the clinical one in one model.
-PLUS = "clinical+"
-# What late fusion is made of.
-SINGLES = ("wsi-scratch-cells", "rna-scratch")
 PERMUTED = ("permuted", "permuted-within-site")
 MISPAIRED = ("mispaired", "mispaired-within-site")
 # No negative control but a sensitivity run: the same pairs without what defines the label. Nothing in it is drawn.

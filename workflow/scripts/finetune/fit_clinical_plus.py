@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from confuselt.evaluate.names import PLUS
-from confuselt.finetune.arms import parse_arm
+from confuselt.finetune.arms import PLUS, parse_arm
 from confuselt.finetune.clinical_plus import fit_added, read_told, told_in
 from confuselt.finetune.cross_fit import cross_fit
 from confuselt.finetune.folds import prediction_table, run_folds
