@@ -7,10 +7,10 @@ import torch
 from statsmodels.stats.multitest import multipletests
 
 from confuselt.config.learning import Plan
+from confuselt.controls.names import WITHOUT
 from confuselt.evaluate.answers import answers, cannot_answer, without_pam50
 from confuselt.evaluate.comparisons import compare, compare_retrieval, comparisons_table
 from confuselt.evaluate.inner import inner_choice, inner_losses
-from confuselt.evaluate.names import WITHOUT
 from confuselt.evaluate.resample import Resampling
 from confuselt.evaluate.retrieval import Gallery, find, retrieval_rows, retrieval_table
 from confuselt.evaluate.schema import COMPARISONS, RETRIEVAL

@@ -28,7 +28,7 @@ from confuselt.acquire.sources import (
 )
 from confuselt.code_hash import code_hash
 from confuselt.config.validate import validate
-from confuselt.evaluate.names import (
+from confuselt.controls.names import (
     BASE_ARMS,
     MISPAIRED,
     PERMUTED,

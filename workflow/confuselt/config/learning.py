@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from confuselt.config.block import Block
+from confuselt.controls.names import CONTROLS
 from confuselt.finetune.arms import ARMS, BASELINES, PLUS
 
 
@@ -69,11 +70,7 @@ class Finetune(Block):
 class Controls(Block):
     """Controls through the whole chain."""
 
-    kinds: list[
-        Literal[
-            "permuted", "permuted-within-site", "mispaired", "mispaired-within-site", "shuffled-cells", "without-pam50"
-        ]
-    ] = Field(
+    kinds: list[Literal[CONTROLS]] = Field(
         ["permuted", "mispaired", "without-pam50"],
         description=(
             "which controls are run: outcomes permuted, slides and RNA mispaired before pretraining, cells dealt out "

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from confuselt.controls.names import BASE_ARMS, WITHOUT
 from confuselt.evaluate.inner import InnerPredictions, inner_choice
 from confuselt.evaluate.intervals import detectable
-from confuselt.evaluate.names import BASE_ARMS, WITHOUT
 from confuselt.evaluate.retrieval import Gallery, common_galleries, recall_block
 from confuselt.evaluate.schema import COMPARISONS
 from confuselt.evaluate.scores import Block, Scorer
