@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from lifelines.utils import concordance_index
 
-from confuselt.evaluate.pairs import ratio, survival_pairs
+from confuselt.survival.concordance import ratio, survival_pairs
 
 PATIENTS, DRAWS, TARGET = 200, 1000, 5.0
 

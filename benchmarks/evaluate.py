@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 from lifelines.utils import concordance_index
 
-from confuselt.config.learning import ARMS, Plan
+from confuselt.config.learning import Plan
 from confuselt.evaluate.comparisons import compare, compare_retrieval
 from confuselt.evaluate.metrics import metric_rows
 from confuselt.evaluate.resample import Resampling
 from confuselt.evaluate.retrieval import Gallery, retrieval_rows
 from confuselt.evaluate.scores import Scorer
+from confuselt.finetune.arms import ARMS
 from confuselt.finetune.targets import Targets
 
 PATIENTS, SITES, REPEATS, FOLDS, DRAWS, TARGET = 1000, 40, 10, 5, 2000, 60.0

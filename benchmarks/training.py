@@ -1,7 +1,7 @@
 """Training at real size: memory of the learning jobs, what a batch costs, and on a GPU a whole epoch.
 
-Memory is that of a process which does one job on stores of 1.2 and 2.4 million instances of 512 features: it must hang on
-the batch and not on the store. A batch's reading is set against numpy's bare gather and cast of the same rows, the
+Memory is that of a process which does one job on stores of 1.2 and 2.4 million instances of 512 features: it must hang
+on the batch and not on the store. A batch's reading is set against numpy's bare gather and cast of the same rows, the
 ABMIL step against TANGLE's own code (where TANGLE_DIR names a checkout of it) and against a padded batch of the same
 model. Needs torch, numpy, h5py, scipy and pandas alone; prints a table, ``--json FILE`` writes the rows.
 """

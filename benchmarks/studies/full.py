@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from scipy.stats import t as student
 
-from confuselt.config.learning import ARMS
+from confuselt.finetune.arms import ARMS
 
 ROOT = Path(__file__).resolve().parents[2]
 TASKS = {"survival": [{"name": "os"}], "labels": [{"name": "pam50", "classes": ["Basal", "Her2", "LumA", "LumB"]}]}

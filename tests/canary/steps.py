@@ -34,7 +34,10 @@ def load(workflow: Path, name: str):
 
 
 def run(workflow: Path, name: str, config, control: dict | None = None, **arguments) -> None:
-    """Run a step as a job would: outputs are written under a temporary name and moved. `control` is what a rule adds to ``cfg``."""
+    """Run a step as a job would: outputs are written under a temporary name and moved.
+
+    `control` is what a rule adds to ``cfg``.
+    """
     from confuselt.code_hash import code_hash
     from confuselt.content import content_hash
     from confuselt.run_step import OUTPUTS, execute
@@ -111,6 +114,11 @@ def cohort(workflow: Path, config, raw: Path, folder: Path) -> None:
     run(workflow, "pack/pack_bags", config, **streams, store=folder / "store.h5")
 
 
+def made(name: Path) -> dict[str, Path]:
+    """What a fitted model leaves behind."""
+    return {"predictions": name.with_name(f"{name.name}.parquet"), "models": name.with_name(f"{name.name}.pt")}
+
+
 def models(workflow: Path, config, folder: Path) -> dict[str, str]:
     """Everything that pretrain and finetune of the fold reach, by content."""
     import torch
@@ -130,43 +138,24 @@ def models(workflow: Path, config, folder: Path) -> dict[str, str]:
         normalisers=[folder / "rna.json"],
         repeat=0,
     )
+    fold = {"store": folder / "store.h5", "rna": [folder / "rna.h5ad"], "folds": folder / "folds.parquet", "repeat": 0}
+    outcomes = {**fold, "outcomes": folder / "outcomes.parquet"}
+    clinical = {**outcomes, "covariates": folder / "covariates.parquet"}
     # The main run, and a draw of the shuffled-cells control.
     for prefix, control, arms in (("", {}, ARMS), ("shuffled-", {"shuffled_cells": 1}, ARMS[:1])):
-        run(
-            workflow,
-            "pretrain/pretrain_towers",
-            config,
-            control,
-            store=folder / "store.h5",
-            rna=[folder / "rna.h5ad"],
-            folds=folder / "folds.parquet",
-            checkpoints=[folder / f"{prefix}pre.pt"],
-            histories=[folder / f"{prefix}pre.parquet"],
-            streams="tile-cells",
-            repeat=0,
-        )
+        towers = {"checkpoints": [folder / f"{prefix}pre.pt"], "histories": [folder / f"{prefix}pre.parquet"]}
+        run(workflow, "pretrain/pretrain_towers", config, control, **fold, **towers, streams="tile-cells")
         for arm in arms:
-            checkpoints = [folder / f"{prefix}pre.pt"] if "pretrained" in arm else []
-            run(
-                workflow, "finetune/finetune_arm", config, control, store=folder / "store.h5", rna=[folder / "rna.h5ad"],
-                folds=folder / "folds.parquet", outcomes=folder / "outcomes.parquet",
-                checkpoints=checkpoints, other_checkpoints=[], predictions=folder / f"{prefix}{arm}.parquet", models=folder / f"{prefix}{arm}.pt", arm=arm, repeat=0,
-            )  # fmt: skip
+            checkpoints = towers["checkpoints"] if "pretrained" in arm else []
+            given = {**outcomes, "checkpoints": checkpoints, "other_checkpoints": [], "arm": arm}
+            run(workflow, "finetune/finetune_arm", config, control, **given, **made(folder / f"{prefix}{arm}"))
     for baseline in BASELINES:
-        run(
-            workflow, "finetune/fit_baseline", config, store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet",
-            outcomes=folder / "outcomes.parquet", covariates=folder / "covariates.parquet",
-            predictions=folder / f"baseline-{baseline}.parquet", models=folder / f"baseline-{baseline}.pt",
-            baseline=baseline, repeat=0,
-        )  # fmt: skip
-    scores = ("baseline-clinical", PLUS)
-    run(
-        workflow, "finetune/fit_clinical_plus", config, store=folder / "store.h5", rna=[folder / "rna.h5ad"], folds=folder / "folds.parquet",
-        outcomes=folder / "outcomes.parquet", covariates=folder / "covariates.parquet",
-        checkpoints=[folder / "pre.pt"], other_checkpoints=[],
-        score_predictions=[folder / f"{s}.parquet" for s in scores],
-        score_models=[folder / f"{s}.pt" for s in scores], predictions=folder / "plus.parquet", models=folder / "plus.pt", arm=PLUS, repeat=0,
-    )  # fmt: skip
+        fitted = made(folder / f"baseline-{baseline}")
+        run(workflow, "finetune/fit_baseline", config, **clinical, **fitted, baseline=baseline)
+    scores = [made(folder / name) for name in ("baseline-clinical", PLUS)]
+    given = {"checkpoints": [folder / "pre.pt"], "other_checkpoints": [], "arm": PLUS}
+    told = {f"score_{what}": [score[what] for score in scores] for what in ("predictions", "models")}
+    run(workflow, "finetune/fit_clinical_plus", config, **clinical, **given, **told, **made(folder / "plus"))
     roles = read_roles(pd.read_parquet(folder / "folds.parquet"), 0, FOLD)
     rna = read_profiles(folder / "rna.h5ad")
     learned = (
@@ -195,7 +184,10 @@ def models(workflow: Path, config, folder: Path) -> dict[str, str]:
 
 
 def chance_rows(folder: Path, roles: dict[str, list[str]]) -> list[np.ndarray]:
-    """What the network of leaky chance is trained and watched on in the fold: all of its curve that test patients may not move."""
+    """What the network of leaky chance is trained and watched on in the fold.
+
+    That is all of its curve that test patients may not move.
+    """
     from confuselt.finetune.baselines import standardise
     from confuselt.finetune.leaky import components
     from confuselt.learn.means import patient_means

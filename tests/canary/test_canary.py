@@ -29,7 +29,8 @@ MUTANTS = {
     "genes on all": (
         "scripts/rna/normalise_rna.py",
         FIT,
-        'chosen = fit_normaliser(adata.copy(), cfg).genes\n        fitted = fit_normaliser(adata[train][:, chosen].copy(), {**cfg, "rna.genes": None})',
+        "chosen = fit_normaliser(adata.copy(), cfg).genes\n"
+        '        fitted = fit_normaliser(adata[train][:, chosen].copy(), {**cfg, "rna.genes": None})',
         {"rna.json"},
     ),
     "epoch by test fold": (
@@ -41,7 +42,8 @@ MUTANTS = {
     "heads by everybody's labels": (
         "confuselt/finetune/targets.py",
         """classes = {t["name"]: list(t["classes"]) for t in cfg["tasks.labels"]}""",
-        """classes = {t["name"]: [c for c in t["classes"] if (clinical[f"label_{t['name']}"] == c).any()] for t in cfg["tasks.labels"]}""",
+        """classes = {t["name"]: [c for c in t["classes"] """
+        """if (clinical[f"label_{t['name']}"] == c).any()] for t in cfg["tasks.labels"]}""",
         set(),
     ),
     "cells dealt out over all roles": (
@@ -53,7 +55,8 @@ MUTANTS = {
     "pretraining on all": (
         "scripts/pretrain/pretrain_towers.py",
         'roles = {r: patients for r, patients in read_roles(table, repeat, fold).items() if r in ("train", "inner")}',
-        'roles = read_roles(table, repeat, fold)\n        roles = {"train": roles["train"] + roles["test"], "inner": roles["inner"]}',
+        "roles = read_roles(table, repeat, fold)\n"
+        '        roles = {"train": roles["train"] + roles["test"], "inner": roles["inner"]}',
         {"pre.pt", "wsi-pretrained-cells.pt"},
     ),
     "principal components of all": (
@@ -71,7 +74,8 @@ MUTANTS = {
     "CCA standardised over all": (
         BASELINES,
         "standardise({r: _stacked([vectors.slides[i] for i in p]) for r, p in pairs.items()})",
-        "standardise({r: _stacked([vectors.slides[i] for i in p]) for r, p in {**pairs, 'train': sum(pairs.values(), [])}.items()})\n"
+        "standardise({r: _stacked([vectors.slides[i] for i in p]) "
+        "for r, p in {**pairs, 'train': sum(pairs.values(), [])}.items()})\n"
         '    wsi["train"] = wsi["train"][: len(pairs["train"])]',
         {"cca"},
     ),

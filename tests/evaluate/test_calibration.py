@@ -16,7 +16,7 @@ from confuselt.evaluate.calibration import (
     observed_expected,
     reliability,
 )
-from confuselt.evaluate.ipcw import kaplan_meier
+from confuselt.survival.ipcw import kaplan_meier
 
 
 def drawn(seed=0, n=300, step=1):

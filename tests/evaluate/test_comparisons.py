@@ -7,18 +7,18 @@ import torch
 from statsmodels.stats.multitest import multipletests
 
 from confuselt.config.learning import Plan
+from confuselt.controls.names import WITHOUT
 from confuselt.evaluate.answers import answers, cannot_answer, without_pam50
 from confuselt.evaluate.comparisons import compare, compare_retrieval, comparisons_table
 from confuselt.evaluate.inner import inner_choice, inner_losses
-from confuselt.evaluate.names import WITHOUT
 from confuselt.evaluate.resample import Resampling
 from confuselt.evaluate.retrieval import Gallery, find, retrieval_rows, retrieval_table
 from confuselt.evaluate.schema import COMPARISONS, RETRIEVAL
 from confuselt.evaluate.scores import Scorer
 from confuselt.evaluate.verdicts import events_needed, holm, non_inferior, verdict
-from confuselt.finetune.cox import cox_loss
 from confuselt.finetune.targets import Targets
 from confuselt.learn.checkpoint import hashed_ids
+from confuselt.survival.cox import cox_loss
 from confuselt.tables import check_table
 
 CFG = {"evaluate.min_events": 20, "evaluate.plan": Plan().model_dump(), "evaluate.primary": "os"}

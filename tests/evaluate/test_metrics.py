@@ -7,12 +7,12 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from confuselt.config.learning import Plan
 from confuselt.evaluate.comparisons import compare, comparisons_table
-from confuselt.evaluate.ipcw import Censoring, brier_terms, integrate
 from confuselt.evaluate.metrics import competing_events, metric_rows, metrics_table, unavailable_rows
 from confuselt.evaluate.resample import Resampling
 from confuselt.evaluate.schema import COMPARISONS, METRICS
 from confuselt.evaluate.scores import Scorer
 from confuselt.finetune.targets import Targets
+from confuselt.survival.ipcw import Censoring, brier_terms, integrate
 from confuselt.tables import check_table
 
 CFG = {"evaluate.min_events": 20, "evaluate.min_fold_events": 10, "evaluate.plan": Plan().model_dump()}

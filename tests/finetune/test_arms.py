@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 import torch
 
-from confuselt.config.learning import ARMS, Finetune, Pretrain
-from confuselt.finetune.arms import parse_arm
+from confuselt.config.learning import Finetune, Pretrain
+from confuselt.finetune.arms import ARMS, BASELINES, FITTED, SINGLES, TRAINED, parse_arm
 from confuselt.finetune.folds import run_folds
 from confuselt.finetune.inputs import Inputs, drop_modality
 from confuselt.finetune.targets import curve_days, read_targets
@@ -82,6 +82,11 @@ def test_arms_are_ten_and_mean_what_they_say():
     assert parse_arm("mean-pool").uniform and not parse_arm("wsi-scratch-cells").uniform
 
 
+def test_every_arm_and_baseline_has_one_rule_that_makes_it():
+    made = (*TRAINED, *FITTED, "late-fusion")
+    assert len(made) == len(set(made)) and set(made) == {*ARMS, *BASELINES} and set(SINGLES) <= set(ARMS)
+
+
 def test_curves_are_kept_at_the_horizons_and_at_fifths_of_the_longest():
     assert curve_days([1095, 1825]) == [365, 730, 1095, 1460, 1825]
     assert curve_days([100]) == [20, 40, 60, 80, 100] and curve_days([300, 100]) == [60, 100, 120, 180, 240, 300]
@@ -100,7 +105,7 @@ def test_both_arm_serves_every_pattern_and_learns(world):
     }
     assert set(table["task"]) == {"os", "kind"}, "dss has no event"
     whole = table[(table["inputs"] == "both") & (table["output"] == "risk")].merge(clinical, on="patient_id")
-    from confuselt.evaluate.pairs import survival_pairs
+    from confuselt.survival.concordance import survival_pairs
 
     pairs = survival_pairs(whole["value"].to_numpy(), whole["os_days"].to_numpy(), whole["os_event"].to_numpy())
     assert pairs.won.sum() / pairs.comparable.sum() > 0.7

@@ -1,4 +1,4 @@
-"""Baselines where a fold has nobody to test, or a model cannot be fitted: said, and the other folds stay."""
+"""Baselines: their fits, and a fold with nobody to test or a model that cannot be fitted, which is said."""
 
 import numpy as np
 import pandas as pd
@@ -148,3 +148,25 @@ def test_a_column_of_numbers_is_one_in_every_fold():
         assert rows["train"].shape[1] == 2 and set(np.unique(rows["train"][:, 1])) <= {0, 1}
     with pytest.raises(NotAvailable, match="no covariate"):
         baselines.clinical_rows(covariates(age=None), {"train": IDS[:40], "test": IDS[40:]})
+
+
+def test_ridge_cox_shrinks():
+    rng = np.random.default_rng(3)
+    x, days, event = rng.normal(size=(80, 3)), rng.exponential(100, 80), np.ones(80)
+    strong, weak = (np.abs(baselines.fit_cox(x, days, event, ridge).params_).max() for ridge in (10.0, 0.01))
+    assert strong < weak
+
+
+def test_cca_finds_the_shared_direction_and_is_scikit_learns_without_ridge():
+    from sklearn.cross_decomposition import CCA
+
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=300)
+    x, y = rng.normal(size=(300, 4)), rng.normal(size=(300, 3))
+    x[:, 1] += 3 * shared
+    y[:, 2] -= 3 * shared
+    x, y = x - x.mean(0), y - y.mean(0)
+    a, b = baselines.canonical(x, y, 1, 1e-9)
+    ours = abs(np.corrcoef((x @ a)[:, 0], (y @ b)[:, 0])[0, 1])
+    u, v = CCA(1).fit_transform(x, y)
+    assert ours == pytest.approx(abs(np.corrcoef(u[:, 0], v[:, 0])[0, 1]), abs=1e-4)

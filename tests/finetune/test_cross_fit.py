@@ -1,4 +1,7 @@
-"""Cross-fitting: no patient is scored by a model that it trained, none of the fold's test patients is anywhere, sites stay whole."""
+"""Cross-fitting: no patient is scored by a model that it trained.
+
+None of the fold's test patients is anywhere, sites stay whole.
+"""
 
 import numpy as np
 import pandas as pd

@@ -8,7 +8,6 @@ from scipy.special import softmax
 from statsmodels.duration.hazard_regression import PHReg
 
 from confuselt.acquire.schema import COVARIATES, OUTCOMES
-from confuselt.evaluate.pairs import ratio, survival_pairs
 from confuselt.finetune.baselines import fit_clinical
 from confuselt.finetune.clinical_plus import fit_added, shrinkage
 from confuselt.finetune.inner_predictions import inner_predictions
@@ -17,6 +16,7 @@ from confuselt.finetune.schema import PREDICTIONS
 from confuselt.finetune.targets import curve_days, read_targets
 from confuselt.learn.checkpoint import hashed_ids, load_checkpoint, save_checkpoint
 from confuselt.split.schema import FOLDS
+from confuselt.survival.concordance import ratio, survival_pairs
 from confuselt.tables import read_table, write_table
 
 CLASSES = ["a", "b", "c"]
@@ -50,7 +50,10 @@ def draw(rng, n, strength):
 
 @pytest.fixture(params=[0.3, 3.0], ids=["clinical too flat", "clinical too steep"])
 def world(request):
-    """Two scores that each know half of the hazard; what the fold's models say, and those of three parts, each on a scale of its own."""
+    """Two scores that each know half of the hazard.
+
+    What the fold's models say, and those of three parts, each on a scale of its own.
+    """
     rng, patients = np.random.default_rng(0), [*TRAIN, *INNER, *TEST]
     n = len(patients)
     x, days, event = draw(rng, n, 1.0)
@@ -87,13 +90,20 @@ def told(table, task, output):
 
 
 def known_rows(clinical, column):
-    """Rows of the training patients that both models score (not the first of a part) and whose outcome is known, and their parts."""
+    """Rows of the training patients whose outcome is known, and their parts.
+
+    Both models score them: the first of a part is left out.
+    """
     rows = [i for i in range(3, 90) if clinical[column].notna()[i]]
     return rows, np.array(rows) % 3
 
 
 def check_survival(facts, table, clinical, x):
-    """As statsmodels has it: strata, Breslow's ties, the clinical score a covariate or, where it is too steep, an offset; shrunk; the curve by hand."""
+    """As statsmodels has it.
+
+    Strata, Breslow's ties, the clinical score a covariate or, where it is too steep, an offset; shrunk; the curve by
+    hand.
+    """
     rows, part = known_rows(clinical, "os_days")
     own = x[90:120, 0].std()
     x = (x - x[90:120].mean(0)) / x[90:120].std(0)
@@ -221,7 +231,10 @@ def test_outcomes_of_test_patients_are_never_read(world):
 
 
 def gains(strength, seen, draws=20):
-    """C of the combination minus C of the clinical score, over draws; `seen`: how much of their own outcome the cross-fitted scores show."""
+    """C of the combination minus C of the clinical score, over draws.
+
+    `seen`: how much of their own outcome the cross-fitted scores show.
+    """
     found = []
     for seed in range(draws):
         rng = np.random.default_rng([seed, 77])

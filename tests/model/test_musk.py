@@ -9,6 +9,7 @@ from musk import accuracies
 def test_musk1_accuracy():
     found = accuracies(shared("mil", "musk1.csv"))
     print(
-        f"MUSK1, 10-fold x 5: accuracy {found.mean():.3f}, SD over folds {found.std():.3f} (Ilse 2018, gated: .900 +- .050)"
+        f"MUSK1, 10-fold x 5: accuracy {found.mean():.3f}, SD over folds {found.std():.3f} "
+        "(Ilse 2018, gated: .900 +- .050)"
     )
     assert found.mean() >= 0.86

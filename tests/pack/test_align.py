@@ -157,7 +157,10 @@ def test_unequal_places_leave_the_cells_out_and_row_numbers_are_said(tmp_path):
 
 
 def test_augmented_copies_are_left_out(tmp_path):
-    """As STAMP writes them: copies of some tiles behind the tiles, at the places of these; in real bags without copies every row stays."""
+    """As STAMP writes them: copies of some tiles behind the tiles, at the places of these.
+
+    In real bags without copies every row stays.
+    """
     features, coords = real_bag()
     copies = np.arange(len(features)) >= len(features) - 200
     again = np.r_[np.arange(len(features)), np.arange(200)]

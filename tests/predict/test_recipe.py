@@ -27,7 +27,11 @@ def test_vector_of_both_modalities_is_their_unit_mean():
 
 
 def test_whoever_has_an_input_is_told_of_and_out_of_fold_means_trained_on():
-    """Of two models A is served by one, the other refuses its RNA; B trained both; C trained one and is refused by the other; D is refused by both."""
+    """A patient trained on, one refused by a model, and both.
+
+    Of two models A is served by one, the other refuses its RNA; B trained both; C trained one and is refused by the
+    other; D is refused by both.
+    """
     key = ("A", "rna")
     facts = {"horizons": {"os": [365]}, "classes": {}}
     table = _table(

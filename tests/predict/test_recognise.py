@@ -1,4 +1,7 @@
-"""A patient of training under another name is known by what it brings; values on another scale are refused, not clipped."""
+"""A patient of training under another name is known by what it brings.
+
+Values on another scale are refused, not clipped.
+"""
 
 from pathlib import Path
 
@@ -62,7 +65,8 @@ def test_rna_on_another_scale_is_refused_with_what_to_do(scaling, change):
     other = with_values(new, change(new.X))
     with pytest.raises(
         ValueError,
-        match=r"RNA of 150 patients: \d+% of the values lie beyond what any training patient reached .*predict.acquire: \{rna: null\}",
+        match=r"RNA of 150 patients: \d+% of the values lie beyond what any training patient reached "
+        r".*predict.acquire: \{rna: null\}",
     ):
         check_scale(fitted.beyond(other), "RNA", 0.2)
 

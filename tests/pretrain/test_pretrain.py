@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from confuselt.config.learning import Pretrain
+from confuselt.controls.mispaired import shuffle_pairs
 from confuselt.learn.checkpoint import load_checkpoint, save_checkpoint
 from confuselt.learn.store import Store
 from confuselt.model.scaling import StreamScaler
 from confuselt.pretrain.retrieval import embed_patients, embed_profiles, ranks
-from confuselt.pretrain.train import load_encoders, pretrain, shuffle_pairs
+from confuselt.pretrain.train import load_encoders, pretrain
 from confuselt.rna.profiles import Profiles
 
 BLOCK = Pretrain(
@@ -73,23 +74,6 @@ def test_mispaired_learns_nothing_and_test_patients_do_not_matter(world):
         and given != {p: p for p in given}
         and given != shuffle_pairs(roles["train"], 2)
     )
-
-
-def test_within_site_pairs_stay_in_their_site():
-    patients = [f"P{i}" for i in range(40)]
-    site = {p: "alone" if i == 0 else "abc"[i % 3] for i, p in enumerate(patients)}
-
-    def within(given):
-        assert sorted(given.values()) == sorted(patients) and all(site[p] == site[q] for p, q in given.items())
-        assert sum(p == q for p, q in given.items()) < 10
-
-    given = shuffle_pairs(patients, 1, site)
-    within(given)
-    assert given["P0"] == "P0", "a patient alone on its site keeps its own RNA"
-    assert given != shuffle_pairs(patients, 2, site)
-    for mutant in (shuffle_pairs(patients, 1), {p: p for p in patients}):
-        with pytest.raises(AssertionError):
-            within(mutant)
 
 
 def test_within_site_pairs_differ_from_true_ones_and_from_mispaired_ones(world):

@@ -45,8 +45,12 @@ def edit(path, old, new):
 
 def test_comments_docstrings_and_plumbing_are_outside(copy):
     before = hash_in(copy)
-    edit(copy / "confuselt/pretrain/loss.py", "    logits = scale", "    # a comment\n    logits   = scale")
-    edit(copy / "confuselt/pretrain/loss.py", "Mean of the two directions.", "Another sentence.")
+    edit(
+        copy / "confuselt/pretrain/objective.py",
+        "        logits = self.scale",
+        "        # a comment\n        logits   = self.scale",
+    )
+    edit(copy / "confuselt/pretrain/objective.py", "Mean of the two directions.", "Another sentence.")
     edit(copy / "confuselt/progress.py", "every: float = 20.0", "every: float = 5.0")
     assert hash_in(copy) == before
 
@@ -105,12 +109,12 @@ def test_no_job_imports_the_config(script):
 @pytest.mark.parametrize(
     ("module", "old", "new", "script", "reached"),
     [
-        ("confuselt/pretrain/loss.py", "(to_rna + to_wsi) / 2", "(to_rna + to_wsi) / 3", SCRIPT, True),
-        ("confuselt/model/abmil.py", "torch.exp(scores - top[bag])", "torch.exp(scores)", SCRIPT, True),
+        ("confuselt/pretrain/objective.py", "(to_rna + to_wsi) / 2", "(to_rna + to_wsi) / 3", SCRIPT, True),
+        ("confuselt/model/abmil.py", ".softmax(1)", ".softmax(0)", SCRIPT, True),
         ("confuselt/evaluate/answers.py", "Does a second modality help?", "Does it?", SCRIPT, False),
-        ("confuselt/finetune/cox.py", "clamp_min(1)", "clamp_min(2)", SCRIPT, False),
+        ("confuselt/survival/cox.py", "clamp_min(1)", "clamp_min(2)", SCRIPT, False),
         ("confuselt/evaluate/report.py", '"main_metrics"', '"main_metric"', "scripts/finetune/finetune_arm.py", False),
-        ("confuselt/finetune/cox.py", "clamp_min(1)", "clamp_min(2)", "scripts/finetune/finetune_arm.py", True),
+        ("confuselt/survival/cox.py", "clamp_min(1)", "clamp_min(2)", "scripts/finetune/finetune_arm.py", True),
     ],
 )
 def test_an_edit_reaches_exactly_the_scripts_that_import_it(copy, module, old, new, script, reached):
@@ -144,11 +148,11 @@ def test_a_moved_module_changes_nothing(copy):
     """The scaler goes to another room, and every import of it along, those within functions too."""
     scripts = [SCRIPT, "scripts/finetune/fit_baseline.py", "scripts/rna/normalise_rna.py"]
     before = {script: hash_in(copy, script) for script in scripts}
-    (copy / "confuselt/learn").mkdir()
-    (copy / "confuselt/learn/__init__.py").touch()
-    (copy / "confuselt/model/scaler.py").rename(copy / "confuselt/learn/scaling.py")
+    (copy / "confuselt/elsewhere").mkdir()
+    (copy / "confuselt/elsewhere/__init__.py").touch()
+    (copy / "confuselt/model/scaler.py").rename(copy / "confuselt/elsewhere/scaler.py")
     for path in copy.rglob("*.py"):
-        path.write_text(path.read_text().replace("confuselt.model.scaler", "confuselt.learn.scaling"))
+        path.write_text(path.read_text().replace("confuselt.model.scaler", "confuselt.elsewhere.scaler"))
     assert {script: hash_in(copy, script) for script in scripts} == before
 
 

@@ -42,7 +42,8 @@ def test_rules_have_script_log_benchmark_message_and_the_two_params(stage):
         for section in ("log:", "benchmark:", "params:", "resources:", "message:", "mem_mb=", "runtime="):
             assert section in text, f"{name} has no {section}"
         params = text.split("params:")[1].split("resources:")[0]
-        assert set(re.findall(r"^        (\w+)=", params, re.M)) == {"cfg", "code"}, f"{name}: params are cfg and code"
+        found = set(re.findall(r"^        (\w+)=", params, re.M))
+        assert found - {"content"} == {"cfg", "code"}, f"{name}: params are cfg, code and, of a user's table, content"
         assert f"/{stage}/{name}" in text.split("log:")[1], f"{name}: log and benchmark folders carry stage and rule"
 
 

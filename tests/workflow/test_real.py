@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT, shared
 
-from confuselt.config.learning import ARMS
+from confuselt.finetune.arms import ARMS
 
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("real")]
 EXAMPLE = ["--configfile", "config/examples/tcga_brca_hif.yaml"]

@@ -52,7 +52,8 @@ BELOW = {
     "import_cells": "pack_bags write_report",
     "gather_rna": "normalise_rna call_pam50 write_report",
     "call_pam50": "",
-    "make_folds": "normalise_rna drop_pam50 pretrain_towers finetune_arm fit_baseline fit_clinical_plus fit_leaky_chance score_arms write_report",
+    "make_folds": "normalise_rna drop_pam50 pretrain_towers finetune_arm fit_baseline fit_clinical_plus "
+    "fit_leaky_chance score_arms write_report",
     "normalise_rna": "drop_pam50 pretrain_towers finetune_arm fit_baseline fit_clinical_plus score_arms write_report",
     "drop_pam50": "pretrain_towers finetune_arm write_report",
     "pack_bags": "pretrain_towers finetune_arm fit_baseline fit_clinical_plus fit_leaky_chance score_arms write_report",
@@ -326,7 +327,7 @@ class TestRealDryRuns:
         shutil.copy(ROOT / "environment.yml", tmp_path / "environment.yml")
         target = copy / "confuselt/evaluate/answers.py"
         target.write_text(target.read_text().replace("Does a second modality help?", "Is a second modality of help?"))
-        target = copy / "confuselt/finetune/cox.py"
+        target = copy / "confuselt/survival/cox.py"
         target.write_text(target.read_text().replace('"""Cox partial', '"""The Cox partial') + "\n# a comment\n")
         done = snakemake(tiny, "-n", "--snakefile", str(copy / "Snakefile"))
         jobs = set(re.findall(r"^(?:Job \d+: )?(\w+): ", done.stdout + done.stderr, re.M)) & {

@@ -4,8 +4,9 @@ Snakemake sees neither imported modules nor the meaning of an edit. From the scr
 functions, classes and assigned names that they stand for, through imports, re-exports and attributes of modules, and
 from each of these on. What is found is hashed: a real edit changes exactly the scripts that use the edited definition.
 Where it lies does not count, nor do comments, docstrings, log lines, touched files. What is ambiguous counts as a
-whole: a module that is handed on, ``import *``, ``globals()``. A ``*.j2`` template is hashed with the definition that names
-it. A module whose name is put together while the program runs is not seen: name it in full in the same definition.
+whole: a module that is handed on, ``import *``, ``globals()``. A ``*.j2`` template is hashed with the definition that
+names it. A module whose name is put together while the program runs is not seen: name it in full in the same
+definition.
 """
 
 import hashlib

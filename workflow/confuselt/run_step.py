@@ -100,7 +100,10 @@ def _maker(script: Path) -> dict[str, str]:
 
 @contextmanager
 def acting_as(stage: str, rule: str) -> Iterator[None]:
-    """Stamp what is written meanwhile as the work of another rule: one job may do what several jobs would do, and keep what they kept."""
+    """Stamp what is written meanwhile as the work of another rule.
+
+    One job may do what several jobs would do, and keep what they kept.
+    """
     before = get_stamp()
     set_stamp({**before, **_maker(SCRIPTS / stage / f"{rule}.py")})
     try:

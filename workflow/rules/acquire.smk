@@ -1,4 +1,4 @@
-"""Cohort tables: from the user's sheets, from GDC, from a simulated cohort, and with permuted outcomes for a control."""
+"""Cohort tables: from the user's sheets, from GDC, from a simulated cohort, and with permuted outcomes."""
 
 if CONFIG.simulate.level == "slides":
 
@@ -251,7 +251,8 @@ rule stream_slides:
             code("cells", "find_cells"),
         ],
     message:
-        "acquire: group {wildcards.group} of {wildcards.cohort}: {resources.download_mb} MB of slides are downloaded, but for those whose results still fit, used and deleted"
+        "acquire: group {wildcards.group} of {wildcards.cohort}: {resources.download_mb} MB of slides are downloaded, "
+        "but for those whose results still fit, used and deleted"
     script:
         "../scripts/acquire/stream_slides.py"
 

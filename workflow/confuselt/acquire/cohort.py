@@ -19,7 +19,10 @@ def row_name(file: str, position: int) -> str:
 
 
 def mark_repeated(ids: pd.Series, file: str, advice: str = "keep one") -> pd.Series:
-    """Reason for every row whose id is empty or stands in several rows of `file` (None elsewhere), with what to do about the latter."""
+    """Reason for every row whose id is empty or stands in several rows of `file` (None elsewhere).
+
+    `advice` says what to do about the latter.
+    """
     rows = {}
     for position, value in enumerate(ids):
         rows.setdefault(value, []).append(row_number(position))
@@ -127,7 +130,10 @@ def _add_table(slides: dict[str, dict], stream: str, path: Path, cfg: dict) -> N
             reason = f"{row_name(path.name, i)}: slide '{slide_id}' has no {key}"
         entry = slides.setdefault(slide_id, {"patient_id": patient or "", "reason": None})
         if entry["patient_id"] and patient and entry["patient_id"] != patient:
-            reason = f"{row_name(path.name, i)}: slide '{slide_id}' belongs to '{patient}', elsewhere to '{entry['patient_id']}'"
+            reason = (
+                f"{row_name(path.name, i)}: slide '{slide_id}' belongs to '{patient}', "
+                f"elsewhere to '{entry['patient_id']}'"
+            )
         entry["reason"] = entry["reason"] or reason
         entry[stream] = cfg[f"acquire.{stream}"]
     # Instances without a slide are one row per patient: a table may have thousands of them.
@@ -192,7 +198,8 @@ def exclude_unmatched(frame: pd.DataFrame, known: set[str], table: str, file: st
         patient, where = frame.at[i, "patient_id"], row_name(file, int(frame.at[i, "row"])) if "row" in frame else file
         alike = (
             closest(patient, sorted(known))
-            or f"; ids there look like {', '.join(repr(k) for k in sorted(known)[:2])}: make them equal, or set acquire.id_column"
+            or f"; ids there look like {', '.join(repr(k) for k in sorted(known)[:2])}: "
+            "make them equal, or set acquire.id_column"
         )
         frame.at[i, "reason"] = f"{where}: id '{patient}' matches nothing in {table}{alike}"
         frame.at[i, "status"] = EXCLUDED

@@ -15,7 +15,8 @@ from confuselt.sheets.words import number
 TRUE, FALSE = "true", "false"
 # A column called so counts 1 = nothing happened as often as 1 = event.
 REVERSED = re.compile(
-    r"cens|alive|living|survived|survivor|vital|(event|disease|relapse|recurrence|progression|metastasis)[ ._-]?free|no[nt]?[ ._-]?event",
+    r"cens|alive|living|survived|survivor|vital|"
+    r"(event|disease|relapse|recurrence|progression|metastasis)[ ._-]?free|no[nt]?[ ._-]?event",
     re.I,
 )
 WITH_WORDS = re.compile(r"-?\d+([.,]\d+)?\W*\D*")  # 52 years, 61 y, 52,3
@@ -91,11 +92,13 @@ def decide_events(values: pd.Series, task: dict, file: str) -> Coding:
     means = {v: {TRUE: 1.0, FALSE: 0.0}.get(_plain(v), _plain(v)) for v in found}
     if unclear := [v for v, m in means.items() if m not in (0.0, 1.0)]:
         raise ValueError(
-            f"{where} holds {shown}: {unclear[0]!r} is neither 0, 1, true nor false. Say which values are events with {key}: [...]"
+            f"{where} holds {shown}: {unclear[0]!r} is neither 0, 1, true nor false. "
+            f"Say which values are events with {key}: [...]"
         )
     if found and REVERSED.search(column):
         raise ValueError(
-            f"{where}: by its name 1 may mean that nothing happened (it holds {shown}). Say which value is an event with {key}: [0], or [1]"
+            f"{where}: by its name 1 may mean that nothing happened (it holds {shown}). "
+            f"Say which value is an event with {key}: [0], or [1]"
         )
     return Coding(means)
 
@@ -124,7 +127,10 @@ def odd_events(name: str, days: np.ndarray, event: np.ndarray) -> str | None:
     if len(known) and known.sum() == 0:
         return f"{name}: nobody of {len(known)} patients has an event; check tasks.survival '{name}' (event, event_is)"
     if len(known) and known.mean() >= NEARLY_ALL:
-        return f"{name}: {int(known.sum())} of {len(known)} patients have an event; if 1 means censored, set tasks.survival '{name}': event_is: [0]"
+        return (
+            f"{name}: {int(known.sum())} of {len(known)} patients have an event; "
+            f"if 1 means censored, set tasks.survival '{name}': event_is: [0]"
+        )
     return None
 
 
@@ -238,7 +244,8 @@ def read_covariate(values: pd.Series, name: str, file: str) -> tuple[pd.Series, 
     worded = others[[WITH_WORDS.fullmatch(v) is not None for v in others]]
     if worded.nunique() > FEW_LEVELS and len(worded) > values.notna().sum() / 2:
         raise ValueError(
-            f"{file}: covariate '{name}' says {', '.join(repr(v) for v in worded.unique()[:3])}: write plain numbers, without unit and with a decimal point"
+            f"{file}: covariate '{name}' says {', '.join(repr(v) for v in worded.unique()[:3])}: "
+            "write plain numbers, without unit and with a decimal point"
         )
     if numeric <= values.notna().sum() - numeric:
         return values, {}
@@ -274,7 +281,8 @@ def check_readable(read: dict[str, tuple[int, list[str]]], share: float, path: P
             lines = "\n".join(f"  {fault}" for fault in faults[:20])
             more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""
             told.append(
-                f"{task}: {len(faults)} of {given} values cannot be used, more than max_excluded ({share:.0%}):\n{lines}{more}"
+                f"{task}: {len(faults)} of {given} values cannot be used, "
+                f"more than max_excluded ({share:.0%}):\n{lines}{more}"
             )
     if told:
         raise ValueError(f"{path}: " + "\n".join(told))

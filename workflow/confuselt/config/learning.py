@@ -5,18 +5,8 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from confuselt.config.block import Block
-from confuselt.evaluate.names import BASELINES, PLUS
-
-ARMS = (
-    *(
-        f"{kind}-{start}-{cells}"
-        for kind in ("wsi", "both")
-        for start in ("scratch", "pretrained")
-        for cells in ("nocells", "cells")
-    ),
-    "rna-scratch",
-    "rna-pretrained",
-)
+from confuselt.controls.names import CONTROLS
+from confuselt.finetune.arms import ARMS, BASELINES, PLUS
 
 
 class Model(Block):
@@ -80,11 +70,7 @@ class Finetune(Block):
 class Controls(Block):
     """Controls through the whole chain."""
 
-    kinds: list[
-        Literal[
-            "permuted", "permuted-within-site", "mispaired", "mispaired-within-site", "shuffled-cells", "without-pam50"
-        ]
-    ] = Field(
+    kinds: list[Literal[CONTROLS]] = Field(
         ["permuted", "mispaired", "without-pam50"],
         description=(
             "which controls are run: outcomes permuted, slides and RNA mispaired before pretraining, cells dealt out "

@@ -7,10 +7,11 @@ import pandas as pd
 
 from confuselt.evaluate.calibration import followed, net_benefit
 from confuselt.evaluate.comparisons import Contrast, difference, natural_inputs
-from confuselt.evaluate.ipcw import Censoring, brier_terms
 from confuselt.evaluate.metrics import Train, competing_events, crude, rival_curves
 from confuselt.evaluate.retrieval import mean_block
 from confuselt.evaluate.scores import FoldTables, Scorer
+from confuselt.finetune.arms import PLUS
+from confuselt.survival.ipcw import Censoring, brier_terms
 
 THRESHOLDS = np.round(np.arange(0.05, 0.65, 0.05), 2)
 
@@ -78,8 +79,8 @@ def added_value_curves(scorer: Scorer, arms: list[str], competing: dict[str, str
     rows = []
     for task, horizons in scorer.targets.horizons.items():
         rivals = rival_curves(scorer.targets, task, competing.get(task), train)
-        for name in (a for a in arms if a.startswith("clinical+")):
-            arm, inputs = name.removeprefix("clinical+"), natural_inputs(name)
+        for name in (a for a in arms if a.startswith(PLUS)):
+            arm, inputs = name.removeprefix(PLUS), natural_inputs(name)
             tables = [
                 scorer.tables("clinical", 0, "clinical", task),
                 scorer.tables(arm, 0, inputs, task),
@@ -150,7 +151,7 @@ def compare_brier(scorer: Scorer, arms: list[str], censoring: dict[tuple, Censor
     """
     rows = []
     for task, horizons in scorer.targets.horizons.items():
-        for name in (a for a in arms if a.startswith("clinical+")):
+        for name in (a for a in arms if a.startswith(PLUS)):
             contrast = Contrast("clinical", "exploratory", name, natural_inputs(name), ("clinical",))
             a, b = scorer.tables(name, 0, contrast.inputs, task), scorer.tables("clinical", 0, "clinical", task)
             for horizon in horizons:

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pandas as pd
 
+from confuselt.controls.names import WITHOUT
 from confuselt.evaluate.intervals import useless
-from confuselt.evaluate.names import WITHOUT
 from confuselt.evaluate.planted import events
 
 QUESTIONS = {

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.stats import norm
 
-from confuselt.evaluate.ipcw import Steps, kaplan_meier
+from confuselt.survival.ipcw import Steps, kaplan_meier
 
 
 def cumulative_incidence(

@@ -160,7 +160,9 @@ def odd_outcomes(outcomes: pd.DataFrame, endpoints: list[str]) -> list[str]:
 
 
 def unseen_levels(covariates: pd.DataFrame, folds: pd.DataFrame) -> list[str]:
-    """Warnings for levels of a covariate that no training patient of a fold has: they count as missing in the clinical baseline.
+    """Warnings for levels of a covariate that no training patient of a fold has.
+
+    They count as missing in the clinical baseline.
 
     Parameters
     ----------

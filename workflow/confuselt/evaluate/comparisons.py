@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from confuselt.controls.names import BASE_ARMS, WITHOUT
 from confuselt.evaluate.inner import InnerPredictions, inner_choice
 from confuselt.evaluate.intervals import detectable
-from confuselt.evaluate.names import BASE_ARMS, WITHOUT
 from confuselt.evaluate.retrieval import Gallery, common_galleries, recall_block
 from confuselt.evaluate.schema import COMPARISONS
 from confuselt.evaluate.scores import Block, Scorer
 from confuselt.evaluate.verdicts import events_needed, holm, non_inferior, verdict
+from confuselt.finetune.arms import PLUS
 
 WANTED_C = 0.03  # difference of C for which the number of events is stated
 # Input pattern of what is no arm of its own; controls have that of their base arm.
@@ -46,7 +47,7 @@ def natural_inputs(arm: str) -> str:
     """Input pattern that an arm was made for."""
     if arm in NATURAL:
         return NATURAL[arm]
-    return arm.removeprefix("clinical+").split("-")[0]
+    return arm.removeprefix(PLUS).split("-")[0]
 
 
 def planned(plan: dict) -> list[Contrast]:
@@ -93,7 +94,7 @@ def beside(arms: list[str]) -> list[Contrast]:
             ("pretraining", WITHOUT, ("wsi-scratch-cells",)),
             ("pretraining", "wsi-pretrained-cells", (WITHOUT,)),
         ]
-    questions += [("clinical", arm, ("clinical",)) for arm in arms if arm.startswith("clinical+")]
+    questions += [("clinical", arm, ("clinical",)) for arm in arms if arm.startswith(PLUS)]
     found = [Contrast(q, BESIDE, a, natural_inputs(a), b) for q, a, b in questions]
     single = (("wsi", "wsi-pretrained-cells"), ("rna", "rna-pretrained"))
     return found + [Contrast("single-input", MARGIN, "both-pretrained-cells", inputs, (arm,)) for inputs, arm in single]

@@ -100,7 +100,10 @@ class Experiment:
         return self._files == other._files
 
     def join(self, control: "Experiment") -> None:
-        """Take in the predictions of a control that shares folds and outcomes, so that it can be compared with the arms."""
+        """Take in the predictions of a control, so that it can be compared with the arms.
+
+        It shares folds and outcomes.
+        """
         self.predictions = pd.concat([self.predictions, control.predictions], ignore_index=True)
 
 
@@ -112,7 +115,10 @@ def _bootstrap_folds(roles: dict[tuple[int, int], dict[str, list[str]]]) -> list
 
 
 def model_of(path: Path) -> tuple[str, int]:
-    """Name and draw of the model that a file of `pretrain` belongs to: its stream set, or the control that it is a draw of."""
+    """Name and draw of the model that a file of `pretrain` belongs to.
+
+    The name is its stream set, or the control that it is a draw of.
+    """
     run = path.parents[2]
     if run.parent.name != "controls":
         return path.parent.name, 0

@@ -11,8 +11,8 @@ from lifelines import KaplanMeierFitter
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
+from confuselt.controls.names import CONTROLS
 from confuselt.evaluate.intervals import useless
-from confuselt.evaluate.names import CONTROLS
 
 COLOURS = {"wsi": "#4477aa", "rna": "#cc6677", "both": "#228833", "baseline": "#888888", "control": "#bbbbbb"}
 plt.rcParams.update(

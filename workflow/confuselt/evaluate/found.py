@@ -7,10 +7,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from confuselt.controls.names import MISPAIRED, PERMUTED
 from confuselt.evaluate.comparisons import natural_inputs
 from confuselt.evaluate.figures import COLOURS
 from confuselt.evaluate.intervals import useless
-from confuselt.evaluate.names import MISPAIRED, PERMUTED
 
 CHANCE = 0.5  # of C and macro AUC
 NAMES = {"wsi": "slides", "rna": "RNA", "both": "both"}

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from confuselt.finetune.cox import cox_loss
 from confuselt.finetune.targets import Targets
 from confuselt.learn.checkpoint import hashed_ids
+from confuselt.survival.cox import cox_loss
 
 # Arm to (repeat, fold) to the arm's predictions of that fold's inner patients, as `finetune` saves them.
 InnerPredictions = dict[str, dict[tuple[int, int], dict]]

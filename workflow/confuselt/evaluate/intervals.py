@@ -51,7 +51,9 @@ def from_draws(method: str, value: float, draws: np.ndarray) -> Interval | None:
 
 
 def corrected_t(value: float, folds: np.ndarray, count: int) -> Interval | None:
-    """Corrected resampled t (Nadeau & Bengio 2003): folds share training patients, so their spread understates the error.
+    """Corrected resampled t (Nadeau & Bengio 2003).
+
+    Folds share training patients, so their spread understates the error.
 
     Parameters
     ----------

@@ -8,11 +8,11 @@ from sklearn.metrics import f1_score
 
 from confuselt.evaluate.calibration import calibration_slope, crude_survival, followed, observed_expected
 from confuselt.evaluate.intervals import corrected_t
-from confuselt.evaluate.ipcw import Censoring, Steps, auc_pairs, brier_terms, integrate, kaplan_meier, uno_pairs
 from confuselt.evaluate.schema import METRICS
 from confuselt.evaluate.scores import Block, FoldTables, Scorer, folds_per_repeat
 from confuselt.finetune.targets import Targets
 from confuselt.progress import progress
+from confuselt.survival.ipcw import Censoring, Steps, auc_pairs, brier_terms, integrate, kaplan_meier, uno_pairs
 
 AVAILABLE, MISSING = "ok", "not available"
 NO_CURVE = "the model gives scores, no survival curve"

@@ -40,6 +40,7 @@ from confuselt.evaluate.planted import against, needed, planted, sentence
 from confuselt.evaluate.site_figures import leaky_figure, site_figure
 from confuselt.evaluate.sites import missing_outcomes
 from confuselt.evaluate.slides import attention, heatmaps, looked_for, tile_facts
+from confuselt.finetune.arms import PLUS
 from confuselt.learn.checkpoint import load_checkpoint
 from confuselt.pretrain.pairs import embed_pairs
 from confuselt.tables import read_meta
@@ -118,6 +119,7 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         "details": detail_metrics(tables["metrics"]),
         "probe": probe_summary(tables["curves"]),
         "missing": missing_outcomes(tables["outcomes"][tables["outcomes"]["status"] == "ok"], endpoints),
+        "plus": PLUS,
         "likelihood": tables["curves"][tables["curves"]["curve"] == "likelihood-ratio"].to_dict("records"),
         "cohort": cohort_facts(tables, cfg),
         "folds": fold_table(tables, cfg),

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from confuselt.evaluate.pairs import ratio
 from confuselt.evaluate.resample import Resampling
 from confuselt.evaluate.schema import RETRIEVAL
 from confuselt.evaluate.scores import Block
 from confuselt.pretrain.retrieval import standing
+from confuselt.survival.concordance import ratio
 
 DIRECTIONS = ("wsi-to-rna", "rna-to-wsi")
 STRATA = ("all", "within-site", "within-class")
@@ -65,7 +65,10 @@ class Found:
         return 1 - (self.above + self.ties / 2) / (self.size - 1)
 
     def hit(self, k: int) -> np.ndarray:
-        """1 where the partner is among the first k; of partners that tie with others, the share of their orders in which it is."""
+        """1 where the partner is among the first k.
+
+        Of partners that tie with others, the share of their orders in which it is.
+        """
         return np.clip((k - self.above) / (self.ties + 1), 0, 1)
 
     def chance(self, k: int) -> np.ndarray:

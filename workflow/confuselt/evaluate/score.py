@@ -8,10 +8,10 @@ from confuselt.evaluate.added_value import added_value_curves, compare_brier
 from confuselt.evaluate.comparisons import compare, compare_retrieval, comparisons_table
 from confuselt.evaluate.curves import curves_table, reliability_curves
 from confuselt.evaluate.experiment import Experiment
-from confuselt.evaluate.ipcw import Censoring
 from confuselt.evaluate.metrics import leaky_rows, metric_rows, metrics_table, unavailable_rows
 from confuselt.evaluate.retrieval import Gallery, retrieval_rows, retrieval_table
 from confuselt.evaluate.sites import site_curves, site_probe
+from confuselt.survival.ipcw import Censoring
 
 
 @dataclass(frozen=True)

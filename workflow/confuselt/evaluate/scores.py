@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from confuselt.evaluate.intervals import Interval, corrected_t, from_draws, widest
-from confuselt.evaluate.pairs import Pairs, class_pairs, ratio, survival_pairs
 from confuselt.evaluate.resample import Resampling
 from confuselt.finetune.targets import Targets
+from confuselt.survival.concordance import Pairs, class_pairs, ratio, survival_pairs
 
 # (repeat, fold) to patients x outputs.
 FoldTables = dict[tuple[int, int], pd.DataFrame]

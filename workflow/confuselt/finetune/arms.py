@@ -1,7 +1,25 @@
-"""What an arm's name means."""
+"""Names of arms and of baselines, and what an arm's name means: everybody has them from here."""
 
 from dataclasses import dataclass
 
+ARMS = (
+    *(
+        f"{kind}-{start}-{cells}"
+        for kind in ("wsi", "both")
+        for start in ("scratch", "pretrained")
+        for cells in ("nocells", "cells")
+    ),
+    "rna-scratch",
+    "rna-pretrained",
+)
+BASELINES = ("clinical", "pca-cox", "mean-pool", "cca", "late-fusion")
+# What `finetune_arm` trains, and the baselines of `fit_baseline`; late fusion has a rule of its own.
+TRAINED = (*ARMS, "mean-pool")
+FITTED = ("clinical", "pca-cox", "cca")
+# What late fusion is made of.
+SINGLES = ("wsi-scratch-cells", "rna-scratch")
+# Before an arm's name: the arm's score and the clinical one in one model.
+PLUS = "clinical+"
 INPUTS = {"wsi": ("wsi",), "rna": ("rna",), "both": ("both", "wsi", "rna")}
 
 

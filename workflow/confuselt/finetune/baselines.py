@@ -19,7 +19,6 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from confuselt.finetune.cox import cox_loss
 from confuselt.finetune.inner_predictions import inner_predictions
 from confuselt.finetune.targets import Targets, curve_days
 from confuselt.learn.checkpoint import seed_of
@@ -27,6 +26,7 @@ from confuselt.learn.means import patient_means
 from confuselt.learn.scaling import fit_scaler
 from confuselt.learn.store import Store
 from confuselt.pretrain.retrieval import ranks
+from confuselt.survival.cox import cox_loss
 from confuselt.unusable import NotAvailable
 
 log = logging.getLogger(__name__)
@@ -231,7 +231,10 @@ def _stacked(rows: list[np.ndarray]) -> np.ndarray:
 
 
 def standardise(rows: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, torch.Tensor]]:
-    """Centre and scale every role by the training patients; the ``centre`` and ``scale`` (d,) themselves come second."""
+    """Centre and scale every role by the training patients.
+
+    The ``centre`` and ``scale`` (d,) themselves come second.
+    """
     centre, scale = rows["train"].mean(0), rows["train"].std(0)
     scale = np.where(scale > 0, scale, 1.0)
     shown = {

@@ -13,10 +13,10 @@ import pandas as pd
 import torch
 from scipy.optimize import minimize_scalar
 
-from confuselt.finetune.cox import breslow, cox_loss, survival_at
 from confuselt.finetune.schema import PREDICTIONS
 from confuselt.finetune.targets import Targets, curve_days
 from confuselt.learn.checkpoint import load_checkpoint
+from confuselt.survival.cox import breslow, cox_loss, survival_at
 from confuselt.tables import read_table
 from confuselt.unusable import NotAvailable
 
@@ -44,7 +44,10 @@ def told_in(content: dict, table: pd.DataFrame, fold: int, inputs: str) -> Told:
 
 
 def shrinkage(ratio: float) -> float:
-    """Heuristic shrinkage factor of van Houwelingen & le Cessie (1990) for one coefficient: (LR − 1) / LR, 0 where LR is under 1."""
+    """Heuristic shrinkage factor of van Houwelingen & le Cessie (1990) for one coefficient.
+
+    (LR − 1) / LR, 0 where LR is under 1.
+    """
     return max(0.0, (ratio - 1) / ratio) if ratio > 0 else 0.0
 
 
@@ -201,7 +204,10 @@ def _wide(table: pd.DataFrame, task: str) -> pd.DataFrame:
 
 
 def _side_by_side(pair: tuple[Told, Told], task: str, outputs: list[str]) -> pd.DataFrame:
-    """What either model says of the patients that both score: columns (clinical | arm, output); risks in SDs (`_scale`)."""
+    """What either model says of the patients that both score.
+
+    Columns are (clinical | arm, output), risks in SDs (`_scale`).
+    """
     for facts, table in pair:
         if task in facts["not_learnable"]:
             raise NotAvailable(facts["not_learnable"][task])

@@ -1,4 +1,7 @@
-"""What a model says of the inner patients of its fold, under hashed ids: by it arms are compared, and scores combined."""
+"""What a model says of the inner patients of its fold, under hashed ids.
+
+By it arms are compared, and scores combined.
+"""
 
 import numpy as np
 import torch

@@ -10,13 +10,13 @@ import pandas as pd
 import torch
 from sklearn.decomposition import PCA
 
-from confuselt.evaluate.pairs import ratio, survival_pairs
 from confuselt.evaluate.schema import CURVES
 from confuselt.finetune.baselines import standardise
-from confuselt.finetune.cox import cox_loss
 from confuselt.learn.checkpoint import seed_of
 from confuselt.learn.optimiser import AdamW
 from confuselt.progress import progress
+from confuselt.survival.concordance import ratio, survival_pairs
+from confuselt.survival.cox import cox_loss
 from confuselt.unusable import NotAvailable
 
 COMPONENTS, HIDDEN, RATE = 48, 32, 1e-2
@@ -141,7 +141,10 @@ def by_test(test_c: np.ndarray) -> np.ndarray:
 
 
 def by_inner(test_c: np.ndarray, inner_loss: np.ndarray) -> np.ndarray:
-    """Test C at the epoch with the best inner loss up to each epoch, (epochs,); where no inner patient informs it, the last stands."""
+    """Test C at the epoch with the best inner loss up to each epoch, (epochs,).
+
+    Where no inner patient informs it, the last stands.
+    """
     if not np.isfinite(inner_loss).all():
         return test_c
     return test_c[[int(inner_loss[: x + 1].argmin()) for x in range(len(inner_loss))]]

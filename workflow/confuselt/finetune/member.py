@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from confuselt.finetune.arms import Arm
-from confuselt.finetune.cox import survival_at
 from confuselt.finetune.inputs import Inputs, masks
 from confuselt.finetune.network import ArmNetwork
+from confuselt.survival.cox import survival_at
 
 
 @dataclass

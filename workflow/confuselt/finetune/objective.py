@@ -4,14 +4,15 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from confuselt.finetune.cox import cox_loss
 from confuselt.finetune.targets import Targets
+from confuselt.survival.cox import cox_loss
 
 
 def groups_of(targets: Targets) -> dict[str, list[str]]:
-    """Tasks that share an epoch: all endpoints (by summed inner partial likelihood), each label (by inner cross-entropy).
+    """Tasks that share an epoch.
 
-    With few events survival overfits within some epochs, long before a label is learned.
+    All endpoints (by summed inner partial likelihood) do; each label has one of its own (by inner cross-entropy). With
+    few events survival overfits within some epochs, long before a label is learned.
     """
     survival = {"survival": list(targets.survival)} if targets.survival else {}
     return survival | {label: [label] for label in targets.labels}

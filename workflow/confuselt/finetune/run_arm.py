@@ -84,8 +84,8 @@ class ArmRun:
         Returns
         -------
         fold : dict
-            With gene list and feature recipe, as checkpoints must have them, and ``seen``: content hashes of the bags of
-            training and inner patients.
+            With gene list and feature recipe, as checkpoints must have them, and ``seen``: content hashes of the bags
+            of training and inner patients.
         predictions : DataFrame
         """
         arm, cfg, roles = self.arm, self.cfg, read_roles(folds, self.repeat, fold)

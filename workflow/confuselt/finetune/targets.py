@@ -8,7 +8,10 @@ import pandas as pd
 
 
 def curve_days(horizons: list[int]) -> list[int]:
-    """Days at which a survival curve is kept: the horizons, and every fifth of the longest, so that a Brier score can be integrated."""
+    """Days at which a survival curve is kept.
+
+    The horizons, and every fifth of the longest, so that a Brier score can be integrated.
+    """
     return sorted({*horizons, *(round(max(horizons) * k / 5) for k in range(1, 6))})
 
 

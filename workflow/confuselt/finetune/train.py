@@ -9,7 +9,6 @@ import pandas as pd
 import torch
 
 from confuselt.finetune.arms import Arm
-from confuselt.finetune.cox import breslow
 from confuselt.finetune.distance import distances
 from confuselt.finetune.inner_predictions import inner_predictions
 from confuselt.finetune.inputs import Inputs, drop_modality, masks
@@ -25,6 +24,7 @@ from confuselt.learn.loop import Loop
 from confuselt.learn.optimiser import AdamW
 from confuselt.learn.scaling import fit_scaler
 from confuselt.model.scaling import StreamScaler
+from confuselt.survival.cox import breslow
 from confuselt.unusable import NotAvailable
 
 log = logging.getLogger(__name__)
@@ -178,9 +178,9 @@ def train_fold(
     -------
     fold : dict
         Weights and baseline hazards of the members, scaler, hashed training ids, inner losses, predictions of the inner
-        patients, ``not_learnable`` (tasks that the training patients cannot teach, with the reason), and of the training
-        patients per input pattern ``median`` and ``spread`` (mean, SD) of each endpoint's risk and ``far``, their sorted
-        `distances`.
+        patients, ``not_learnable`` (tasks that the training patients cannot teach, with the reason), and of the
+        training patients per input pattern ``median`` and ``spread`` (mean, SD) of each endpoint's risk and ``far``,
+        their sorted `distances`.
     predictions : DataFrame
         ``patient_id, inputs, task, output, value`` of the test patients, for every other task.
 
@@ -244,7 +244,10 @@ def fold_scaler(
 
 
 def fit_member(fold: ArmFold, seed: tuple, kept: Kept | None) -> dict:
-    """One member: ``member``, ``parts`` (weights and epoch per group of tasks), ``inner`` losses, ``baseline`` hazards."""
+    """One member.
+
+    ``member``, ``parts`` (weights and epoch per group of tasks), ``inner`` losses, ``baseline`` hazards.
+    """
     number, cfg = seed_of("finetune", *seed), fold.cfg
     torch.manual_seed(number)
     learner = ArmLearner(fold, number, f"{fold.arm.name} fold {seed[-2]}")

@@ -25,8 +25,8 @@ def drawn(slide: int, length: int, share: int, seed: int, epoch: int) -> np.ndar
     share : int
         How many are drawn; less than `length`.
     seed, epoch : int
-        A generator per seed, epoch and slide (Philox, a counter-based one: Salmon et al. 2011). Predictions use 0, 0, so
-        that what is said of a patient does not depend on who else is predicted.
+        A generator per seed, epoch and slide (Philox, a counter-based one: Salmon et al. 2011). Predictions use 0, 0,
+        so that what is said of a patient does not depend on who else is predicted.
 
     Returns
     -------

@@ -132,7 +132,8 @@ class Loop:
         """Gradients of a batch, whole or in pieces; its loss.
 
         In pieces: views of all pieces without gradients, the objective over all of them, then each piece once more with
-        the gradient of its views (cached gradients: Gao et al. 2021, arXiv 2101.06983). The objective sees the batch whole.
+        the gradient of its views (cached gradients: Gao et al. 2021, arXiv 2101.06983). The objective sees the batch
+        whole.
         """
         self.optimiser.zero_grad(set_to_none=True)
         if self.pieces == 1:

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import torch
 
+from confuselt.controls.shuffled_cells import deal_out
 from confuselt.learn.device import CPU
 from confuselt.learn.draw import drawn, slide_key
 from confuselt.learn.memory import give_back_large_blocks
@@ -116,8 +117,8 @@ class Store:
     def deal(self, roles: dict[str, list[str]], draw: int) -> "Store":
         """For the shuffled-cells control: the store with the cells rows dealt out anew within each role.
 
-        Within a role the cells stream holds the same rows as before, and says nothing of the instance or patient that it
-        is now given to. Whoever asks with the same roles and draw gets the same shuffle, whichever of the roles are named.
+        Within a role the cells stream holds the same rows as before, and says nothing of the instance or patient that
+        it is now given to (`controls.shuffled_cells`).
 
         Parameters
         ----------
@@ -128,13 +129,12 @@ class Store:
         """
         if "cells" not in self.streams:
             raise ValueError(f"streams {', '.join(self.streams)} hold no cells to be shuffled")
-        offsets, dealt = self._offsets["cells"], copy.copy(self)
-        dealt._dealt = np.arange(offsets[-1])
+        offsets, dealt, rows = self._offsets["cells"], copy.copy(self), {}
         for role, patients in roles.items():
             slides = sorted(i for own in self.of_patients(patients).values() for i in own)
             parts = [np.arange(*offsets[self._at[i] : self._at[i] + 2]) for i in slides]
-            rows = np.concatenate(parts) if parts else np.zeros(0, int)
-            dealt._dealt[rows] = np.random.default_rng([draw, *role.encode()]).permutation(rows)
+            rows[role] = np.concatenate(parts) if parts else np.zeros(0, int)
+        dealt._dealt = deal_out(rows, offsets[-1], draw)
         return dealt
 
     def draw(self, bags: list[list[int]], budget: int | None = None, seed: int = 0, epoch: int = 0) -> Drawn:

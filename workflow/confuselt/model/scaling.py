@@ -30,7 +30,10 @@ class StreamScaler:
         return cls(scalers, {s: part.shape[1] for s, part in rows.items()})
 
     def __call__(self, streams: list[torch.Tensor], dtype: torch.dtype = torch.float32) -> torch.Tensor:
-        """Scaled rows with the streams side by side, (n, all widths), on the device of `streams` (n, width), any dtype."""
+        """Scaled rows with the streams side by side, (n, all widths).
+
+        They are on the device of `streams` (n, width), which may be of any dtype.
+        """
         device, rows = streams[0].device, len(streams[0])
         if device not in self._placed:
             kinds = {"rank": _Rank}

@@ -8,7 +8,9 @@ from scipy.spatial import cKDTree
 from confuselt.unusable import Unusable
 
 FEWEST = 3  # places that a change of unit is believed from
-NEAR = 0.25  # of the least distance of two tiles, and no more than rounding explains: how far a place may lie off after a change of unit
+# How far a place may lie off after a change of unit: of the least distance of two tiles, and no more than rounding
+# explains.
+NEAR = 0.25
 
 
 @dataclass(frozen=True)
@@ -72,14 +74,16 @@ def align(tile: np.ndarray, cells: np.ndarray) -> Alignment:
     shift = _shift(tile[order], cells[there])
     if shift is not None:
         raise Unusable(
-            f"cells lie {shift[0]:+d}, {shift[1]:+d} beside the tiles everywhere; state the same corner of a tile in both bags, if it is the same tile"
+            f"cells lie {shift[0]:+d}, {shift[1]:+d} beside the tiles everywhere; "
+            "state the same corner of a tile in both bags, if it is the same tile"
         )
     swapped = cells[:, ::-1]
     if np.array_equal(tile[order], swapped[np.lexsort(swapped.T)]):
         raise Unusable("the places of cells are those of the tiles with x and y swapped")
     shared = len({*map(tuple, tile.tolist())} & {*map(tuple, cells.tolist())})
     raise Unusable(
-        f"{shared} of {len(tile)} tiles have a row of cells at their place (x, y), and no change of unit makes the others fit"
+        f"{shared} of {len(tile)} tiles have a row of cells at their place (x, y), "
+        "and no change of unit makes the others fit"
     )
 
 

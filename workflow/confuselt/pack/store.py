@@ -52,7 +52,8 @@ class Source:
         path, again = self._folder / f"{slide}.h5", f"delete it and run again with --forcerun {MAKERS[self._stream]}"
         if not path.is_file():
             raise ValueError(
-                f"{path}: the index has this slide, but the file is absent; run again with --forcerun {MAKERS[self._stream]}"
+                f"{path}: the index has this slide, "
+                f"but the file is absent; run again with --forcerun {MAKERS[self._stream]}"
             )
         with h5py.File(path) as file:
             own = {k: v for k, v in file.attrs.items() if k != "stamp"}

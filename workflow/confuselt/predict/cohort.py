@@ -44,13 +44,17 @@ class FoldModel:
 
 
 def check_recipe(facts: dict, bags: Store) -> None:
-    """Raise ValueError where the streams of a cohort were made by something else, or in another order, than those of training."""
+    """Raise ValueError where streams of a cohort are not made as those of training.
+
+    They were made by something else, or in another order.
+    """
     for stream, trained in facts["recipe"].items():
         here = bags.recipe[stream]
         for key in ("name", "weights", "d", "dtype", "tile_px", "mpp", "columns"):
             if trained.get(key) != here.get(key):
                 raise ValueError(
-                    f"stream '{stream}': the model was trained on {key} {trained.get(key)!r}, this cohort has {here.get(key)!r}"
+                    f"stream '{stream}': the model was trained on {key} {trained.get(key)!r}, "
+                    f"this cohort has {here.get(key)!r}"
                 )
 
 

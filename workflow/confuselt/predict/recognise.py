@@ -79,7 +79,8 @@ def check_spread(rows: np.ndarray, what: str) -> None:
     spread = float(np.median(rows.std(0)))
     if spread < LEAST_SPREAD[what]:
         raise ValueError(
-            f"{what} of this cohort vary {spread:.2f} times as much as those of training (median over {'genes' if what == 'RNA' else 'features'}): they are on another scale, "
+            f"{what} of this cohort vary {spread:.2f} times as much as those of training "
+            f"(median over {'genes' if what == 'RNA' else 'features'}): they are on another scale, "
             f"and predictions would be alike for all. {ADVICE[what]}"
         )
 
@@ -104,7 +105,8 @@ def check_scale(beyond: dict[str, float], what: str, share: float) -> dict[str, 
     mean = float(np.mean(list(beyond.values()))) if beyond else 0.0
     if len(beyond) >= FEWEST and (mean > COHORT_BEYOND or len(far) > share * len(beyond)):
         raise ValueError(
-            f"{what} of {len(beyond)} patients: {mean:.0%} of the values lie beyond what any training patient reached (of {len(far)} patients more than {PATIENT_BEYOND:.0%}). "
+            f"{what} of {len(beyond)} patients: {mean:.0%} of the values lie beyond what any training patient reached "
+            f"(of {len(far)} patients more than {PATIENT_BEYOND:.0%}). "
             f"They are on another scale, and a prediction would mean nothing. {ADVICE[what]}"
         )
     return {

@@ -8,7 +8,9 @@ from torch.nn import functional as F
 
 
 class InfoNCE(nn.Module):
-    """Symmetric InfoNCE with a learnable temperature (Radford et al. 2021), several slides of a patient being positives.
+    """Symmetric InfoNCE with a learnable temperature (Radford et al. 2021).
+
+    Several slides of a patient are positives.
 
     Parameters
     ----------

@@ -26,24 +26,6 @@ NOT_LOOKED = dict.fromkeys(("inner_loss", "inner_recall", "inner_percentile_rank
 LOOKS = 8  # times that the inner pairs are looked at in a training
 
 
-def shuffle_pairs(patients: list[str], draw: int, site: dict[str, str] | None = None) -> dict[str, str]:
-    """For the mispaired controls: whose RNA each patient is given (a random permutation).
-
-    Parameters
-    ----------
-    patients : list of str
-    draw : int
-    site : dict of str to str, optional
-        Patient to site: RNA is swapped within a site only, and a patient alone on its site keeps its own.
-    """
-    rng, place = np.random.default_rng([draw, 7]), np.array([site[p] if site else "" for p in patients])
-    order = np.arange(len(patients))
-    for group in np.unique(place):
-        members = np.flatnonzero(place == group)
-        order[members] = rng.permutation(members)
-    return {p: patients[j] for p, j in zip(patients, order, strict=True)}
-
-
 def pretrain(
     store: Store,
     rna: Profiles,
@@ -68,7 +50,7 @@ def pretrain(
     seed : tuple
         What is trained (config seed, stream set, repeat, fold).
     given : dict of str to str, optional
-        For a mispaired control: whose RNA each training pair is given; see `shuffle_pairs`.
+        For a mispaired control: whose RNA each training pair is given; see `controls.mispaired`.
     kept : Kept, optional
         Where an interrupted training is taken up.
 

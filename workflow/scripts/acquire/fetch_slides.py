@@ -25,7 +25,10 @@ def main(
     timeout: float = 30.0,
     cohort_mb: int = 0,
 ) -> None:
-    """Fetch one slide after the other, each over several connections; one that does not come is a row with its reason."""
+    """Fetch one slide after the other, each over several connections.
+
+    One that does not come is a row with its reason.
+    """
     rows, sources = cfg["rows"], sources_of(url, mirror or None, token_file or None, timeout)
     folder = Path(cfg["data"], "slides")
     named = [{**row, "file": Path(row["file"]).name} for row in rows]

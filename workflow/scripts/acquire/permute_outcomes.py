@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from confuselt.acquire.permute import outcome_columns, permute
 from confuselt.acquire.schema import OUTCOMES
+from confuselt.controls.permuted import outcome_columns, permute
 from confuselt.run_step import Output, run_step
 from confuselt.tables import read_table, write_table
 

@@ -30,7 +30,8 @@ def main(manifest: Output, cfg: dict, url: str, token_file: str = "", attempts: 
     frames = [slide_rows(gdc.files(project, SLIDES), kinds), rna_rows(gdc.files(project, COUNTS), kinds)]
     if all(frame.empty for frame in frames):
         raise ValueError(
-            f"{url} has no open slides and no open counts of project '{project}'{gdc.projects_like(project)} (acquire.gdc.project)"
+            f"{url} has no open slides and no open counts of project '{project}'{gdc.projects_like(project)} "
+            "(acquire.gdc.project)"
         )
     pins = [
         pin_table(what, cfg[f"acquire.gdc.{what}"], cfg.get(f"acquire.gdc.{what}_md5"), url, client, attempts)
@@ -59,8 +60,10 @@ def summary(table: pd.DataFrame, release: str, free: int) -> str:
     slides, size = used[used["what"] == "slide"], used.loc[used["what"] == "slide", "bytes"].sum()
     room = "" if size < free else "; set acquire.keep_slides: false, or `results` on a larger disk"
     return (
-        f"{release}: {len(slides)} slides of {slides['patient_id'].nunique()} patients ({size / 1e9:.1f} GB; {free / 1e9:.1f} GB are free here{room}), "
-        f"{int((used['what'] == 'rna').sum())} RNA samples; {len(table) - len(used)} files left out, each with its reason in the manifest"
+        f"{release}: {len(slides)} slides of {slides['patient_id'].nunique()} patients "
+        f"({size / 1e9:.1f} GB; {free / 1e9:.1f} GB are free here{room}), "
+        f"{int((used['what'] == 'rna').sum())} RNA samples; "
+        f"{len(table) - len(used)} files left out, each with its reason in the manifest"
     )
 
 

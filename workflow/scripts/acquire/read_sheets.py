@@ -1,4 +1,7 @@
-"""Slides and RNA samples from sheets and ready-made tables. Of the clinical table only the ids are read, so that outcomes and covariates never rerun embedding."""
+"""Slides and RNA samples from sheets and ready-made tables.
+
+Of the clinical table only the ids are read, so that outcomes and covariates never rerun embedding.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""Slides of a group, one after the other: fetched, tiled, embedded, typed and deleted. Results are those of the jobs that keep them."""
+"""Slides of a group, one after the other: fetched, tiled, embedded, typed and deleted.
+
+Results are those of the jobs that keep them.
+"""
 
 from pathlib import Path
 

@@ -21,7 +21,8 @@ def main(files: Path, slides: Output, rna: Output, clinical: Output, cfg: dict) 
     for what, row in tables.items():
         if row["status"] != "ok":
             raise ValueError(
-                f"acquire.gdc.{what}: {row['reason']}; fetch it again (--forcerun fetch_files), or set the key to null to go on without"
+                f"acquire.gdc.{what}: {row['reason']}; fetch it again (--forcerun fetch_files), "
+                "or set the key to null to go on without"
             )
     patients = sorted({*slide_sheet["patient_id"], *samples["patient_id"]})
     outcomes = read_outcomes(Path(cfg["data"], tables["outcomes"]["file"])) if "outcomes" in tables else None

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from confuselt.evaluate.names import PLUS
-from confuselt.finetune.arms import parse_arm
+from confuselt.finetune.arms import PLUS, parse_arm
 from confuselt.finetune.clinical_plus import fit_added, read_told, told_in
 from confuselt.finetune.cross_fit import cross_fit
 from confuselt.finetune.folds import prediction_table, run_folds
@@ -51,7 +50,11 @@ def main(
     device: str = "auto",
     place: str = "auto",
 ) -> None:
-    """`score_*` are those of the clinical baseline and, where it was trained, of the arm: both are trained anew within the fold's training patients."""
+    """Fit one arm's score beside the clinical model.
+
+    `score_*` are those of the clinical baseline and, where it was trained, of the arm: both are trained anew within the
+    fold's training patients.
+    """
     found = read_told(score_predictions, score_models)
     lost = [f"{arm} is not among finetune.arms"] * (arm not in found)
     lost += [f"{name}: {content['reason']}" for name, (content, _) in found.items() if content["status"] != "ok"]

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from confuselt.evaluate.names import SINGLES
-from confuselt.finetune.arms import parse_arm
+from confuselt.finetune.arms import SINGLES, parse_arm
 from confuselt.finetune.folds import prediction_table
 from confuselt.finetune.late_fusion import fuse
 from confuselt.finetune.schema import PREDICTIONS

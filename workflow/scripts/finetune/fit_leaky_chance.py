@@ -20,7 +20,10 @@ READS = ("evaluate.primary", "evaluate.leaky", "tasks.survival", "seed")
 
 
 def main(store: Path, folds: Path, outcomes: Path, curves: Output, cfg: dict) -> None:
-    """On the primary endpoint and the first repeat; a cohort that cannot show it gives a table without rows and the reason in its metadata."""
+    """On the primary endpoint and the first repeat.
+
+    A cohort that cannot show it gives a table without rows and the reason in its metadata.
+    """
     table, block = read_table(folds, FOLDS), cfg["evaluate.leaky"]
     names = [t["name"] for t in cfg["tasks.survival"]]
     meta = {"status": "ok", "reason": ""}

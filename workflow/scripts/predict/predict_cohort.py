@@ -32,7 +32,10 @@ def main(
     cfg: dict,
     max_excluded: float = 0.2,
 ) -> None:
-    """A row per patient and input pattern that the patient allows; a patient without usable input is a row with the reason."""
+    """A row per patient and input pattern that the patient allows.
+
+    A patient without usable input is a row with the reason.
+    """
     arm = parse_arm(cfg["predict.arm"])
     contents = [load_checkpoint(p) for p in models]
     lost = [c["reason"] for c in contents if c["status"] != "ok"]

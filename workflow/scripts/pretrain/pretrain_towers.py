@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from confuselt.controls.mispaired import shuffle_pairs
 from confuselt.learn.checkpoint import save_checkpoint
 from confuselt.learn.device import pick_device
 from confuselt.learn.kept import Kept
 from confuselt.learn.store import Store
 from confuselt.pretrain.schema import HISTORY
-from confuselt.pretrain.train import pairs_of, pretrain, shuffle_pairs
+from confuselt.pretrain.train import pairs_of, pretrain
 from confuselt.resume import fold_key, make_folds
 from confuselt.rna.profiles import read_profiles
 from confuselt.run_step import Output, Parts, run_step

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import anndata as ad
 
+from confuselt.controls.without_pam50 import without
 from confuselt.rna.empty import no_patients
 from confuselt.rna.genes import PAM50_GENES
-from confuselt.rna.without import without
 from confuselt.run_step import Output, run_step
 from confuselt.split.roles import read_roles
 from confuselt.split.schema import FOLDS

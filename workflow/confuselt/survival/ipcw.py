@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from confuselt.evaluate.pairs import survival_pairs
+from confuselt.survival.concordance import survival_pairs
 
 LEAST_LEFT = 0.2  # nothing is weighted where less than this share of the training patients is still uncensored
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from confuselt.evaluate.ipcw import Censoring, auc_pairs, brier_terms, integrate, kaplan_meier, uno_pairs
+from confuselt.survival.ipcw import Censoring, auc_pairs, brier_terms, integrate, kaplan_meier, uno_pairs
 
 
 def cohort(seed, n=400, step=1):

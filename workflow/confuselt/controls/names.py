@@ -1,10 +1,10 @@
-"""Names of baselines and controls, for the config and for evaluation: jobs import no config module."""
+"""Which controls there are, what each changes, and the arm that each repeats.
 
-BASELINES = ("clinical", "pca-cox", "mean-pool", "cca", "late-fusion")
-# Before an arm's name: the arm's score and the clinical one in one model.
-PLUS = "clinical+"
-# What late fusion is made of.
-SINGLES = ("wsi-scratch-cells", "rna-scratch")
+A file of this room holds what is changed: ``permuted`` the outcomes, dealt out anew over all patients or within their
+site, before folds are made; ``mispaired`` the RNA that a slide is paired with in pretraining, over all or within site;
+``shuffled_cells`` the cells of an instance, in pretraining and fine-tuning; ``without_pam50`` the genes of the RNA.
+"""
+
 PERMUTED = ("permuted", "permuted-within-site")
 MISPAIRED = ("mispaired", "mispaired-within-site")
 # No negative control but a sensitivity run: the same pairs without what defines the label. Nothing in it is drawn.

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from lifelines import CoxPHFitter
 from strategies import survival
 
-from confuselt.finetune.baselines import canonical, fit_cox
-from confuselt.finetune.cox import breslow, cox_loss, survival_at
+from confuselt.survival.cox import breslow, cox_loss, survival_at
 
 
 def loss(risk, days, event):
@@ -57,24 +56,3 @@ def test_survival_curves_are_those_of_lifelines():
         theirs = model.predict_survival_function(pd.DataFrame(x), times=[at]).loc[at].to_numpy()
         np.testing.assert_allclose(survival_at(risk, times, hazard, at), theirs, atol=1e-6)
     assert survival_at(risk, times, hazard, 0.0).min() == 1
-
-
-def test_ridge_cox_shrinks():
-    rng = np.random.default_rng(3)
-    x, days, event = rng.normal(size=(80, 3)), rng.exponential(100, 80), np.ones(80)
-    assert np.abs(fit_cox(x, days, event, 10.0).params_).max() < np.abs(fit_cox(x, days, event, 0.01).params_).max()
-
-
-def test_cca_finds_the_shared_direction_and_is_scikit_learns_without_ridge():
-    from sklearn.cross_decomposition import CCA
-
-    rng = np.random.default_rng(0)
-    shared = rng.normal(size=300)
-    x, y = rng.normal(size=(300, 4)), rng.normal(size=(300, 3))
-    x[:, 1] += 3 * shared
-    y[:, 2] -= 3 * shared
-    x, y = x - x.mean(0), y - y.mean(0)
-    a, b = canonical(x, y, 1, 1e-9)
-    ours = abs(np.corrcoef((x @ a)[:, 0], (y @ b)[:, 0])[0, 1])
-    u, v = CCA(1).fit_transform(x, y)
-    assert ours == pytest.approx(abs(np.corrcoef(u[:, 0], v[:, 0])[0, 1]), abs=1e-4)

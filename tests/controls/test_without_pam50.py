@@ -10,9 +10,9 @@ from conftest import script
 from hypothesis import given
 from hypothesis import strategies as st
 
+from confuselt.controls.without_pam50 import FOLLOWS, without
 from confuselt.rna.genes import PAM50_GENES
 from confuselt.rna.profiles import read_profiles
-from confuselt.rna.without import FOLLOWS, without
 from confuselt.split.schema import FOLDS
 from confuselt.tables import write_table
 

@@ -1,0 +1,202 @@
+"""What the rules of a cohort are given: its tables, its slides by group, what was made of them."""
+
+from functools import cache
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+
+from confuselt.acquire.downloads import FILES
+from confuselt.acquire.sources import (
+    absent_files,
+    bag_files,
+    cells_warning,
+    check_sources,
+    clinical_content,
+    count_files,
+    existing_files,
+    folder_rows,
+    has_own_clinical,
+    listed_files,
+    slide_rows,
+    table_notes,
+)
+from confuselt.settings import settings
+from confuselt.tile.groups import group_of
+
+COHORT = f"{RESULTS}/cohorts/{{cohort}}"
+# The training cohort and its store.
+OURS = f"{RESULTS}/cohorts/{CONFIG.cohort}"
+COVARIATES = f"{OURS}/acquire/covariates.parquet"
+STORE = f"{OURS}/pack/{CONFIG.embed.encoder}.h5"
+
+try:
+    for name in filter(None, (CONFIG.cohort, CONFIG.predict.name)):
+        check_sources(CONFIG, name)
+except ValueError as fault:
+    raise WorkflowError(str(fault))
+
+if workflow.is_main_process:
+    for name in filter(None, (CONFIG.cohort, CONFIG.predict.name)):
+        for warning in absent_files(CONFIG.for_cohort(name)):
+            logger.warning(warning)
+        for note in table_notes(CONFIG.for_cohort(name)):
+            logger.warning(note)
+    if warning := cells_warning(CONFIG.for_cohort(CONFIG.cohort)):
+        logger.warning(warning)
+
+
+# --- tables
+
+
+def cohort_files(*keys):
+    """Input function for those listed files that exist, by the name of the argument that reads them."""
+
+    def of(wildcards):
+        config = CONFIG.for_cohort(wildcards.cohort)
+        files = (
+            existing_files(config)
+            if config.acquire.source == "local"
+            else listed_files(config)
+        )
+        return {FILES[key]: str(path) for key, path in files.items() if key in keys}
+
+    return of
+
+
+def clinical_files(*keys):
+    """The same for the clinical table and the map of its sites.
+
+    The user's own are `ancient`: their content stands in the `cfg` of whoever reads a part of them.
+    """
+    files = cohort_files(*keys)
+
+    def of(wildcards):
+        own = has_own_clinical(CONFIG.for_cohort(wildcards.cohort))
+        return {
+            name: ancient(path) if own else path
+            for name, path in files(wildcards).items()
+        }
+
+    return of
+
+
+def content(stage, rule, *columns):
+    """Extra of param `cfg`: hash of what a rule reads of the user's own clinical table.
+
+    Of one that another rule writes, nothing.
+    """
+    script = script_of(stage, rule)
+
+    def of(wildcards):
+        config = CONFIG.for_cohort(wildcards.cohort)
+        return asked(
+            clinical_content,
+            config,
+            columns,
+            settings(script, CONFIG, wildcards.cohort),
+        )
+
+    return of
+
+
+def bags_of(stream):
+    """Input function for the bag files that the slide sheet lists."""
+    return lambda wildcards: bag_files(CONFIG.for_cohort(wildcards.cohort), stream)
+
+
+def asked(function, *arguments):
+    """What a function says of the manifest.
+
+    That it is absent is said when a job needs it, since `cohort` itself must run.
+    """
+    try:
+        return function(*arguments)
+    except ValueError as fault:
+        raise WorkflowError(str(fault))
+
+
+def rows_of_folder(wildcards):
+    """Slides that the pattern of acquire.slides finds."""
+    return folder_rows(CONFIG.for_cohort(wildcards.cohort))
+
+
+def rows_of_cohort(wildcards):
+    """Sheet rows of all slides of a cohort."""
+    config = CONFIG.for_cohort(wildcards.cohort)
+    return asked(slide_rows, config, wildcards.cohort)
+
+
+# --- slides: a job per group in simulate, tile, embed and cells
+
+
+@cache
+def grouped(cohort):
+    """Sheet rows of a cohort's slides by group."""
+    config, groups = CONFIG.for_cohort(cohort), {}
+    for row in asked(slide_rows, config, cohort):
+        groups.setdefault(group_of(row["slide_id"], config.groups), []).append(row)
+    return groups
+
+
+def rows_of_group(wildcards):
+    return grouped(wildcards.cohort)[int(wildcards.group)]
+
+
+def parts_of(folder):
+    """Input function for the index parts of all groups."""
+    return lambda wildcards: [
+        f"{RESULTS}/cohorts/{wildcards.cohort}/{folder}/parts/{group}.parquet"
+        for group in sorted(grouped(wildcards.cohort))
+    ]
+
+
+def slides_of_group(wildcards):
+    """Slide files of a group that exist; of a simulated cohort the part that says they are drawn."""
+    config = CONFIG.for_cohort(wildcards.cohort)
+    if config.acquire.source == "simulate":
+        return f"{RESULTS}/cohorts/{wildcards.cohort}/acquire/simulated/parts/{wildcards.group}.parquet"
+    if config.acquire.source == "gdc":
+        return []
+    files = [
+        Path(config.data, row["file"])
+        for row in rows_of_group(wildcards)
+        if row["file"]
+    ]
+    return [str(f) for f in files if f.is_file()]
+
+
+# --- rna, and features that come ready-made
+
+
+def rna_files(wildcards):
+    """STAR count files that the RNA sheet lists and that exist, or the folder of simulated ones."""
+    config = CONFIG.for_cohort(wildcards.cohort)
+    if config.acquire.source == "simulate":
+        folder = f"{RESULTS}/cohorts/{wildcards.cohort}/acquire/simulated/rna"
+        return folder if config.simulate.level == "slides" else []
+    if config.acquire.source == "gdc":
+        return f"{RESULTS}/cohorts/{wildcards.cohort}/acquire/files.parquet"
+    return count_files(config)
+
+
+def centroids(wildcards):
+    """The table of PAM50 centroids; asked for without one, say how to give it."""
+    if CONFIG.rna.pam50_centroids is None:
+        raise WorkflowError(
+            "PAM50 calls need a table of centroids: rna.pam50_centroids"
+        )
+    return CONFIG.rna.pam50_centroids
+
+
+def pam50_calls(cohort):
+    """PAM50 calls of a cohort, where there are centroids to call by: nothing else reads them."""
+    wanted = cohort is not None and CONFIG.rna.pam50_centroids is not None
+    return [f"{RESULTS}/cohorts/{cohort}/rna/pam50.parquet"] if wanted else []
+
+
+def features_of(stream):
+    """Features of a ready-made stream; those made from slides lie slide by slide beside their index."""
+    made = CONFIG.from_slides if stream == "embed" else CONFIG.cells.method != "ready"
+    folder = f"embed/{CONFIG.embed.encoder}" if stream == "embed" else "cells"
+    return [] if made else [f"{COHORT}/{folder}/features.h5"]

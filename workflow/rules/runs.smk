@@ -1,0 +1,206 @@
+"""What the rules of a run are given: a run is the experiment or one of its controls."""
+
+import os
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from confuselt.controls.names import BASE_ARMS, MISPAIRED, PERMUTED, WITHOUT
+from confuselt.finetune.arms import FITTED, PLUS, SINGLES, TRAINED, parse_arm
+from confuselt.settings import settings
+from confuselt.stamp import config_hash
+
+RUN = f"{RESULTS}/{{run}}"
+MAIN = f"experiments/{CONFIG.experiment}"
+EXPERIMENT = f"{RESULTS}/{MAIN}"
+FOLDS = range(CONFIG.split.folds)
+REPEATS = range(CONFIG.split.repeats)
+
+# PAM50's genes are left out only where PAM50 is asked for and comes from RNA.
+PAM50_FROM_RNA = any(t.name == "pam50" and t.from_rna for t in CONFIG.tasks.labels)
+# Controls repeat the chain of their base arm, on the first repeat.
+CONTROL_RUNS = [
+    f"{EXPERIMENT}/controls/{kind}-{draw}"
+    for kind in CONFIG.evaluate.controls.kinds
+    if kind != WITHOUT or PAM50_FROM_RNA
+    for draw in range(1, 2 if kind == WITHOUT else CONFIG.evaluate.controls.draws + 1)
+]
+SCORED = [*CONFIG.finetune.arms, *CONFIG.evaluate.baselines]
+STREAM_SETS = sorted(
+    {
+        parse_arm(arm).streams
+        for arm in CONFIG.finetune.arms
+        if parse_arm(arm).pretrained
+    }
+)
+
+# Hash of the analysis plan in force. Models keep it; it is a resource, so that another plan trains nothing anew.
+PLAN = config_hash(settings(script_of("evaluate", "register_plan"), CONFIG))
+
+
+# --- the experiment and its controls
+
+
+def control_of(wildcards):
+    """(control, draw) of a run; (None, 0) for the main one."""
+    folder, name = os.path.split(wildcards.get("run", MAIN))
+    if os.path.basename(folder) != "controls":
+        return None, 0
+    control, _, draw = name.rpartition("-")
+    return control, int(draw)
+
+
+def kind_of(run):
+    return os.path.basename(run).rpartition("-")[0]
+
+
+def draw_of(kind):
+    """Extra of param `cfg`: draw of a run that is this control, 0 for any other."""
+
+    def of(wildcards):
+        control, draw = control_of(wildcards)
+        return draw if control == kind else 0
+
+    return of
+
+
+def shared_run(wildcards):
+    """Run whose folds a run uses: only permuted outcomes have their own."""
+    control = control_of(wildcards)[0]
+    return MAIN if control is not None and control not in PERMUTED else wildcards.run
+
+
+def rna_run(wildcards):
+    """Run whose normalised RNA a run uses: that of its folds, unless genes are left out."""
+    return (
+        wildcards.run if control_of(wildcards)[0] == WITHOUT else shared_run(wildcards)
+    )
+
+
+def folds_of(wildcards):
+    return f"{RESULTS}/{shared_run(wildcards)}/split/folds.parquet"
+
+
+def outcomes(wildcards):
+    """Outcomes of a run: the cohort's, or the permuted ones of a control."""
+    if control_of(wildcards)[0] in PERMUTED:
+        return f"{RESULTS}/{wildcards.run}/acquire/outcomes.parquet"
+    return f"{OURS}/acquire/outcomes.parquet"
+
+
+# --- pretrain, finetune
+
+
+def memory_of(block):
+    """Memory (MB) of a job that trains: four float32 batches beside torch; more at every attempt.
+
+    Not known (TBD) before the store is there, which says how wide an instance is.
+    """
+
+    def of(wildcards, input, attempt):
+        os.stat(input.store)
+        from confuselt.learn.size import store_size
+
+        instances, width = store_size(Path(input.store))
+        batch = min(block.batch_size * block.tiles, instances)
+        return attempt * (2000 + 4 * 4 * batch * width // 10**6)
+
+    return of
+
+
+def covariates_of(wildcards):
+    """Covariates, for the baseline that is made of them."""
+    return COVARIATES if wildcards.baseline == "clinical" else []
+
+
+def rna_of_folds(wildcards):
+    return [
+        f"{RESULTS}/{rna_run(wildcards)}/rna/r{wildcards.repeat}f{fold}.h5ad"
+        for fold in FOLDS
+    ]
+
+
+def checkpoints_of(wildcards, streams=None):
+    """Pretrained towers of every fold for a pretrained arm; rna-pretrained takes the RNA tower of tile-cells."""
+    arm = parse_arm(wildcards.arm)
+    folder = f"{RESULTS}/{wildcards.run}/pretrain/{streams or arm.streams}"
+    return (
+        [f"{folder}/r{wildcards.repeat}f{fold}.pt" for fold in FOLDS]
+        if arm.pretrained
+        else []
+    )
+
+
+def other_checkpoints_of(wildcards):
+    """Where a cohort has no cells, rna-pretrained takes the RNA tower of tile."""
+    return (
+        checkpoints_of(wildcards, "tile") if wildcards.arm == "rna-pretrained" else []
+    )
+
+
+def trained_towers(wildcards, towers):
+    """Pretrained towers of an arm that is trained; of another nothing is asked for."""
+    return towers(wildcards) if wildcards.arm in CONFIG.finetune.arms else []
+
+
+def trained_outputs(wildcards, arms, suffix):
+    """Predictions or models of those arms that are trained.
+
+    What is made of the others is not available, and says so.
+    """
+    return [
+        f"{RESULTS}/{wildcards.run}/finetune/{arm}/r{wildcards.repeat}.{suffix}"
+        for arm in arms
+        if arm in CONFIG.finetune.arms
+    ]
+
+
+# --- evaluate, predict
+
+
+def pretrained(suffix):
+    """Pretraining outputs whose embeddings are compared in retrieval."""
+    main = [
+        f"{EXPERIMENT}/pretrain/{s}/r{r}f{f}.{suffix}"
+        for s in STREAM_SETS
+        for r in REPEATS
+        for f in FOLDS
+    ]
+    pairs = [run for run in CONTROL_RUNS if kind_of(run) in MISPAIRED]
+    return main + [
+        f"{run}/pretrain/tile-cells/r0f{f}.{suffix}" for run in pairs for f in FOLDS
+    ]
+
+
+def control_tables(name, ours):
+    """Folds or outcomes of each control: only permuted ones do not share those of the main run."""
+    return [
+        f"{run}/{name}" if kind_of(run) in PERMUTED else ours for run in CONTROL_RUNS
+    ]
+
+
+def control_outputs(suffix):
+    """Predictions or models of each control's base arm."""
+    return [
+        f"{run}/finetune/{BASE_ARMS[kind_of(run)]}/r0.{suffix}" for run in CONTROL_RUNS
+    ]
+
+
+def predict_target(wildcards):
+    """Predictions of the named cohort; asked for without a name, say how to give one."""
+    if CONFIG.predict.name is None:
+        raise WorkflowError(
+            "predict needs a cohort: --config 'predict={name: NAME, data: FOLDER}'"
+        )
+    return f"{EXPERIMENT}/predict/{CONFIG.predict.name}/predictions.parquet"
+
+
+def predict_checkpoints(streams=None):
+    """Pretrained towers behind the models of predict.arm, as `checkpoints_of` chooses them."""
+    arm = parse_arm(CONFIG.predict.arm)
+    folder = f"{EXPERIMENT}/pretrain/{streams or arm.streams}"
+    return (
+        [f"{folder}/r{r}f{f}.pt" for r in REPEATS for f in FOLDS]
+        if arm.pretrained
+        else []
+    )
