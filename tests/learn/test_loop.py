@@ -17,6 +17,7 @@ from confuselt.pretrain.train import Pairing
 
 BLOCK = Pretrain(epochs=4, batch_size=8, learning_rate=5e-3, tiles=8, model={"hidden": 16, "attention": 8, "dim": 8})
 PLACES = [
+    ("cpu", "auto"),
     ("cpu", "host"),
     ("cpu", "device"),
     *(

@@ -105,23 +105,24 @@ def test_spans_are_all_neighbours_and_bounded(lengths, most):
 def test_disk_and_device_give_the_same_instances(packed, streams, device):
     path, values, lengths, patients = packed
     there = torch.device(device)
-    disk, resident = Store(path, streams), Store(path, streams, there, "device")
-    assert resident.resident and not disk.resident
+    disk, resident = Store(path, streams, CPU, "host"), Store(path, streams, there, "device")
+    small = Store(path, streams)
+    assert resident.resident and not disk.resident and small._whole is not None and disk._whole is None
     train = sorted(set(patients))[:20]
     kinds = {"tile": "standard", "cells": "rank"}
     scalers = [fit_scaler(store, train, kinds, 3) for store in (disk, resident)]
     assert scalers[0].state() == scalers[1].state()
     bags = [[0, 1], [7], [3, 4, 5], [39]]
     for budget, seed, epoch in ((None, 0, 0), (10, 5, 2), (10, 5, 3)):
-        one, two = (store.load(store.draw(bags, budget, seed, epoch), scalers[0]) for store in (disk, resident))
-        assert one.lengths == two.lengths
+        one, two, three = (
+            store.load(store.draw(bags, budget, seed, epoch), scalers[0]) for store in (disk, resident, small)
+        )
+        assert one.lengths == two.lengths == three.lengths and torch.equal(one.rows, three.rows)
         torch.testing.assert_close(two.rows.cpu(), one.rows, atol=1e-5, rtol=1e-5)
-    dealt = (
-        [store.deal({"train": train}, 1).pack(bags, None).rows.cpu() for store in (disk, resident)]
-        if (streams == "tile-cells")
-        else [0, 0]
-    )
-    assert (dealt[0] == dealt[1]).all() if streams == "tile-cells" else True
+    if streams == "tile-cells":
+        dealt = [store.deal({"train": train}, 1).pack(bags, None).rows.cpu() for store in (disk, resident, small)]
+        assert (dealt[0] == dealt[1]).all() and (dealt[0] == dealt[2]).all()
+        assert (small.pack(bags, None).rows == disk.pack(bags, None).rows).all(), "the store itself is not dealt"
 
 
 def test_streams_of_a_draw_stay_side_by_side(packed):
@@ -136,7 +137,7 @@ def test_streams_of_a_draw_stay_side_by_side(packed):
 def test_pieces_hold_every_slide_once_and_no_more_than_asked(packed, monkeypatch):
     path, values, lengths, _ = packed
     monkeypatch.setattr("confuselt.learn.store.SOME_ROWS", 70)
-    store = Store(path, "tile")
+    store = Store(path, "tile", CPU, "host")
     pieces = list(store.pieces(list(range(40)), None))
     assert [i for some, _ in pieces for i in some] == list(range(40))
     assert max(len(p.rows) for _, p in pieces) <= 70

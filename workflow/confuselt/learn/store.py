@@ -17,6 +17,7 @@ from confuselt.learn.device import CPU
 from confuselt.learn.draw import drawn, slide_key
 from confuselt.learn.memory import give_back_large_blocks
 from confuselt.learn.rows import DeviceRows, DiskRows, spans
+from confuselt.learn.whole import Whole
 from confuselt.model.packed import Packed
 from confuselt.model.scaling import StreamScaler
 
@@ -60,7 +61,8 @@ class Store:
         Where models are trained.
     place : {"auto", "device", "host"}
         device: all rows are read to the device now; host: each row when it is asked for. auto: device, where that is a
-        GPU with room for the rows and the training beside them.
+        GPU with room for the rows and the training beside them; else host, but a store that is smaller than a batch is
+        read now and scaled once.
 
     Attributes
     ----------
@@ -74,7 +76,7 @@ class Store:
         Why no slide can be used, where that is so.
     """
 
-    def __init__(self, path: Path, streams: str, device: torch.device = CPU, place: str = "host") -> None:
+    def __init__(self, path: Path, streams: str, device: torch.device = CPU, place: str = "auto") -> None:
         give_back_large_blocks()
         self.path, self.device, self.streams = path, device, STREAM_SETS[streams]
         self.missing: str | None = None
@@ -103,6 +105,9 @@ class Store:
         self._dealt: np.ndarray | None = None
         self.resident = not self.missing and _resident(sum(r.bytes for r in rows.values()), device, place)
         self._rows = {s: DeviceRows(r, device) if self.resident else r for s, r in rows.items()}
+        self._whole: Whole | None = None
+        if place == "auto" and not self.resident and not self.missing and sum(self.lengths) <= SOME_ROWS:
+            self._whole = self._read_whole()
 
     def __len__(self) -> int:
         return len(self._at)
@@ -135,6 +140,8 @@ class Store:
             parts = [np.arange(*offsets[self._at[i] : self._at[i] + 2]) for i in slides]
             rows[role] = np.concatenate(parts) if parts else np.zeros(0, int)
         dealt._dealt = deal_out(rows, offsets[-1], draw)
+        if dealt._whole is not None:
+            dealt._whole = dealt._read_whole()
         return dealt
 
     def draw(self, bags: list[list[int]], budget: int | None = None, seed: int = 0, epoch: int = 0) -> Drawn:
@@ -155,10 +162,14 @@ class Store:
             picked += [self._pick(i, share, seed, epoch) for i in slides]
             lengths.append(sum(len(p) for p in picked[len(picked) - len(slides) :]))
         slides = [i for own in bags for i in own]
+        if self._whole is not None:
+            return Drawn([self._whole.places(slides, picked)], lengths)
         return Drawn([self._fetch(stream, slides, picked) for stream in self.streams], lengths)
 
     def load(self, some: Drawn, scaler: StreamScaler | None, dtype: torch.dtype = torch.float32) -> Packed:
         """Bags on the device, scaled; their rows as they are for no scaler."""
+        if self._whole is not None:
+            return Packed(self._whole.scaled(scaler).index_select(0, some.parts[0]), some.lengths)
         parts = [part.to(self.device, non_blocking=True) for part in some.parts]
         if self.resident:
             parts = [self._rows[s].take(at) for s, at in zip(self.streams, parts, strict=True)]
@@ -185,6 +196,8 @@ class Store:
     def raw(self, some: Drawn) -> dict[str, np.ndarray]:
         """Rows as they are in the store, stream to (n, width)."""
         parts = some.parts
+        if self._whole is not None:
+            parts = [part.index_select(0, parts[0]) for part in self._whole.parts]
         if self.resident:
             parts = [self._rows[s].take(at.to(self.device)) for s, at in zip(self.streams, parts, strict=True)]
         return {s: part.cpu().numpy() for s, part in zip(self.streams, parts, strict=True)}
@@ -194,6 +207,12 @@ class Store:
         start, stop = self._offsets[self.streams[0]][self._at[slide] : self._at[slide] + 2]
         with h5py.File(self.path) as file:
             return file[self.streams[0]]["coords"][start:stop]
+
+    def _read_whole(self) -> Whole:
+        """Every instance of every usable slide."""
+        slides = list(range(len(self)))
+        every = [np.arange(length) for length in self.lengths]
+        return Whole([self._fetch(stream, slides, every) for stream in self.streams], self.lengths)
 
     def _pick(self, slide: int, share: int | None, seed: int, epoch: int) -> np.ndarray:
         """Instances of a slide that are seen, (n,) int64, ascending; the same ones of every stream."""
@@ -259,7 +278,7 @@ def contents(store: Path) -> dict[str, set[str]]:
     return found
 
 
-def widest(path: Path, device: torch.device = CPU, place: str = "host") -> Store:
+def widest(path: Path, device: torch.device = CPU, place: str = "auto") -> Store:
     """Store with tile and cells side by side; with tile alone where no slide has both."""
     with h5py.File(path) as file:
         tile, cells = (np.diff(file[stream]["offsets"][()]) > 0 for stream in ("tile", "cells"))

@@ -84,14 +84,16 @@ class _Rank:
     def __init__(self, scaler: Scaler, device: torch.device) -> None:
         self.clip = scaler.clip
         self.quantiles = torch.tensor(scaler.quantiles.T.copy(), dtype=torch.float32, device=device)
+        # Where the run of ties that begins at a quantile ends: one search then tells both ends.
+        self.ends = torch.searchsorted(self.quantiles, self.quantiles, right=True)
 
     def __call__(self, rows: torch.Tensor, out: torch.Tensor) -> None:
-        values = rows.T.float().contiguous()
+        values, last = rows.T.float().contiguous(), QUANTILES - 1
         low = torch.searchsorted(self.quantiles, values)
-        high = torch.searchsorted(self.quantiles, values, right=True)
-        before, after = (self.quantiles.gather(1, at.clamp(0, QUANTILES - 1)) for at in (low - 1, low))
-        between = low - 1 + (values - before) / (after - before)
-        between = between.where((low > 0) & (low < QUANTILES), low.clamp(max=QUANTILES - 1).float())
-        level = torch.where(high > low, (low + high - 1) / 2, between) / (QUANTILES - 1)
+        at = low.clamp(max=last)
+        before, after = self.quantiles.gather(1, (low - 1).clamp(min=0)), self.quantiles.gather(1, at)
+        between = (low - 1 + (values - before) / (after - before)).where((low > 0) & (low <= last), at.float())
+        middle = (low + self.ends.gather(1, at) - 1) / 2
+        level = torch.where(after == values, middle, between) / last
         edge = 0.5 / QUANTILES
         out.copy_(torch.special.ndtri(level.clamp_(edge, 1 - edge)).clamp_(-self.clip, self.clip).T)
