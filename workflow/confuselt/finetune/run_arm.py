@@ -23,7 +23,7 @@ class ArmFiles:
 
     Attributes
     ----------
-    store, folds, clinical : Path
+    store, folds, outcomes : Path
     rna : list of Path
     checkpoints, other_checkpoints : list of Path
         Pretrained towers (empty for an arm from scratch), and those to take where the first could not be trained.
@@ -31,14 +31,14 @@ class ArmFiles:
 
     store: Path
     folds: Path
-    clinical: Path
+    outcomes: Path
     rna: list[Path]
     checkpoints: list[Path]
     other_checkpoints: list[Path]
 
     def of_fold(self, fold: int) -> list[Path]:
         """Everything that the training of one fold reads."""
-        return [self.store, self.rna[fold], self.folds, self.clinical, *self.towers(fold)]
+        return [self.store, self.rna[fold], self.folds, self.outcomes, *self.towers(fold)]
 
     def towers(self, fold: int) -> list[Path]:
         """Checkpoints of one fold, in order of preference."""
