@@ -8,8 +8,9 @@ from confuselt.config.learning import Plan
 from confuselt.evaluate.added_value import added_value_curves, compare_brier, likelihood_ratio
 from confuselt.evaluate.comparisons import comparisons_table
 from confuselt.evaluate.resample import Resampling
-from confuselt.evaluate.schema import COMPARISONS, CURVES
+from confuselt.evaluate.schema import COMPARISONS
 from confuselt.evaluate.scores import Scorer
+from confuselt.finetune.schema import CURVES
 from confuselt.finetune.targets import Targets
 from confuselt.survival.ipcw import Censoring, brier_terms
 from confuselt.tables import check_table

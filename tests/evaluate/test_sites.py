@@ -6,9 +6,9 @@ import pytest
 
 from confuselt.evaluate.resample import Resampling
 from confuselt.evaluate.retrieval import Gallery
-from confuselt.evaluate.schema import CURVES
 from confuselt.evaluate.scores import Scorer
 from confuselt.evaluate.sites import event_rates, missing_outcomes, site_curves, site_probe
+from confuselt.finetune.schema import CURVES
 from confuselt.finetune.targets import Targets
 from confuselt.tables import check_table
 

@@ -11,9 +11,9 @@ from conftest import script
 from lifelines.utils import concordance_index
 
 from confuselt.acquire.schema import OUTCOMES
-from confuselt.evaluate.schema import CURVES
 from confuselt.finetune import leaky
 from confuselt.finetune.leaky import by_inner, by_test, components, leaky_curves, read_epochs
+from confuselt.finetune.schema import CURVES
 from confuselt.pack.store import pack
 from confuselt.split.schema import FOLDS
 from confuselt.tables import check_table, read_table, write_table

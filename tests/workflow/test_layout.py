@@ -71,3 +71,26 @@ def test_library_knows_nothing_of_snakemake_and_inits_are_empty():
 def test_no_file_is_a_grab_bag():
     names = {p.stem for p in (WORKFLOW / "confuselt").rglob("*.py")}
     assert not names & {"helpers", "utils", "util", "common", "misc"}
+
+
+@pytest.mark.parametrize(
+    ("room", "below"),
+    [
+        ("survival", set()),
+        ("controls", set()),
+        ("model", set()),
+        ("learn", {"controls", "model"}),
+        ("pretrain", {"learn", "model", "rna"}),
+        ("finetune", {"learn", "model", "pretrain", "rna", "split", "survival"}),
+    ],
+)
+def test_a_room_of_learning_looks_at_no_room_above_it(room, below):
+    """Beside them the plumbing, which are files and no rooms."""
+    rooms = {p.name for p in (WORKFLOW / "confuselt").iterdir() if p.is_dir()}
+    for path in (WORKFLOW / f"confuselt/{room}").rglob("*.py"):
+        named = {
+            n.module.split(".")[1]
+            for n in ast.walk(ast.parse(path.read_text()))
+            if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("confuselt.")
+        }
+        assert named & rooms <= {room, *below}, path

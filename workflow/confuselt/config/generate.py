@@ -17,8 +17,9 @@ from confuselt.acquire.schema import FILES as FILES_OF_GDC
 from confuselt.cells.schema import NUCLEI
 from confuselt.config.root import Config
 from confuselt.embed.schema import STREAM_INDEX
-from confuselt.evaluate.schema import COMPARISONS, CURVES, METRICS, RETRIEVAL
+from confuselt.evaluate.schema import COMPARISONS, METRICS, RETRIEVAL
 from confuselt.evaluate.schema import PREDICTIONS as EVALUATED
+from confuselt.finetune.schema import CURVES
 from confuselt.finetune.schema import PREDICTIONS as FINETUNED
 from confuselt.predict.schema import PREDICTIONS as PREDICTED
 from confuselt.pretrain.schema import HISTORY

@@ -6,8 +6,8 @@ import pandas as pd
 from confuselt.evaluate.calibration import cumulative_incidence, followed, reliability
 from confuselt.evaluate.comparisons import natural_inputs
 from confuselt.evaluate.metrics import Train, competing_events, crude, rival_curves
-from confuselt.evaluate.schema import CURVES
 from confuselt.evaluate.scores import Scorer
+from confuselt.finetune.schema import CURVES
 from confuselt.tables import empty_table
 
 BINS = 5

@@ -8,8 +8,9 @@ import pandas as pd
 
 from confuselt.evaluate.resample import Resampling
 from confuselt.evaluate.retrieval import Gallery
-from confuselt.evaluate.schema import CURVES, PREDICTIONS
+from confuselt.evaluate.schema import PREDICTIONS
 from confuselt.evaluate.scores import Scorer
+from confuselt.finetune.schema import CURVES
 from confuselt.finetune.targets import read_targets
 from confuselt.learn.checkpoint import load_checkpoint
 from confuselt.pretrain.pairs import embed_pairs

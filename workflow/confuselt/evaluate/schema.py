@@ -79,22 +79,3 @@ RETRIEVAL = Table(
     },
     required=("model", "draw", "fold", "status"),
 )
-CURVES = Table(
-    "evaluate/curves",
-    {
-        "curve": "string",
-        "arm": "string",
-        "inputs": "string",
-        "task": "string",
-        "metric": "string",
-        "x": "float64",
-        "draw": "int64",
-        "repeat": "int64",
-        "fold": "int64",
-        "value": "float64",
-        "low": "float64",
-        "high": "float64",
-        "reason": "string",
-    },
-    required=("curve",),
-)

@@ -10,8 +10,8 @@ import pandas as pd
 import torch
 from sklearn.decomposition import PCA
 
-from confuselt.evaluate.schema import CURVES
 from confuselt.finetune.baselines import standardise
+from confuselt.finetune.schema import CURVES
 from confuselt.learn.checkpoint import seed_of
 from confuselt.learn.optimiser import AdamW
 from confuselt.progress import progress

@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from confuselt.evaluate.experiment import Experiment, galleries, history_curves
-from confuselt.evaluate.schema import COMPARISONS, CURVES, METRICS, PREDICTIONS, RETRIEVAL
+from confuselt.evaluate.schema import COMPARISONS, METRICS, PREDICTIONS, RETRIEVAL
 from confuselt.evaluate.score import Scored, score
+from confuselt.finetune.schema import CURVES
 from confuselt.run_step import Output, run_step
 from confuselt.tables import write_table
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from confuselt.evaluate.schema import CURVES
 from confuselt.finetune.leaky import leaky_curves
+from confuselt.finetune.schema import CURVES
 from confuselt.finetune.targets import read_targets
 from confuselt.learn.means import patient_means
 from confuselt.learn.store import widest
