@@ -39,6 +39,7 @@ def test_slurm_profile_from_the_checkout_asks_for_gpus(tmp_path):
         "stream_slides": 1,
         "pretrain_towers": 1,
         "finetune_arm": 1,
+        "fit_clinical_plus": 1,
     }
     rules = "".join(p.read_text() for p in (ROOT / "workflow/rules").glob("*.smk"))
     for rule in wanted:

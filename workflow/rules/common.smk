@@ -3,7 +3,6 @@
 What hangs on cohorts is in cohorts.smk and, for a cohort from GDC, in gdc.smk; what hangs on runs is in runs.smk.
 """
 
-import glob
 import os
 from pathlib import Path
 
@@ -11,6 +10,8 @@ from snakemake.exceptions import WorkflowError
 
 from confuselt.code_hash import code_hash
 from confuselt.config.validate import validate
+from confuselt.learn.gpus import gpus_here
+from confuselt.learn.size import store_size
 from confuselt.settings import settings
 
 try:
@@ -48,8 +49,8 @@ def code(stage, rule):
 # When a job stops, never what it writes: a resource, and as text, since those are whole numbers or text.
 MAX_EXCLUDED = str(CONFIG.max_excluded)
 
-# GPUs of this machine, as the driver lists them; a cluster's jobs wait for their own.
-HERE = len(glob.glob("/dev/nvidia[0-9]*"))
+# A cluster's jobs wait for GPUs of their own.
+HERE = gpus_here()
 if CONFIG.device != "cpu" and HERE and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", HERE)
 
@@ -67,8 +68,6 @@ def memory_of(block):
 
     def of(wildcards, input, attempt):
         os.stat(input.store)
-        from confuselt.learn.size import store_size
-
         instances, width = store_size(Path(input.store))
         batch = min(block.batch_size * block.tiles, instances)
         return attempt * (2000 + 4 * 4 * batch * width // 10**6)
