@@ -84,6 +84,9 @@ def test_unmatched_ids_are_excluded_with_the_closest():
     assert out["status"].tolist() == ["excluded", "ok"]
     assert "rna.parquet: id 'TCGA-A1-A0SX' matches nothing in clinical.csv; closest: " in out["reason"][0]
     assert exclude_unmatched(frame, set(), "", "x")["status"].tolist() == ["ok", "ok"]
+    frame = frame.assign(patient_id=["PT-008", "PT-060"])
+    out = exclude_unmatched(frame, {"pt-008", "PT-060", "PT-058"}, "clinical.csv", "tile.csv")
+    assert out["reason"][0].endswith("closest: 'pt-008'"), "what differs by case alone is nearest"
 
 
 def test_streams_of_tables_and_sheets(tmp_path):

@@ -163,8 +163,9 @@ def repeated(names: list[str]) -> list[str]:
 
 
 def closest(name: str, known: list[str]) -> str:
-    """``"; closest: 'a', 'b'"``, or nothing where no name is close."""
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.75)
+    """``"; closest: 'a', 'b'"``, or nothing where no name is close; one that differs by case alone stands alone."""
+    same = [other for other in known if other.casefold() == name.casefold()]
+    near = same[:3] or difflib.get_close_matches(name, known, n=3, cutoff=0.75)
     return f"; closest: {', '.join(repr(n) for n in near)}" if near else ""
 
 
