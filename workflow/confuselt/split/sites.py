@@ -109,10 +109,12 @@ def distinct_maps(
                 break
         else:
             if best > 0:
+                patients, events, *classes = wanted.least
+                each = f"{patients:.0f} patients, {events:.0f} events" + ", one of each class" * bool(sum(classes))
                 raise ValueError(
-                    f"no map of {len(wanted.counts)} groups to {k} folds keeps at least {wanted.least.tolist()} "
-                    "(patients, events, classes) in each; "
-                    "use fewer folds, a lower split.min_events, or split.group: patient"
+                    f"no map of {len(wanted.counts)} groups to {k} folds gives each of them at least {each} (groups "
+                    "are sites, and patients without a site together, or single patients); use fewer folds "
+                    "(split.folds), a lower split.min_events, or split.group: patient"
                 )
             raise ValueError(
                 f"repeat {len(accepted)} would have an adjusted Rand index of {best_ari:.2f} with an earlier one "
