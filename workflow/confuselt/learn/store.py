@@ -61,8 +61,8 @@ class Store:
         Where models are trained.
     place : {"auto", "device", "host"}
         device: all rows are read to the device now; host: each row when it is asked for. auto: device, where that is a
-        GPU with room for the rows and the training beside them; else host, but a store that is smaller than a batch is
-        read now and scaled once.
+        GPU with room for the rows and the training beside them; else host, but on a CPU a store that is smaller than a
+        batch is read now and scaled once.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ class Store:
         self.resident = not self.missing and _resident(sum(r.bytes for r in rows.values()), device, place)
         self._rows = {s: DeviceRows(r, device) if self.resident else r for s, r in rows.items()}
         self._whole: Whole | None = None
-        if place == "auto" and not self.resident and not self.missing and sum(self.lengths) <= SOME_ROWS:
+        if place == "auto" and device.type == "cpu" and not self.missing and sum(self.lengths) <= SOME_ROWS:
             self._whole = self._read_whole()
 
     def __len__(self) -> int:
