@@ -15,12 +15,15 @@ ENDPOINT = r"(os|dss|dfi|dfs|pfi|pfs|rfs|rfi|efs|mfs|dmfs|drfs|bcss|css|ttp|ttr|
 # of a gene.
 OUTCOME = re.compile(
     rf"({ENDPOINT}(in)?(time|days?|weeks?|months?|years?|event|status|cens(or(ed|ing|ship)?)?|censorship)"
-    r"|(overall|diseasefree|diseasespecific|progressionfree|recurrencefree|relapsefree|eventfree|metastasisfree)(survival|interval)?"
+    r"|(overall|diseasefree|diseasespecific|progressionfree|recurrencefree|relapsefree|eventfree"
+    r"|metastasisfree)(survival|interval)?"
     r"(in)?(time|days?|months?|years?|status|event)?"
     rf"|(time|days|weeks|months|years|event|status|cens\w*)(of|to|until)?{ENDPOINT}"
     r"|(surv(ival)?|fu|fup|followup|observation)(in)?(time|days?|weeks?|months?|years?|status|event)?"
-    r"|time|times|timeto\w+|daysto\w+|monthsto\w+|yearsto\w+|event|events|eventtime|eventstatus|status|vitalstatus|vital|lastfollowup"
-    r"|dead|death|died|deceased|alive|outcome|cens|censor|censored|censoring|censorship|recurrence|recurred|relapse|relapsed|progression|progressed"
+    r"|time|times|timeto\w+|daysto\w+|monthsto\w+|yearsto\w+|event|events|eventtime|eventstatus|status"
+    r"|vitalstatus|vital|lastfollowup"
+    r"|dead|death|died|deceased|alive|outcome|cens|censor|censored|censoring|censorship|recurrence"
+    r"|recurred|relapse|relapsed|progression|progressed"
     r"|days|weeks|months|years"
     r"|age|ageat\w+|patientage|ageyears|ageinyears|yearofbirth|birthyear"
     r"|os|dss|dfi|dfs|pfi|pfs|rfs"  # TCGA-CDR calls its events so; EFS, TTR and others are genes
@@ -48,7 +51,8 @@ FUSED = re.compile(
 )  # as the examples of R packages call them
 # Of an instance, not measured on it. x and y are read as its place.
 INSTANCE = re.compile(
-    r"(coord|pos|left|top|px|tile|patch)?[xy](px|um|coord|pos)?|(tile|patch|instance|cell|spot)(id|index|idx|no|number|name)?|barcode|left|top|row|col|column"
+    r"(coord|pos|left|top|px|tile|patch)?[xy](px|um|coord|pos)?|(tile|patch|instance|cell|spot)(id|index"
+    r"|idx|no|number|name)?|barcode|left|top|row|col|column"
 )
 
 

@@ -40,6 +40,7 @@ class DiskRows:
             raise ValueError(f"{store}: {dataset.name} is not contiguous; it was not written by pack")
         self._file = Path(store).open("rb", buffering=0)  # noqa: SIM115 - read for as long as the rows are
         self._offset, self.dtype = offset, dataset.dtype
+        self.kind = torch.from_numpy(np.empty(0, dataset.dtype)).dtype  # the same, in torch's words
         self.length, self.width = dataset.shape
         self.bytes_of_row = self.width * self.dtype.itemsize
 
@@ -88,12 +89,11 @@ class DeviceRows:
 
     def __init__(self, rows: DiskRows, device: torch.device) -> None:
         self.length, self.width = rows.length, rows.width
-        kind = torch.from_numpy(np.empty(0, rows.dtype)).dtype
-        self._rows = torch.empty(rows.length, rows.width, dtype=kind, device=device)
+        self._rows = torch.empty(rows.length, rows.width, dtype=rows.kind, device=device)
         piece, pinned = max(1, PIECE // max(rows.bytes_of_row, 1)), device.type == "cuda"
         buffers: SimpleQueue[torch.Tensor] = SimpleQueue()
         for _ in range(FILLERS):
-            buffers.put(torch.empty(piece, rows.width, dtype=kind, pin_memory=pinned))
+            buffers.put(torch.empty(piece, rows.width, dtype=rows.kind, pin_memory=pinned))
 
         def fill(start: int) -> None:
             buffer = buffers.get()

@@ -170,9 +170,7 @@ class Store:
         """Bags on the device, scaled; their rows as they are for no scaler."""
         if self._whole is not None:
             return Packed(self._whole.scaled(scaler).index_select(0, some.parts[0]), some.lengths)
-        parts = [part.to(self.device, non_blocking=True) for part in some.parts]
-        if self.resident:
-            parts = [self._rows[s].take(at) for s, at in zip(self.streams, parts, strict=True)]
+        parts = self._on_device(some)
         if scaler is None:
             return Packed(torch.cat([part.to(dtype) for part in parts], 1), some.lengths)
         return Packed(scaler(parts, dtype), some.lengths)
@@ -195,18 +193,20 @@ class Store:
 
     def raw(self, some: Drawn) -> dict[str, np.ndarray]:
         """Rows as they are in the store, stream to (n, width)."""
-        parts = some.parts
-        if self._whole is not None:
-            parts = [part.index_select(0, parts[0]) for part in self._whole.parts]
-        if self.resident:
-            parts = [self._rows[s].take(at.to(self.device)) for s, at in zip(self.streams, parts, strict=True)]
-        return {s: part.cpu().numpy() for s, part in zip(self.streams, parts, strict=True)}
+        return {s: part.cpu().numpy() for s, part in zip(self.streams, self._on_device(some), strict=True)}
 
     def coords(self, slide: int) -> np.ndarray:
         """Top left of a slide's instances, (n, 2) int32, level-0 pixels, in the order of its rows."""
         start, stop = self._offsets[self.streams[0]][self._at[slide] : self._at[slide] + 2]
         with h5py.File(self.path) as file:
             return file[self.streams[0]]["coords"][start:stop]
+
+    def _on_device(self, some: Drawn) -> list[torch.Tensor]:
+        """Rows per stream as they are in the store, (N, width), where models are trained."""
+        if self._whole is not None:
+            return [part.index_select(0, some.parts[0]) for part in self._whole.parts]
+        parts = [part.to(self.device, non_blocking=True) for part in some.parts]
+        return [self._rows[s].take(at) for s, at in zip(self.streams, parts, strict=True)] if self.resident else parts
 
     def _read_whole(self) -> Whole:
         """Every instance of every usable slide."""
@@ -233,8 +233,7 @@ class Store:
             return places.pin_memory() if pinned else places
         rows: DiskRows = self._rows[stream]
         size = sum(len(own) for own in at)
-        kind = torch.from_numpy(np.empty(0, rows.dtype)).dtype
-        found = torch.empty(size, rows.width, dtype=kind, pin_memory=pinned)
+        found = torch.empty(size, rows.width, dtype=rows.kind, pin_memory=pinned)
         outs = np.split(found.numpy(), np.cumsum([len(own) for own in at])[:-1]) if at else []
 
         def read(own: np.ndarray, out: np.ndarray) -> None:
@@ -278,11 +277,11 @@ def contents(store: Path) -> dict[str, set[str]]:
     return found
 
 
-def widest(path: Path, device: torch.device = CPU, place: str = "auto") -> Store:
+def widest(path: Path) -> Store:
     """Store with tile and cells side by side; with tile alone where no slide has both."""
     with h5py.File(path) as file:
         tile, cells = (np.diff(file[stream]["offsets"][()]) > 0 for stream in ("tile", "cells"))
-    return Store(path, "tile-cells" if (tile & cells).any() else "tile", device, place)
+    return Store(path, "tile-cells" if (tile & cells).any() else "tile")
 
 
 def _plain(value: object) -> object:
