@@ -93,9 +93,9 @@ def measure() -> list[dict]:
     resampling = Resampling([roles[0, f]["test"] for f in range(FOLDS)], site, DRAWS, 1)
     scorer = Scorer(predictions, targets, resampling)
     rows = metric_rows(scorer, train, {}, {}, CFG)
-    compared = compare(scorer, {a: {} for a in ARMS}, {}, [*ARMS, *OTHERS], CFG)
+    compared = compare(scorer, {a: {} for a in ARMS}, {}, [*ARMS, *OTHERS], True, CFG)
     found = retrieval_rows(galleries, site, {}, [1, 5, 10, 50], resampling)
-    compared += compare_retrieval(galleries, [], scorer, CFG)
+    compared += compare_retrieval(galleries, [], scorer, True, CFG)
     ours = time.perf_counter() - start
     assert sum(r["status"] == "ok" for r in compared) > 20 and len(rows) > 1000 and len(found) > 100
     days, event = targets.survival["os"]

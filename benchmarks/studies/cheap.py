@@ -201,7 +201,7 @@ def draw(cfg: dict) -> dict:
     for a, b in (("tile-cells", "cca"), ("tile-cells", "tile")):
         left, right = (recall_block(g, 10, scorer.resampling) for g in common_galleries(by_model[a], by_model[b]))
         gaps[f"R@10|{a} - {b}"] = _methods(left.minus(right))
-    rows = compare(scorer, inner, {}, [], cfg) + compare_retrieval(galleries, [], scorer, cfg)
+    rows = compare(scorer, inner, {}, [], True, cfg) + compare_retrieval(galleries, [], scorer, True, cfg)
     primary = [r for r in rows if r["family"] == "primary" and r["status"] == "ok"]
     kept = ("question", "task", "difference", "low", "high", "p", "verdict", "detectable", "arm_b")
     events = [f["events"] for f in scorer.block("rna-scratch", 0, "rna", "os").folds]

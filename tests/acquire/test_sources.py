@@ -123,13 +123,22 @@ def test_a_cohort_to_predict_on_needs_features_only(tmp_path):
         check(tmp_path, "mine", columns=without("site"), predict=predict)
 
 
-def test_an_absent_file_is_said_with_close_names(tmp_path):
-    (tmp_path / "rna.parquet").touch()
+def test_an_absent_file_that_the_config_names_stops_the_run_with_close_names(tmp_path):
+    """One of a default name a cohort may lack; so may one to predict on what the training cohort calls its own."""
+    with pytest.raises(ValueError, match=r"acquire.rna: .*tilee.csv is absent; closest: 'tile.csv'; .*rna: null"):
+        check(tmp_path, acquire={"rna": "tilee.csv"})
+    with pytest.raises(ValueError, match=r"acquire.site_map: .*sites.csv is absent"):
+        check(tmp_path, acquire={"site_map": "sites.csv"})
+    check(tmp_path, acquire={"cells": "cell_features.parquet"})
+
+
+def test_a_file_of_a_default_name_that_is_absent_is_said_with_close_names(tmp_path):
+    (tmp_path / "rna.parquett").touch()
     raw = {
         "data": str(tmp_path),
         "acquire": {
             "source": "local",
-            "rna": "rnaa.parquet",
+            "rna": "rna.parquet",
             "slides": None,
             "tile": None,
             "cells": None,
@@ -139,7 +148,7 @@ def test_an_absent_file_is_said_with_close_names(tmp_path):
     (said,) = absent_files(validate(raw))
     assert (
         said.startswith("acquire.rna: ")
-        and "rnaa.parquet is absent; closest: 'rna.parquet'; the run goes on without it" in said
+        and "rna.parquet is absent; closest: 'rna.parquett'; the run goes on without it" in said
     )
 
 

@@ -191,9 +191,9 @@ def chance_rows(folder: Path, roles: dict[str, list[str]]) -> list[np.ndarray]:
     from confuselt.finetune.baselines import standardise
     from confuselt.finetune.leaky import components
     from confuselt.learn.means import patient_means
-    from confuselt.learn.store import widest
+    from confuselt.learn.store import Store, widest
 
-    bags = widest(folder / "store.h5")
+    bags = Store(folder / "store.h5", widest(folder / "store.h5"))
     means = patient_means(bags, bags.of_patients(bags.patient_ids), None)
     by_role = {role: np.stack([means[p] for p in ids if p in means]) for role, ids in roles.items()}
     rows = components(standardise(by_role)[0])

@@ -9,7 +9,7 @@ from statsmodels.stats.multitest import multipletests
 from confuselt.config.learning import Plan
 from confuselt.controls.names import WITHOUT
 from confuselt.evaluate.answers import answers, cannot_answer, without_pam50
-from confuselt.evaluate.comparisons import compare, compare_retrieval, comparisons_table
+from confuselt.evaluate.comparisons import beside, compare, compare_retrieval, comparisons_table
 from confuselt.evaluate.inner import inner_choice, inner_losses
 from confuselt.evaluate.resample import Resampling
 from confuselt.evaluate.retrieval import Gallery, find, retrieval_rows, retrieval_table
@@ -135,8 +135,23 @@ def world():
 
 
 def table_of(predictions, targets, inner, reasons, boot):
-    rows = compare(Scorer(predictions, targets, boot), inner, reasons, sorted(set(predictions["arm"])), CFG)
+    rows = compare(Scorer(predictions, targets, boot), inner, reasons, sorted(set(predictions["arm"])), True, CFG)
     return comparisons_table(rows)
+
+
+def test_without_cells_baselines_and_controls_are_compared_with_arms_without_cells():
+    made = ["late-fusion", "mispaired", "shuffled-cells", "without-pam50"]
+    extra = [
+        {(c.question, c.arm, c.against) for c in beside(made[:2] + made[3:], cells)}
+        - {(c.question, c.arm, c.against) for c in beside([], cells)}
+        for cells in (True, False)
+    ]
+    assert extra[1] == {
+        (q, a.replace("-cells", "-nocells"), tuple(b.replace("-cells", "-nocells") for b in against))
+        for q, a, against in extra[0]
+    }
+    assert ("modality", "late-fusion", ("wsi-scratch-nocells", "rna-scratch")) in extra[1] and len(extra[1]) == 5
+    assert {c.arm for c in beside(made, False) if c.family == "non-inferiority"} == {"both-pretrained-nocells"}
 
 
 def test_questions_are_answered_where_they_can_be(world):
@@ -243,7 +258,7 @@ def test_what_is_detectable_follows_the_plan(world):
     modality = {"modality": plan["contrasts"]["modality"]}
     for name, other in (("default", {}), ("one", {"contrasts": modality}), ("strict", {"alpha": 0.001})):
         cfg = {**CFG, "evaluate.plan": {**plan, **other}}
-        table = comparisons_table(compare(scorer, inner, {}, sorted(set(predictions["arm"])), cfg))
+        table = comparisons_table(compare(scorer, inner, {}, sorted(set(predictions["arm"])), True, cfg))
         plans[name] = table.query("family == 'primary' and task == 'os' and question == 'modality'").iloc[0]
     found = {name: row["detectable"] for name, row in plans.items()}
     assert found["one"] < found["default"] < found["strict"]
@@ -302,11 +317,8 @@ def test_draws_of_a_control_are_averaged_and_a_failed_one_is_a_row(world):
         table = table_of(pd.concat([predictions, arm, *controls]), targets, inner, {}, boot)
         gaps.append(table.query("arm_b == 'mispaired' and task == 'os'")["difference"].item())
     assert gaps[2] == pytest.approx((gaps[0] + gaps[1]) / 2) and gaps[0] != gaps[1]
-    rows = comparisons_table(
-        compare(
-            Scorer(pd.concat([predictions, arm]), targets, boot), inner, {"mispaired": "no pairs"}, ["mispaired"], CFG
-        )
-    )
+    alone = Scorer(pd.concat([predictions, arm]), targets, boot)
+    rows = comparisons_table(compare(alone, inner, {"mispaired": "no pairs"}, ["mispaired"], True, CFG))
     assert (rows.query("arm_b == 'mispaired'")["reason"] == "mispaired: no pairs").all() and "mispaired" in set(
         rows["arm_b"]
     )
@@ -359,9 +371,8 @@ def test_retrieval_contrast_uses_the_patients_that_both_models_have():
         return Gallery(model, 0, 0, fold, ids[at], wsi[at], other[at])
 
     found = [gallery("tile-cells", f, near, 20) for f in range(5)] + [gallery("tile", f, far) for f in range(5)]
-    table = comparisons_table(
-        compare_retrieval(found, [], Scorer(pd.DataFrame(columns=["arm", "draw", "inputs", "task"]), None, boot), CFG)
-    )
+    nothing = Scorer(pd.DataFrame(columns=["arm", "draw", "inputs", "task"]), None, boot)
+    table = comparisons_table(compare_retrieval(found, [], nothing, True, CFG))
     check_table(table, COMPARISONS)
     cells = table[table["question"] == "cells"].iloc[0]
     assert cells["n"] == 100 and cells["verdict"] == "yes" and cells["difference"] > 0.2 and cells["k"] == 10
@@ -372,11 +383,7 @@ def test_retrieval_contrast_uses_the_patients_that_both_models_have():
         for d in (1, 2)
         for g in found[5 : 10 - (d == 2)]
     ]
-    table = comparisons_table(
-        compare_retrieval(
-            [*found, *lone], [], Scorer(pd.DataFrame(columns=["arm", "draw", "inputs", "task"]), None, boot), CFG
-        )
-    )
+    table = comparisons_table(compare_retrieval([*found, *lone], [], nothing, True, CFG))
     assert table.query("arm_b == 'mispaired'")["n"].item() == 80
 
 

@@ -10,7 +10,7 @@ import pytest
 from confuselt.config.learning import Plan
 from confuselt.evaluate.answers import answers, joint_model, not_compared, too_small
 from confuselt.evaluate.comparisons import comparisons_table
-from confuselt.evaluate.found import clear_of_chance, found_figure, in_words, panels, shown_arms
+from confuselt.evaluate.found import clear_of_chance, found_figure, in_words, missing_controls, panels, shown_arms
 from confuselt.evaluate.intervals import useless
 from confuselt.evaluate.planted import against, needed, planted, sentence
 from confuselt.evaluate.report import _interval
@@ -99,6 +99,19 @@ def contrast(question, task="os", verdict="cannot tell", **change):
 def few(question, task, events=7, **change):
     reason = f"described, not compared: {events} events, 50 needed (evaluate.min_events)"
     return contrast(question, task, status="not available", reason=reason, events=events, **change)
+
+
+def test_a_missing_control_is_said_with_its_reason():
+    rows = {"fold": [-1, 0], "status": ["not available", "ok"], "reason": ["no RNA", None]}
+    said = missing_controls(
+        pd.DataFrame({"arm": ["permuted", "permuted"], **rows}), pd.DataFrame({"model": ["tile", "tile"], **rows})
+    )
+    assert said == [
+        "No control (outcomes permuted) stands beside these numbers: no RNA.",
+        "No control (pairs shuffled) stands beside these numbers: not among evaluate.controls.kinds.",
+    ]
+    told = pd.DataFrame({"arm": ["permuted"], "model": ["mispaired"], "fold": [-1], "status": ["ok"], "reason": [None]})
+    assert missing_controls(told, told) == []
 
 
 def test_slides_rna_and_both_stand_beside_chance_and_controls():

@@ -142,7 +142,7 @@ LABELS = {"auc_macro", "f1_macro", "balanced_accuracy", "brier"}
 def test_every_edge_is_an_explicit_row(change):
     scorer, train = world(arms=("wsi-scratch-cells", "wsi-pretrained-cells", "wsi-pretrained-nocells"), change=change)
     table = table_of(scorer, train)
-    rows = comparisons_table(compare(scorer, {}, {}, [], CFG))
+    rows = comparisons_table(compare(scorer, {}, {}, [], True, CFG))
     check_table(rows, COMPARISONS)
     assert (rows["difference"].notna() | (rows["status"].eq("not available") & rows["reason"].notna())).all()
     over = table[table["fold"] == -1]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from confuselt.config.learning import Finetune, Pretrain
-from confuselt.finetune.arms import ARMS, BASELINES, FITTED, SINGLES, TRAINED, parse_arm
+from confuselt.finetune.arms import ARMS, BASELINES, FITTED, TRAINED, parse_arm, singles
 from confuselt.finetune.folds import run_folds
 from confuselt.finetune.inputs import Inputs, drop_modality
 from confuselt.finetune.targets import curve_days, read_targets
@@ -84,7 +84,11 @@ def test_arms_are_ten_and_mean_what_they_say():
 
 def test_every_arm_and_baseline_has_one_rule_that_makes_it():
     made = (*TRAINED, *FITTED, "late-fusion")
-    assert len(made) == len(set(made)) and set(made) == {*ARMS, *BASELINES} and set(SINGLES) <= set(ARMS)
+    assert (
+        len(made) == len(set(made))
+        and set(made) == {*ARMS, *BASELINES}
+        and {*singles(True), *singles(False)} <= set(ARMS)
+    )
 
 
 def test_curves_are_kept_at_the_horizons_and_at_fifths_of_the_longest():

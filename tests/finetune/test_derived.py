@@ -349,6 +349,8 @@ def test_scripts_write_predictions_or_the_reason(world, tmp_path, monkeypatch):
     assert set(table["arm"]) == {"late-fusion"} and set(table["fold"]) == {0} and len(table) == 24 * 4
     script("finetune/fit_late_fusion").main(**files("arm", ["rna-scratch"]), **out)
     assert result()[0]["reason"] == "wsi-scratch-cells is not among finetune.arms" and result()[1].empty
+    script("finetune/fit_late_fusion").main(**files("arm", ["rna-scratch"]), **out, cells=0)
+    assert result()[0]["reason"] == "wsi-scratch-nocells is not among finetune.arms"
     plus = script("finetune/fit_clinical_plus")
     monkeypatch.setattr(plus, "cross_fit", lambda *_: crossed)
     monkeypatch.setattr(plus.ArmRun, "open", lambda *_: None)

@@ -46,6 +46,30 @@ def test_slurm_profile_from_the_checkout_asks_for_gpus(tmp_path):
         assert "gpu=gpus()" in rules.split(f"rule {rule}:")[1].split("rule ")[0]
 
 
+def test_a_cohort_without_cells_has_controls_without_them(tmp_path):
+    for name in ("tile_features", "rna"):
+        pd.DataFrame({"patient_id": ["P1"], "f": [1.0]}).to_parquet(tmp_path / f"{name}.parquet")
+    clinical = {"patient_id": "P1", "site": "S", "os_time": 10, "os_event": 1, "pam50": "LumA"}
+    pd.DataFrame({k: [v] for k, v in clinical.items()}).to_parquet(tmp_path / "clinical.parquet")
+    config = {
+        "data": str(tmp_path),
+        "tasks": {"survival": [{"name": "os"}]},
+        "finetune": {"arms": ["wsi-scratch-nocells", "rna-scratch", "both-pretrained-nocells"]},
+        "evaluate": {
+            "primary": "os",
+            "baselines": ["mean-pool", "late-fusion"],
+            "controls": {"kinds": ["permuted", "mispaired", "shuffled-cells", "without-pam50"]},
+        },
+    }
+    done = snakemake(tmp_path, "--summary", config=config)
+    made = {line.split("\t")[0].partition("/controls/")[2] for line in done.stdout.splitlines()}
+    for run in ("permuted-1", "mispaired-1"):
+        assert f"{run}/finetune/both-pretrained-nocells/r0.pt" in made
+    assert "without-pam50-1/finetune/wsi-pretrained-nocells/r0.pt" in made
+    assert "mispaired-1/pretrain/tile/r0f0.pt" in made
+    assert not any("shuffled-cells" in path or "tile-cells" in path for path in made)
+
+
 def test_real_example_dry_run(tmp_path):
     data = shared("tcga_brca_hif")
     text = from_checkout(

@@ -125,3 +125,6 @@ def test_without_the_cells_stream(tmp_path):
         "cell_features.parquet is listed as acquire.cells but absent"
         in (tmp_path / "out/experiments/tcga-brca-hif/evaluate/report.html").read_text()
     )
+    # Baselines and controls are made of arms without cells then.
+    there = set(metrics.loc[(metrics["fold"] == -1) & (metrics["status"] == "ok"), "arm"])
+    assert {"permuted", "mispaired", "without-pam50", "late-fusion", "mean-pool"} <= there

@@ -291,6 +291,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             tile_index=streams["tile"][0],
             cells_index=streams["cells"][0],
             rna_index=cohort / "rna/index.parquet",
+            benchmarks=tmp_path / "benchmarks",
             arm_models=[experiment / f"finetune/{a}/r0.pt" for a in arms[:2]],
             reduced=sorted(experiment.glob("controls/without-pam50-1/rna/*.h5ad")),
             checkpoint=pre[0],

@@ -11,6 +11,7 @@ the first output, where a job keeps what it need not do again; it is removed las
 
 import argparse
 import inspect
+import json
 import logging
 import os
 import random
@@ -48,7 +49,7 @@ def run_step(main: Callable[..., None], scope: dict[str, Any]) -> None:
     script = Path(scope["__file__"])  # Snakemake sets it back to the real script
     snakemake = scope.get("snakemake")
     if snakemake is not None:
-        _log_to(snakemake.log[0] if snakemake.log else None)
+        _log_to(snakemake.log[0] if snakemake.log else None, snakemake.log.get("speed"))
     try:
         values = _from_snakemake(main, snakemake) if snakemake is not None else _from_command_line(main, scope)
         execute(main, values, script)
@@ -120,11 +121,24 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
-def _log_to(path: str | None) -> None:
+class _Speed(logging.FileHandler):
+    """Of all that is logged, the speed of trainings: a line of JSON each."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, mode="w")
+        self.addFilter(lambda record: hasattr(record, "speed"))
+
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(record.speed)
+
+
+def _log_to(path: str | None, speed: str | None = None) -> None:
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if path:
         handlers = [logging.FileHandler(path, mode="w")]
         no_bars()
+    if speed:
+        handlers.append(_Speed(speed))
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=handlers, force=True
     )

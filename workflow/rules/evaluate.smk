@@ -68,6 +68,7 @@ rule score_arms:
     resources:
         mem_mb=12000,
         runtime=120,
+        cells=int(CELLS),
     params:
         cfg=cfg("evaluate", "score_arms"),
         code=code("evaluate", "score_arms"),
@@ -88,7 +89,9 @@ rule write_report:
         folds=f"{EXPERIMENT}/split/folds.parquet",
         store=STORE,
         checkpoint=(
-            f"{EXPERIMENT}/pretrain/{STREAM_SETS[-1]}/r0f0.pt" if STREAM_SETS else []
+            f"{EXPERIMENT}/pretrain/{STREAM_SETS[-1 if CELLS else 0]}/r0f0.pt"
+            if STREAM_SETS
+            else []
         ),
         arm_models=[
             f"{EXPERIMENT}/finetune/{arm}/r0.pt" for arm in CONFIG.finetune.arms
@@ -137,6 +140,7 @@ rule write_report:
     resources:
         mem_mb=6000,
         runtime=30,
+        benchmarks=f"{RESULTS}/benchmarks",
     params:
         cfg=cfg("evaluate", "write_report"),
         code=code("evaluate", "write_report"),

@@ -13,7 +13,8 @@ rule finetune_arm:
         predictions=f"{RUN}/finetune/{{arm}}/r{{repeat}}.parquet",
         models=f"{RUN}/finetune/{{arm}}/r{{repeat}}.pt",
     log:
-        f"{RESULTS}/logs/finetune/finetune_arm/{{run}}/{{arm}}/r{{repeat}}.log",
+        job=f"{RESULTS}/logs/finetune/finetune_arm/{{run}}/{{arm}}/r{{repeat}}.log",
+        speed=f"{RESULTS}/benchmarks/finetune/finetune_arm/{{run}}/{{arm}}/r{{repeat}}.training.jsonl",
     benchmark:
         f"{RESULTS}/benchmarks/finetune/finetune_arm/{{run}}/{{arm}}/r{{repeat}}.jsonl"
     conda:
@@ -64,8 +65,10 @@ rule fit_baseline:
 
 rule fit_late_fusion:
     input:
-        arm_predictions=lambda wildcards: trained_outputs(wildcards, SINGLES, "parquet"),
-        arm_models=lambda wildcards: trained_outputs(wildcards, SINGLES, "pt"),
+        arm_predictions=lambda wildcards: trained_outputs(
+            wildcards, singles(CELLS), "parquet"
+        ),
+        arm_models=lambda wildcards: trained_outputs(wildcards, singles(CELLS), "pt"),
     output:
         predictions=f"{RUN}/finetune/late-fusion/r{{repeat}}.parquet",
         models=f"{RUN}/finetune/late-fusion/r{{repeat}}.pt",
@@ -78,6 +81,7 @@ rule fit_late_fusion:
     resources:
         mem_mb=4000,
         runtime=30,
+        cells=int(CELLS),
     params:
         cfg=cfg("finetune", "fit_late_fusion"),
         code=code("finetune", "fit_late_fusion"),
@@ -110,9 +114,12 @@ rule fit_clinical_plus:
         predictions=f"{RUN}/finetune/{PLUS}{{arm}}/r{{repeat}}.parquet",
         models=f"{RUN}/finetune/{PLUS}{{arm}}/r{{repeat}}.pt",
     log:
-        f"{RESULTS}/logs/finetune/fit_clinical_plus/{{run}}/{{arm}}/r{{repeat}}.log",
+        job=f"{RESULTS}/logs/finetune/fit_clinical_plus/{{run}}/{{arm}}/r{{repeat}}.log",
+        speed=f"{RESULTS}/benchmarks/finetune/fit_clinical_plus/{{run}}/{{arm}}/r{{repeat}}.training.jsonl",
     benchmark:
         f"{RESULTS}/benchmarks/finetune/fit_clinical_plus/{{run}}/{{arm}}/r{{repeat}}.jsonl"
+    # The longest job of an experiment: what begins last should not be what takes longest.
+    priority: 10
     conda:
         "../../environment.yml"
     resources:

@@ -14,7 +14,8 @@ rule pretrain_towers:
             f"{RUN}/pretrain/{{streams}}/r{{repeat}}f{fold}.parquet" for fold in FOLDS
         ],
     log:
-        f"{RESULTS}/logs/pretrain/pretrain_towers/{{run}}/{{streams}}/r{{repeat}}.log",
+        job=f"{RESULTS}/logs/pretrain/pretrain_towers/{{run}}/{{streams}}/r{{repeat}}.log",
+        speed=f"{RESULTS}/benchmarks/pretrain/pretrain_towers/{{run}}/{{streams}}/r{{repeat}}.training.jsonl",
     benchmark:
         f"{RESULTS}/benchmarks/pretrain/pretrain_towers/{{run}}/{{streams}}/r{{repeat}}.jsonl"
     conda:

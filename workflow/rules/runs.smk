@@ -5,8 +5,15 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from confuselt.controls.names import BASE_ARMS, MISPAIRED, PERMUTED, WITHOUT
-from confuselt.finetune.arms import FITTED, PLUS, SINGLES, TRAINED, parse_arm
+from confuselt.acquire.sources import has_cells
+from confuselt.controls.names import (
+    MISPAIRED,
+    PERMUTED,
+    SHUFFLED_CELLS,
+    WITHOUT,
+    base_arm,
+)
+from confuselt.finetune.arms import FITTED, PLUS, TRAINED, parse_arm, singles
 from confuselt.settings import settings
 from confuselt.stamp import config_hash
 
@@ -16,13 +23,17 @@ EXPERIMENT = f"{RESULTS}/{MAIN}"
 FOLDS = range(CONFIG.split.folds)
 REPEATS = range(CONFIG.split.repeats)
 
-# PAM50's genes are left out only where PAM50 is asked for and comes from RNA.
-PAM50_FROM_RNA = any(t.name == "pam50" and t.from_rna for t in CONFIG.tasks.labels)
+# Where a cohort has no cells stream, baselines and controls are made of arms without it.
+CELLS = has_cells(CONFIG.for_cohort(CONFIG.cohort))
+# Controls that would change nothing: PAM50's genes are left out only where PAM50 is asked for and comes from RNA.
+IDLE = {WITHOUT} - {
+    WITHOUT for t in CONFIG.tasks.labels if t.name == "pam50" and t.from_rna
+} | ({SHUFFLED_CELLS} if not CELLS else set())
 # Controls repeat the chain of their base arm, on the first repeat.
 CONTROL_RUNS = [
     f"{EXPERIMENT}/controls/{kind}-{draw}"
     for kind in CONFIG.evaluate.controls.kinds
-    if kind != WITHOUT or PAM50_FROM_RNA
+    if kind not in IDLE
     for draw in range(1, 2 if kind == WITHOUT else CONFIG.evaluate.controls.draws + 1)
 ]
 SCORED = [*CONFIG.finetune.arms, *CONFIG.evaluate.baselines]
@@ -158,6 +169,11 @@ def trained_outputs(wildcards, arms, suffix):
 # --- evaluate, predict
 
 
+def base_streams(run):
+    """Stream set of a control's base arm."""
+    return parse_arm(base_arm(kind_of(run), CELLS)).streams
+
+
 def pretrained(suffix):
     """Pretraining outputs whose embeddings are compared in retrieval."""
     main = [
@@ -168,7 +184,9 @@ def pretrained(suffix):
     ]
     pairs = [run for run in CONTROL_RUNS if kind_of(run) in MISPAIRED]
     return main + [
-        f"{run}/pretrain/tile-cells/r0f{f}.{suffix}" for run in pairs for f in FOLDS
+        f"{run}/pretrain/{base_streams(run)}/r0f{f}.{suffix}"
+        for run in pairs
+        for f in FOLDS
     ]
 
 
@@ -182,7 +200,8 @@ def control_tables(name, ours):
 def control_outputs(suffix):
     """Predictions or models of each control's base arm."""
     return [
-        f"{run}/finetune/{BASE_ARMS[kind_of(run)]}/r0.{suffix}" for run in CONTROL_RUNS
+        f"{run}/finetune/{base_arm(kind_of(run), CELLS)}/r0.{suffix}"
+        for run in CONTROL_RUNS
     ]
 
 

@@ -194,6 +194,7 @@ def check_sources(config: Config, cohort: str) -> None:
             f"cohort '{cohort}': none of its feature files exists ({names}); "
             f"check {where} ('{seen.data}') and the acquire block"
         )
+    _check_there(config, seen, cohort)
     _check_read(seen, present)
     for key, path in present.items():
         if path.suffix not in SUFFIXES:
@@ -246,6 +247,18 @@ def table_notes(config: Config) -> list[str]:
     return notes
 
 
+def _check_there(config: Config, seen: Config, cohort: str) -> None:
+    """Files that the user named are there.
+
+    One with a default name a cohort may lack, and a cohort to predict on also what the training cohort calls its own.
+    """
+    own = config.acquire.model_dump() if cohort == config.cohort else config.predict.acquire
+    present, default = existing_files(seen), Acquire()
+    for key, path in listed_files(seen).items():
+        if key not in present and key != "clinical" and own.get(key, getattr(default, key)) != getattr(default, key):
+            raise ValueError(f"{_absent(key, path)}; correct the name, or set acquire.{key}: null to go on without it")
+
+
 def _check_read(config: Config, present: dict[str, Path]) -> None:
     """Features that came with the cohort are read.
 
@@ -263,6 +276,16 @@ def _check_read(config: Config, present: dict[str, Path]) -> None:
         )
 
 
+def has_cells(config: Config) -> bool:
+    """Whether a cohort has, or will be given, a cells stream."""
+    if config.cells.method != "ready":
+        return True
+    if config.acquire.source == "simulate":
+        return config.acquire.cells is not None
+    present = existing_files(config)
+    return "cells" in present or ("slides" in present and "cells" in columns_of(present["slides"]))
+
+
 def cells_warning(config: Config) -> str | None:
     """A line where planned contrasts ask for cells and the cohort has none.
 
@@ -273,21 +296,15 @@ def cells_warning(config: Config) -> str | None:
         for q, c in config.evaluate.plan.contrasts.items()
         if any(not a.endswith("-nocells") and not a.startswith("rna") for a in (c.arm, *c.against))
     ]
-    present = existing_files(config)
-    bags = "slides" in present and "cells" in columns_of(present["slides"])
-    if (
-        config.acquire.source != "local"
-        or config.cells.method != "ready"
-        or "cells" in present
-        or bags
-        or not set(asked) - {"cells"}
-    ):
+    if has_cells(config) or not set(asked) - {"cells"}:
         return None
     return (
         f"no cells stream: the planned contrasts {', '.join(asked)} compare arms with cells and will not be available. "
         "Before the first run set evaluate.plan.contrasts: "
         "{modality: {arm: both-scratch-nocells, against: [wsi-scratch-nocells, rna-scratch]}, "
-        "pretraining: {arm: wsi-pretrained-nocells, against: [wsi-scratch-nocells]}}"
+        "pretraining: {arm: wsi-pretrained-nocells, against: [wsi-scratch-nocells]}}, "
+        "and in finetune.arms and evaluate.baselines name arms that end in -nocells. "
+        "Controls and the other baselines are made of such arms by themselves"
     )
 
 

@@ -50,7 +50,10 @@ class Gdc(Block):
 
 
 class Acquire(Block):
-    """Sheets and tables of a cohort. A file that is listed but absent is reported, not an error."""
+    """Sheets and tables of a cohort.
+
+    A cohort may lack a file of a default name, and is told so; one that the user named must be there.
+    """
 
     source: Literal["local", "gdc", "simulate"] = Field(
         "local",

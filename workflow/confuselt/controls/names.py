@@ -9,8 +9,15 @@ PERMUTED = ("permuted", "permuted-within-site")
 MISPAIRED = ("mispaired", "mispaired-within-site")
 # No negative control but a sensitivity run: the same pairs without what defines the label. Nothing in it is drawn.
 WITHOUT = "without-pam50"
-CONTROLS = (*PERMUTED, *MISPAIRED, "shuffled-cells", WITHOUT)
-# The arm whose chain a control repeats: the one in which what it breaks would show.
-BASE_ARMS = dict.fromkeys(CONTROLS, "both-pretrained-cells") | dict.fromkeys(
-    ("shuffled-cells", WITHOUT), "wsi-pretrained-cells"
-)
+SHUFFLED_CELLS = "shuffled-cells"
+CONTROLS = (*PERMUTED, *MISPAIRED, SHUFFLED_CELLS, WITHOUT)
+
+
+def base_modality(control: str) -> str:
+    """Modality of the arm whose chain a control repeats: the one in which what it breaks would show."""
+    return "wsi" if control in (SHUFFLED_CELLS, WITHOUT) else "both"
+
+
+def base_arm(control: str, cells: bool) -> str:
+    """The arm whose chain a control repeats, in a cohort with or without a cells stream."""
+    return f"{base_modality(control)}-pretrained-{'cells' if cells else 'nocells'}"

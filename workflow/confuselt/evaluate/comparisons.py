@@ -5,19 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from confuselt.controls.names import BASE_ARMS, WITHOUT
+from confuselt.controls.names import CONTROLS, SHUFFLED_CELLS, WITHOUT, base_arm, base_modality
 from confuselt.evaluate.inner import InnerPredictions, inner_choice
 from confuselt.evaluate.intervals import detectable
 from confuselt.evaluate.retrieval import Gallery, common_galleries, recall_block
 from confuselt.evaluate.schema import COMPARISONS
 from confuselt.evaluate.scores import Block, Scorer
 from confuselt.evaluate.verdicts import events_needed, holm, non_inferior, verdict
-from confuselt.finetune.arms import PLUS
+from confuselt.finetune.arms import PLUS, singles, streams_word
 
 WANTED_C = 0.03  # difference of C for which the number of events is stated
 # Input pattern of what is no arm of its own; controls have that of their base arm.
 NATURAL = {"clinical": "clinical", "late-fusion": "both", "pca-cox": "both", "mean-pool": "wsi"} | {
-    c: a.split("-")[0] for c, a in BASE_ARMS.items()
+    control: base_modality(control) for control in CONTROLS
 }
 PRIMARY, BESIDE, MARGIN = "primary", "exploratory", "non-inferiority"
 
@@ -58,7 +58,7 @@ def planned(plan: dict) -> list[Contrast]:
     ]
 
 
-def beside(arms: list[str]) -> list[Contrast]:
+def beside(arms: list[str], cells: bool) -> list[Contrast]:
     """The same questions for other arms, controls and baselines, and the joint model with one input.
 
     The former are exploratory, the latter is non-inferiority.
@@ -67,7 +67,10 @@ def beside(arms: list[str]) -> list[Contrast]:
     ----------
     arms : list of str
         Everything that was asked for: contrasts with baselines and controls follow from it.
+    cells : bool
+        Whether the cohort has a cells stream: late fusion and controls are made of arms with it, else without.
     """
+    word = streams_word(cells)
     questions = [
         ("modality", "both-pretrained-cells", ("wsi-pretrained-cells", "rna-pretrained")),
         ("modality", "both-scratch-nocells", ("wsi-scratch-nocells", "rna-scratch")),
@@ -82,25 +85,27 @@ def beside(arms: list[str]) -> list[Contrast]:
     ]
     if "late-fusion" in arms:
         questions += [
-            ("modality", "late-fusion", ("wsi-scratch-cells", "rna-scratch")),
-            ("modality", "both-scratch-cells", ("late-fusion",)),
+            ("modality", "late-fusion", singles(cells)),
+            ("modality", f"both-scratch-{word}", ("late-fusion",)),
         ]
-    if "shuffled-cells" in arms:
-        questions.append(("cells", "wsi-pretrained-cells", ("shuffled-cells",)))
+    if SHUFFLED_CELLS in arms:
+        questions.append(("cells", base_arm(SHUFFLED_CELLS, cells), (SHUFFLED_CELLS,)))
     if "mispaired" in arms:
-        questions.append(("pretraining", "both-pretrained-cells", ("mispaired",)))
+        questions.append(("pretraining", base_arm("mispaired", cells), ("mispaired",)))
     if WITHOUT in arms:
         questions += [
-            ("pretraining", WITHOUT, ("wsi-scratch-cells",)),
-            ("pretraining", "wsi-pretrained-cells", (WITHOUT,)),
+            ("pretraining", WITHOUT, (f"wsi-scratch-{word}",)),
+            ("pretraining", base_arm(WITHOUT, cells), (WITHOUT,)),
         ]
     questions += [("clinical", arm, ("clinical",)) for arm in arms if arm.startswith(PLUS)]
     found = [Contrast(q, BESIDE, a, natural_inputs(a), b) for q, a, b in questions]
-    single = (("wsi", "wsi-pretrained-cells"), ("rna", "rna-pretrained"))
-    return found + [Contrast("single-input", MARGIN, "both-pretrained-cells", inputs, (arm,)) for inputs, arm in single]
+    joint, single = f"both-pretrained-{word}", (("wsi", f"wsi-pretrained-{word}"), ("rna", "rna-pretrained"))
+    return found + [Contrast("single-input", MARGIN, joint, inputs, (arm,)) for inputs, arm in single]
 
 
-def compare(scorer: Scorer, inner: InnerPredictions, reasons: dict[str, str], arms: list[str], cfg: dict) -> list[dict]:
+def compare(
+    scorer: Scorer, inner: InnerPredictions, reasons: dict[str, str], arms: list[str], cells: bool, cfg: dict
+) -> list[dict]:
     """All contrasts of all tasks.
 
     Parameters
@@ -113,6 +118,8 @@ def compare(scorer: Scorer, inner: InnerPredictions, reasons: dict[str, str], ar
         Arm to why it is not available.
     arms : list of str
         Arms, baselines and controls that were asked for.
+    cells : bool
+        See `beside`.
     cfg : dict
         ``evaluate.min_events``, ``evaluate.plan``.
     """
@@ -124,7 +131,7 @@ def compare(scorer: Scorer, inner: InnerPredictions, reasons: dict[str, str], ar
             if survives
             else ("auc_macro", plan["delta_auc"], plan["margin_auc"])
         )
-        found = [(c, _contrast(c, scorer, task, inner, reasons, cfg)) for c in (*planned(plan), *beside(arms))]
+        found = [(c, _contrast(c, scorer, task, inner, reasons, cfg)) for c in (*planned(plan), *beside(arms, cells))]
         rows += [{**r, "task": task, "metric": metric} for r in judge(found, delta, margin, plan["alpha"])]
     return rows
 
@@ -264,26 +271,31 @@ def average(blocks: list[Block]) -> Block:
     )
 
 
-def compare_retrieval(galleries: list[Gallery], lost: list[dict], scorer: Scorer, cfg: dict) -> list[dict]:
+def compare_retrieval(galleries: list[Gallery], lost: list[dict], scorer: Scorer, cells: bool, cfg: dict) -> list[dict]:
     """Recall@k of models of pretraining.
 
-    Do cells help (primary), and is it more than CCA or mispaired pairs (exploratory)?
+    Do cells help (primary), and is the model of all streams more than CCA or mispaired pairs (exploratory)?
     """
     plan = cfg["evaluate.plan"]
     by_model: dict[str, dict[int, list[Gallery]]] = {}
     for gallery in galleries:
         by_model.setdefault(gallery.model, {}).setdefault(gallery.draw, []).append(gallery)
     reasons = {r["model"]: r["reason"] for r in lost}
-    questions = [("cells", PRIMARY, "tile"), ("pretraining", BESIDE, "cca"), ("pretraining", BESIDE, "mispaired")]
-    tests, found = sum(family == PRIMARY for _, family, _ in questions), []
-    for question, family, other in questions:
-        contrast = Contrast(question, family, "tile-cells", "both", (other,))
+    whole = "tile-cells" if cells else "tile"
+    questions = [
+        ("cells", PRIMARY, "tile-cells", "tile"),
+        ("pretraining", BESIDE, whole, "cca"),
+        ("pretraining", BESIDE, whole, "mispaired"),
+    ]
+    tests, found = sum(family == PRIMARY for _, family, *_ in questions), []
+    for question, family, model, other in questions:
+        contrast = Contrast(question, family, model, "both", (other,))
         row = _empty_row(contrast, other) | {"inputs_b": "both"}
-        absent = [m for m in ("tile-cells", other) if m not in by_model]
+        absent = [m for m in (model, other) if m not in by_model]
         if absent:
             row["reason"] = "; ".join(f"{m}: {reasons.get(m, 'not among the models of this run')}" for m in absent)
         else:
-            (ours,) = by_model["tile-cells"].values()
+            (ours,) = by_model[model].values()
             pairs = _same_folds([common_galleries(ours, theirs) for theirs in by_model[other].values()])
             a, b = (
                 average([recall_block(pair[side], plan["k"], scorer.resampling) for pair in pairs]) for side in (0, 1)

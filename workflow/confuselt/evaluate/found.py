@@ -15,7 +15,7 @@ from confuselt.evaluate.intervals import useless
 CHANCE = 0.5  # of C and macro AUC
 NAMES = {"wsi": "slides", "rna": "RNA", "both": "both"}
 METRICS = {"harrell_c": "C", "auc_macro": "macro AUC"}
-PERMUTED_NAME = "outcomes permuted"
+PERMUTED_NAME, SHUFFLED_NAME = "outcomes permuted", "pairs shuffled"
 DIRECTIONS = {"wsi-to-rna": "slide → RNA", "rna-to-wsi": "RNA → slide"}
 
 
@@ -98,7 +98,21 @@ def _retrieval(retrieval: pd.DataFrame, k: int) -> list[dict]:
             for r in whole[(whole["model"] == ours) & (whole["direction"] == direction)].to_dict("records")
         ]
     wrong = whole[whole["model"].isin(MISPAIRED)]
-    return rows + _control("pairs shuffled", wrong, "recall", float(wrong["chance"].mean()))
+    return rows + _control(SHUFFLED_NAME, wrong, "recall", float(wrong["chance"].mean()))
+
+
+def missing_controls(metrics: pd.DataFrame, retrieval: pd.DataFrame) -> list[str]:
+    """A sentence for each kind of negative control that does not stand beside the numbers."""
+    said = []
+    for what, kinds, table, name in (
+        (PERMUTED_NAME, PERMUTED, metrics, "arm"),
+        (SHUFFLED_NAME, MISPAIRED, retrieval, "model"),
+    ):
+        rows = table[table[name].isin(kinds)]
+        if not ((rows["status"] == "ok") & (rows["fold"] == -1)).any():
+            reasons = sorted(set(rows["reason"].dropna())) or ["not among evaluate.controls.kinds"]
+            said.append(f"No control ({what}) stands beside these numbers: {'; '.join(reasons)}.")
+    return said
 
 
 def found_figure(shown: list[dict]) -> Figure | None:

@@ -25,6 +25,7 @@ from confuselt.evaluate.cohort_page import (
     sites_figure,
     unseen_levels,
 )
+from confuselt.evaluate.costs import costs
 from confuselt.evaluate.figures import (
     above_median,
     embedding,
@@ -33,7 +34,7 @@ from confuselt.evaluate.figures import (
     pretraining_figure,
     retrieval_figure,
 )
-from confuselt.evaluate.found import found_figure, in_words, panels, shown_arms
+from confuselt.evaluate.found import found_figure, in_words, missing_controls, panels, shown_arms
 from confuselt.evaluate.intervals import useless
 from confuselt.evaluate.plan import read_plan
 from confuselt.evaluate.planted import against, needed, planted, sentence
@@ -46,8 +47,8 @@ from confuselt.pretrain.pairs import embed_pairs
 from confuselt.tables import read_meta
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
-# The arm whose calibration and cumulative incidence are drawn: the one checkpoint for every input pattern.
-LOOKED_AT = "both-pretrained-cells"
+# The arms that figures look into, by what they are tested with: "both" is the one checkpoint for every input pattern.
+LOOKED_AT = {"both": "both-pretrained", "wsi": "wsi-pretrained", "rna": "rna-scratch"}
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Sources:
     tile_index: Path
     cells_index: Path
     rna_index: Path
+    benchmarks: Path
     arm_models: list[Path]
     reduced: list[Path]
     checkpoint: Path | None
@@ -99,12 +101,13 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
     widest, endpoints = bag_sizes(sources.store, cfg), [t["name"] for t in cfg["tasks.survival"]]
     shown = panels(tables["metrics"], tables["retrieval"], _headline(cfg), cfg["evaluate.plan"])
     figures = _named("found", found_figure(shown)) | _figures(sources, tables, models, cfg)
-    lost = list(exclusions(sources))
+    lost, slides_arm = list(exclusions(sources)), _with_cells(LOOKED_AT["wsi"], models)
     context = {
         "cfg": cfg,
         # A cohort may have labels and no endpoint.
         "primary": cfg["evaluate.primary"] if cfg["evaluate.primary"] in endpoints else None,
         "found": [in_words(panel) for panel in shown],
+        "uncontrolled": missing_controls(tables["metrics"], tables["retrieval"]),
         "shown_arms": shown_arms(shown),
         "planted": planted_facts(tables["comparisons"], sources.grids is not None, cfg)
         if cfg["acquire.source"] == "simulate"
@@ -138,7 +141,9 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         "not_compared": not_compared(tables["comparisons"]),
         "retrieval": retrieval_summary(tables["retrieval"]),
         "bags": widest,
-        "looked_for": looked_for(models["wsi-pretrained-cells"], 0) if "attention" in figures else None,
+        "costs": costs(sources.benchmarks, cfg["cohort"], cfg["experiment"]),
+        "looked": slides_arm,
+        "looked_for": looked_for(models[slides_arm], 0) if "attention" in figures else None,
         "slides": tile_facts(pd.read_parquet(sources.grids)) if sources.grids is not None else None,
     }
     environment = jinja2.Environment(
@@ -170,7 +175,8 @@ def _figures(
         "pretraining": pretraining_figure(tables["curves"]),
     }
     endpoints, labels = [t["name"] for t in cfg["tasks.survival"]], [t["name"] for t in cfg["tasks.labels"]]
-    for arm, inputs in (("both-pretrained-cells", "both"), ("wsi-pretrained-cells", "wsi"), ("rna-scratch", "rna")):
+    looked_at = {inputs: _with_cells(arm, models) for inputs, arm in LOOKED_AT.items()}
+    for inputs, arm in looked_at.items():
         if arm in models and cfg["evaluate.primary"] in endpoints:
             cuts = {
                 (0, f): facts["median"].get(inputs, {}).get(cfg["evaluate.primary"], np.nan)
@@ -184,18 +190,22 @@ def _figures(
         figures |= _named(f"site-{task['name']}", site_figure(tables["curves"], tables["metrics"], task["name"]))
         figures |= _named(f"benefit-{task['name']}", net_benefit_figure(tables["curves"], task["name"]))
         if task["competing"]:
-            figures |= _named(f"incidence-{task['name']}", _incidence(tables, models, task))
+            figures |= _named(f"incidence-{task['name']}", _incidence(tables, looked_at["both"], models, task))
     figures |= _named("intersections", intersection_figure(tables["patients"], [*labels, *endpoints]))
     figures |= _named("sites", sites_figure(tables["patients"], tables["outcomes"], endpoints))
     figures |= _named("leaky", leaky_figure(tables["curves"]))
-    figures |= _named("reliability", reliability_figure(tables["curves"], LOOKED_AT))
+    figures |= _named("reliability", reliability_figure(tables["curves"], looked_at["both"]))
     figures |= _named("embedding", _embedding(sources, tables, cfg))
-    if sources.grids is not None and "wsi-pretrained-cells" in models:
-        looked = attention(
-            "wsi-pretrained-cells", models["wsi-pretrained-cells"], 0, sources.store, _first_test(tables)
-        )
+    arm = looked_at["wsi"]
+    if sources.grids is not None and arm in models:
+        looked = attention(arm, models[arm], 0, sources.store, _first_test(tables))
         figures |= _named("attention", heatmaps(looked, sources.grids.parent))
     return figures
+
+
+def _with_cells(arm: str, models: dict[str, dict]) -> str:
+    """Name of an arm with cells, or without where there is only that."""
+    return next((name for name in (f"{arm}-cells", f"{arm}-nocells") if name in models), arm)
 
 
 def planted_facts(comparisons: pd.DataFrame, slides: bool, cfg: dict) -> dict[str, object]:
@@ -250,21 +260,21 @@ def probe_summary(curves: pd.DataFrame) -> list[dict]:
     return mean.reset_index().to_dict("records")
 
 
-def _incidence(tables: dict[str, pd.DataFrame], models: dict[str, dict], task: dict) -> Figure | None:
+def _incidence(tables: dict[str, pd.DataFrame], arm: str, models: dict[str, dict], task: dict) -> Figure | None:
     """Cumulative incidence under the joint model, by risk group."""
     rows = tables["predictions"].query(
-        "arm == @LOOKED_AT and inputs == 'both' and output == 'risk' and repeat == 0 and draw == 0"
+        "arm == @arm and inputs == 'both' and output == 'risk' and repeat == 0 and draw == 0"
     )
     rows = rows[rows["task"] == task["name"]]
-    if LOOKED_AT not in models or rows.empty:
+    if arm not in models or rows.empty:
         return None
     medians = {
         (0, f): facts["median"].get("both", {}).get(task["name"], np.nan)
-        for f, facts in enumerate(models[LOOKED_AT]["folds"])
+        for f, facts in enumerate(models[arm]["folds"])
     }
     _, high = above_median(rows, medians)
     return incidence_figure(
-        rows.set_index("patient_id")["value"], high, tables["outcomes"], task["name"], task["competing"], LOOKED_AT
+        rows.set_index("patient_id")["value"], high, tables["outcomes"], task["name"], task["competing"], arm
     )
 
 

@@ -43,6 +43,7 @@ def score(
     lost: list[dict],
     outcomes: pd.DataFrame,
     leaky: list[pd.DataFrame],
+    cells: bool,
     cfg: dict,
 ) -> Scored:
     """Score the main run, then each control against its own folds and outcomes.
@@ -58,6 +59,8 @@ def score(
         ``acquire/outcomes``.
     leaky : list of DataFrame
         ``finetune/leaky-chance``; empty where it was not asked for.
+    cells : bool
+        Whether the cohort has a cells stream.
     cfg : dict
         ``evaluate.*`` keys of the script, ``tasks.*``.
     """
@@ -83,9 +86,9 @@ def score(
         arm: reason for arm, reason in beside.items() if arm not in scored
     }
     arms = sorted(scored | set(main_reasons))
-    compared = compare(ours.scorer, ours.inner, main_reasons, arms, cfg)
+    compared = compare(ours.scorer, ours.inner, main_reasons, arms, cells, cfg)
     compared += compare_brier(ours.scorer, arms, censoring, cfg)
-    compared += compare_retrieval(found, lost, ours.scorer, cfg)
+    compared += compare_retrieval(found, lost, ours.scorer, cells, cfg)
     facts = outcomes.set_index("patient_id")
     label = facts[f"label_{cfg['tasks.labels'][0]['name']}"].to_dict() if cfg["tasks.labels"] else {}
     single = [a for a in arms if any(k[0] == a and k[1] == 0 for k in ours.scorer.made())]

@@ -16,11 +16,19 @@ BASELINES = ("clinical", "pca-cox", "mean-pool", "cca", "late-fusion")
 # What `finetune_arm` trains, and the baselines of `fit_baseline`; late fusion has a rule of its own.
 TRAINED = (*ARMS, "mean-pool")
 FITTED = ("clinical", "pca-cox", "cca")
-# What late fusion is made of.
-SINGLES = ("wsi-scratch-cells", "rna-scratch")
 # Before an arm's name: the arm's score and the clinical one in one model.
 PLUS = "clinical+"
 INPUTS = {"wsi": ("wsi",), "rna": ("rna",), "both": ("both", "wsi", "rna")}
+
+
+def streams_word(cells: bool) -> str:
+    """End of an arm's name."""
+    return "cells" if cells else "nocells"
+
+
+def singles(cells: bool) -> tuple[str, str]:
+    """What late fusion is made of, in a cohort with or without a cells stream."""
+    return f"wsi-scratch-{streams_word(cells)}", "rna-scratch"
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,8 @@ class Arm:
     modality : {"wsi", "rna", "both"}
     pretrained : bool
     streams : str or None
-        Stream set of the WSI tower; for a pretrained RNA arm that of the checkpoint whose RNA tower it takes.
+        Stream set of the WSI tower; for a pretrained RNA arm that of the checkpoint whose RNA tower it takes. None: no
+        WSI tower, or one of all streams that there are (`uniform`).
     uniform : bool
         Mean pooling instead of attention (the ``mean-pool`` baseline).
     """
@@ -53,10 +62,10 @@ class Arm:
 def parse_arm(name: str) -> Arm:
     """Read an arm's name, e.g. ``both-pretrained-cells``.
 
-    ``mean-pool`` is wsi-scratch-cells without attention.
+    ``mean-pool`` is wsi-scratch-cells without attention; in a cohort without cells wsi-scratch-nocells.
     """
     if name == "mean-pool":
-        return Arm(name, "wsi", False, "tile-cells", uniform=True)
+        return Arm(name, "wsi", False, None, uniform=True)
     parts = name.split("-")
     pretrained = parts[1] == "pretrained"
     if parts[0] == "rna":

@@ -12,7 +12,7 @@ from confuselt.finetune.targets import Targets
 from confuselt.finetune.train import train_fold
 from confuselt.learn.checkpoint import load_checkpoint
 from confuselt.learn.kept import Kept
-from confuselt.learn.store import Store, contents
+from confuselt.learn.store import Store, contents, widest
 from confuselt.rna.profiles import read_profiles
 from confuselt.split.roles import read_roles
 
@@ -69,8 +69,11 @@ class ArmRun:
 
     @classmethod
     def open(cls, arm: Arm, files: ArmFiles, repeat: int, cfg: dict, device: torch.device, place: str) -> "ArmRun":
-        """Open the store of the arm's streams, where `place` says (see `Store`)."""
-        store = Store(files.store, arm.streams, device, place) if arm.modality != "rna" else None
+        """Open the store of the arm's streams, where `place` says (see `Store`); a baseline takes all."""
+        store = None
+        if arm.modality != "rna":
+            streams = widest(files.store) if arm.uniform else arm.streams
+            store = Store(files.store, streams, device, place)
         return cls(arm, files, repeat, cfg, device, store)
 
     def train(

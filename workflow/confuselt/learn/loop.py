@@ -98,8 +98,11 @@ class Loop:
             if self.kept and self.kept.due():
                 self._keep(now + 1, step, total)
         seconds = max(time.monotonic() - start, 1e-9)
-        peak = f", peak of the GPU {torch.cuda.max_memory_allocated() / 1e9:.1f} GB" * (self.device.type == "cuda")
-        log.info("%s: %.1f s, %.0f instances/s%s", self.learner.name, seconds, rows / seconds, peak)
+        speed = {"training": self.learner.name, "seconds": seconds, "instances_per_second": rows / seconds}
+        speed["gpu_gb"] = torch.cuda.max_memory_allocated() / 1e9 if self.device.type == "cuda" else None
+        peak = "" if speed["gpu_gb"] is None else f", peak of the GPU {speed['gpu_gb']:.1f} GB"
+        said = f"{seconds:.1f} s, {rows / seconds:.0f} instances/s{peak}"
+        log.info("%s: %s", self.learner.name, said, extra={"speed": speed})
 
     def _step(self, batch: Batch, epoch: int) -> float:
         """One step of the optimiser and of the schedule; the loss."""

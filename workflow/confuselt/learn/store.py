@@ -277,11 +277,11 @@ def contents(store: Path) -> dict[str, set[str]]:
     return found
 
 
-def widest(path: Path) -> Store:
-    """Store with tile and cells side by side; with tile alone where no slide has both."""
+def widest(path: Path) -> str:
+    """Stream set with tile and cells side by side; with tile alone where no slide has both."""
     with h5py.File(path) as file:
         tile, cells = (np.diff(file[stream]["offsets"][()]) > 0 for stream in ("tile", "cells"))
-    return Store(path, "tile-cells" if (tile & cells).any() else "tile")
+    return "tile-cells" if (tile & cells).any() else "tile"
 
 
 def _plain(value: object) -> object:

@@ -63,7 +63,7 @@ class Scaler:
         return ((rows < self.low) | (rows > self.high)).mean(1)
 
     def state(self) -> dict:
-        """Plain values: what a JSON file or a checkpoint keeps."""
+        """Plain values: what a JSON file keeps."""
         return {"kind": self.kind, "clip": self.clip, **{name: getattr(self, name).tolist() for name in ARRAYS}}
 
     @classmethod

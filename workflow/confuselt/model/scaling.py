@@ -54,13 +54,17 @@ class StreamScaler:
         return np.sum(parts, axis=0) / max(sum(part.shape[1] for part in rows.values()), 1)
 
     def state(self) -> dict:
-        """Plain values for a checkpoint."""
-        return {"widths": dict(self.widths), "scalers": {s: scaler.state() for s, scaler in self.scalers.items()}}
+        """Tensors and plain values for a checkpoint: as lists, quantiles would take longer to read than the weights."""
+        return {"widths": dict(self.widths), "scalers": {s: _tensors(scaler) for s, scaler in self.scalers.items()}}
 
     @classmethod
     def from_state(cls, state: dict) -> "StreamScaler":
         """What `state` gave."""
         return cls({s: Scaler.from_state(v) for s, v in state["scalers"].items()}, state["widths"])
+
+
+def _tensors(scaler: Scaler) -> dict:
+    return {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in vars(scaler).items()}
 
 
 class _Affine:

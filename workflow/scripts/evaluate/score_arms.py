@@ -43,14 +43,18 @@ def main(
     retrieval: Output,
     curves: Output,
     cfg: dict,
+    cells: int = 1,
 ) -> None:
-    """Score the main run, then each control against its own folds and outcomes."""
+    """Score the main run, then each control against its own folds and outcomes.
+
+    `cells` is 0 for a cohort without a cells stream: its controls and baselines are made of arms without it.
+    """
     ours = Experiment(arm_predictions, arm_models, folds, outcomes, cfg)
     files = zip(control_predictions, control_models, control_folds, control_outcomes, strict=True)
     controls = [Experiment([p], [m], f, c, cfg, control=p.parents[2].name) for p, m, f, c in files]
     found, lost = galleries(store, rna, checkpoints, arm_models, ours)
     chance = [pd.read_parquet(path) for path in leaky]
-    scored: Scored = score(ours, controls, found, lost, pd.read_parquet(outcomes), chance, cfg)
+    scored: Scored = score(ours, controls, found, lost, pd.read_parquet(outcomes), chance, bool(cells), cfg)
     write_table(scored.predictions, predictions, PREDICTIONS)
     write_table(scored.metrics, metrics, METRICS)
     write_table(scored.comparisons, comparisons, COMPARISONS)

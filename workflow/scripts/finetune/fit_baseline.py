@@ -10,7 +10,7 @@ from confuselt.finetune.schema import PREDICTIONS
 from confuselt.finetune.targets import read_targets
 from confuselt.learn.checkpoint import save_checkpoint
 from confuselt.learn.kept import Kept
-from confuselt.learn.store import widest
+from confuselt.learn.store import Store, widest
 from confuselt.rna.profiles import read_profiles
 from confuselt.run_step import Output, Parts, run_step
 from confuselt.split.roles import read_roles
@@ -38,7 +38,7 @@ def main(
     read = [folds, outcomes, *([covariates] if covariates else [])]
 
     # The widest streams are opened once; slides are read again in each fold, whose scaling is its own.
-    bags = None if baseline == "clinical" else widest(store)
+    bags = None if baseline == "clinical" else Store(store, widest(store))
     bags = None if bags is None or bags.missing else bags
 
     def train(fold: int, kept: Kept) -> tuple[dict, pd.DataFrame]:

@@ -9,7 +9,7 @@ from confuselt.finetune.leaky import leaky_curves
 from confuselt.finetune.schema import CURVES
 from confuselt.finetune.targets import read_targets
 from confuselt.learn.means import patient_means
-from confuselt.learn.store import widest
+from confuselt.learn.store import Store, widest
 from confuselt.run_step import Output, run_step
 from confuselt.split.roles import read_roles
 from confuselt.split.schema import FOLDS
@@ -34,7 +34,7 @@ def main(store: Path, folds: Path, outcomes: Path, curves: Output, cfg: dict) ->
             raise NotAvailable("evaluate.leaky.seeds is 0")
         task = cfg["evaluate.primary"] if cfg["evaluate.primary"] in names else names[0]
         targets = read_targets(pd.read_parquet(outcomes), {"tasks.survival": cfg["tasks.survival"], "tasks.labels": []})
-        bags = widest(store)
+        bags = Store(store, widest(store))
         if bags.missing:
             raise NotAvailable(bags.missing)
         slides = bags.of_patients(
