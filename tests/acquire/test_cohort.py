@@ -66,10 +66,16 @@ def test_an_alias_is_the_class_and_missing_outcome_is_no_fault(tmp_path):
 
 
 def test_duplicate_ids_are_excluded_with_their_rows(tmp_path):
-    table = clinical(tmp_path, [good(), good("P2"), good("P1", age=51)]).set_index("patient_id")
+    table = clinical(tmp_path, [good(), good("P2"), good("P1", os_days=51)]).set_index("patient_id")
     assert table.loc["P1", "status"] == "excluded"
     assert "'P1' stands in rows 1, 3" in table.loc["P1", "reason"]
     assert table.loc["P2", "status"] == "ok"
+
+
+def test_rows_of_a_patient_that_agree_in_what_is_read_are_one(tmp_path):
+    rows = [good(), good("P2", pam50=None), good("P1", note="a second sample"), good("P1"), good("P2", pam50=None)]
+    table = clinical(tmp_path, rows).set_index("patient_id")
+    assert table["status"].to_dict() == {"P1": "ok", "P2": "ok"} and table["reason"].isna().all()
 
 
 def test_without_a_site_column_the_patients_stay(tmp_path):

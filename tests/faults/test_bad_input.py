@@ -89,9 +89,8 @@ def folder(tmp_path_factory):
     clinical.loc[8, "os_days"] = -5
     clinical.loc[9, "os_days"] = None
     clinical.loc[10, "pam50"] = "Lumina"
-    pd.concat([clinical, clinical.iloc[[11]], clinical.iloc[[11]].assign(patient_id=None)]).to_csv(
-        root / "clinical.csv", index=False
-    )
+    again = clinical.iloc[[11]].assign(site="elsewhere")
+    pd.concat([clinical, again, again.assign(patient_id=None)]).to_csv(root / "clinical.csv", index=False)
     snakemake(root / "run", config={**CONFIG, "data": str(root)})
     return root, patients
 

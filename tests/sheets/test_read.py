@@ -1,6 +1,7 @@
 """Tables as people write them: read as they are meant, or refused with file, place and what to do."""
 
 import csv
+import gzip
 import io
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from confuselt.sheets.read import check_counters, columns_of, header_of, read_matrix, read_sheet
+from confuselt.sheets.read import check_counters, columns_of, header_of, notes_of, read_matrix, read_sheet
 from confuselt.sheets.words import MISSING, said
 
 
@@ -56,8 +57,10 @@ def test_a_comma_in_quotes_is_part_of_a_name_and_of_a_value(tmp_path):
         ("patient_id,a\nP1,1,2\nP2,3\n", "t.csv: row 2 has 2 cells, the header has 3"),
         ("patient_id,a\nP1,1\nP2,3,4\n", "t.csv: row 2 has 3 cells, the header has 2"),
         ('patient_id,a\nP1,"1\nP2,3\n', "t.csv: line 3 cannot be read .*quote"),
-        ("patient_id;a\nP1;1\n", "separated by semicolons, wanted is commas"),
-        ("patient_id\ta\nP1\t1\n", "separated by tabs, wanted is commas"),
+        ("<!DOCTYPE html>\n<html><body>503</body></html>\n", "web page"),
+        ("PK\x03\x04 zip", "t.csv: this is no text, it is a workbook"),
+        ("PAR1....", "t.csv: this is no text, it is Parquet: name it .parquet"),
+        ("patient_id;a\nP1;1,234\nP2;2,500\n", "t.csv: '1,234' may be a number with a decimal comma or a whole number"),
         ("", "the file has no row"),
         ("\n \n", "the file has no row"),
         ("patient_id,a\nP1,\0\n", "t.csv"),
@@ -68,13 +71,124 @@ def test_what_is_no_table_is_refused_with_its_place(tmp_path, text, said_):
         read_sheet(table(tmp_path, text))
 
 
-def test_other_encodings_and_other_files_are_named(tmp_path):
-    for encoding in ("cp1252", "utf-16"):
-        with pytest.raises(ValueError, match="t.csv: .*UTF-8"):
-            read_sheet(table(tmp_path, "patient_id,größe\nP1,1\n", encoding=encoding))
-    (tmp_path / "t.parquet").write_bytes(b"no parquet")
-    with pytest.raises(ValueError, match="t.parquet: cannot be read as Parquet"):
-        columns_of(tmp_path / "t.parquet")
+def test_other_files_are_named(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"patient_id,a\nP1,\x81\n")
+    with pytest.raises(ValueError, match="t.csv: the bytes are neither UTF-8 nor cp1252"):
+        read_sheet(tmp_path / "t.csv")
+    for name, what in (("t.parquet", "Parquet"), ("t.feather", "Feather"), ("t.xlsx", "a workbook")):
+        (tmp_path / name).write_bytes(b"something else")
+        with pytest.raises(ValueError, match=f"{name}: cannot be read as {what}"):
+            columns_of(tmp_path / name)
+    (tmp_path / "t.csv.gz").write_bytes(b"patient_id,a\n")
+    with pytest.raises(ValueError, match="t.csv.gz: the file is not compressed by gzip"):
+        columns_of(tmp_path / "t.csv.gz")
+    (tmp_path / "u.csv").write_bytes(gzip.compress(b"patient_id,a\nP1,1\n"))
+    with pytest.raises(ValueError, match="u.csv: the file is compressed by gzip"):
+        columns_of(tmp_path / "u.csv")
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(b"patient_id,a\n" + b"P1,1\n" * 9999)[:-20])
+    with pytest.raises(ValueError, match="cut.csv.gz: .*is the file whole"):
+        read_sheet(tmp_path / "cut.csv.gz")
+
+
+ROWS = [{"patient_id": "007", "größe": "1.5", "note": "a b"}, {"patient_id": "P2", "größe": "-2", "note": "c; d"}]
+
+
+def as_text(separator, decimal="."):
+    cells = [list(ROWS[0]), *([*row.values()] for row in ROWS)]
+    cells[1][1] = cells[1][1].replace(".", decimal)
+    return "\n".join(separator.join(f'"{cell}"' for cell in row) for row in cells) + "\n"
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.txt", "t.CSV"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", " "])
+def test_the_separator_is_found_whatever_the_ending(tmp_path, separator, name):
+    path = table(tmp_path, as_text(separator), name)
+    assert read_sheet(path).to_dict("records") == ROWS
+    usual = "," if name.lower().endswith(".csv") else "\t"
+    assert bool(notes_of(path)) == (separator != usual)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_the_encoding_is_found(tmp_path, encoding, compressed):
+    text = as_text(",").encode(encoding)
+    path = tmp_path / ("t.csv.gz" if compressed else "t.csv")
+    path.write_bytes(gzip.compress(text) if compressed else text)
+    assert read_sheet(path).to_dict("records") == ROWS
+    assert ("utf-8" in encoding) == (not notes_of(path))
+
+
+def test_a_letter_of_another_encoding_far_down_is_read_right(tmp_path):
+    rows = b"patient_id,name\n" + b"".join(b"P%07d,x\n" % i for i in range(500_000)) + "Q,größe\n".encode("cp1252")
+    (tmp_path / "t.csv").write_bytes(rows)
+    assert read_sheet(tmp_path / "t.csv", ["name"])["name"].iloc[-1] == "größe"
+
+
+def test_decimal_commas_are_numbers_where_the_separator_is_none(tmp_path):
+    path = table(tmp_path, as_text(";", decimal=","))
+    assert read_sheet(path).to_dict("records") == ROWS and "decimal comma" in " ".join(notes_of(path))
+    many = table(tmp_path, "patient_id;a;b\n" + "".join(f"P{i};{i},25;{-i}\n" for i in range(300)), "m.csv")
+    assert read_matrix(many, ("patient_id",)).values.tolist() == [[i + 0.25, -i] for i in range(300)]
+    both = table(tmp_path, "patient_id;a;b\nP1;1,5;2.5\n", "b.csv")
+    with pytest.raises(ValueError, match="columns 'a' are not numeric"):
+        read_matrix(both, ("patient_id",))
+    late = table(tmp_path, "patient_id;a\n" + "P1;1,5\n" * 300 + "P2;2.5\n", "l.csv")
+    with pytest.raises(ValueError, match="row 301: '2.5' has a decimal point, other .* comma"):
+        read_sheet(late)
+
+
+@pytest.mark.parametrize(
+    ("above", "said_"),
+    [
+        ("#Patient Identifier\tage\n#STRING\tNUMBER\n", "2 lines above the header"),
+        ("# gene-model: GENCODE v36\n", "1 line above the header"),
+        ("Supplementary Table 1: patients\n", "'Supplementary Table 1: patients' above the header"),
+        ("Supplementary Table 1\t\t\n\nsee the text\t\t\n", "'see the text' above the header"),
+    ],
+)
+def test_lines_above_the_header_are_left_out_and_said(tmp_path, above, said_):
+    path = table(tmp_path, above + "patient_id\tage\tos\nP1\t50\t1\nP2\t60\t0\n", "t.txt")
+    assert columns_of(path) == ["patient_id", "age", "os"] and read_sheet(path)["age"].tolist() == ["50", "60"]
+    assert any(said_ in note for note in notes_of(path))
+
+
+def test_a_header_that_begins_with_a_hash_is_one(tmp_path):
+    path = table(tmp_path, "#patient_id\tage\nP1\t50\nP2\t60\n", "t.tsv")
+    assert read_sheet(path).to_dict("list") == {"patient_id": ["P1", "P2"], "age": ["50", "60"]}
+
+
+def test_workbooks_and_feather(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "patient_id": ["007", "P2"],
+            "a": [1, 2.5],
+            "when": pd.to_datetime(["2020-03-01", None]),
+            "dead": [True, False],
+        }
+    )
+    frame.to_feather(tmp_path / "t.feather")
+    frame.to_excel(tmp_path / "t.xlsx", index=False)
+    wanted = {"patient_id": ["007", "P2"], "a": ["1", "2.5"], "dead": ["True", "False"]}
+    for name in ("t.feather", "t.xlsx"):
+        path = tmp_path / name
+        assert columns_of(path) == list(frame)
+        assert read_sheet(path, ["patient_id", "a", "dead"]).to_dict("list") == wanted
+        numbers = frame[["patient_id", "a"]]
+        numbers.to_feather(path) if name == "t.feather" else numbers.to_excel(path, index=False)
+        np.testing.assert_array_equal(read_matrix(path, ("patient_id",)).values, [[1], [2.5]])
+    titled = pd.DataFrame([["Table S1", None, None, None], list(frame), *frame.astype(object).to_numpy()])
+    with pd.ExcelWriter(tmp_path / "book.xlsx") as book:
+        titled.to_excel(book, sheet_name="data", index=False, header=False)
+        pd.DataFrame().to_excel(book, sheet_name="empty")
+    path = tmp_path / "book.xlsx"
+    read = read_sheet(path)
+    assert read.drop(columns="when").to_dict("list") == wanted and read["when"].tolist() == ["2020-03-01", None]
+    assert notes_of(path) == ["the line 'Table S1' above the header is left out", "its sheet 'data' is read"]
+    with pd.ExcelWriter(path) as book:
+        for name in ("one", "two"):
+            frame.to_excel(book, sheet_name=name, index=False)
+    with pytest.raises(ValueError, match="several sheets have rows \\('one', 'two'\\); save the wanted one"):
+        columns_of(path)
 
 
 def test_a_name_that_stands_twice_is_refused_where_it_is_asked_for(tmp_path):

@@ -150,10 +150,14 @@ def test_snakemakes_own_report(tiny):
 
 
 def test_every_job_logged_and_benchmarked(tiny):
-    jobs = list((tiny / "results/benchmarks").rglob("*.jsonl"))
-    assert len(jobs) >= 25
-    for path in jobs:
+    files = set((tiny / "results/benchmarks").rglob("*.jsonl"))
+    speeds = {path for path in files if path.name.endswith(".training.jsonl")}
+    assert len(files - speeds) >= 25
+    for path in files - speeds:
         assert json.loads(path.read_text().splitlines()[0])["s"] > 0
+    trained = [json.loads(line) for path in speeds for line in path.read_text().splitlines()]
+    assert {path.relative_to(tiny / "results/benchmarks").parts[0] for path in speeds} == {"pretrain", "finetune"}
+    assert sum(record["instances_per_second"] > 0 for record in trained) >= len(speeds)
 
 
 def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_path):

@@ -129,10 +129,10 @@ def read_covariates(path: Path, cfg: dict) -> pd.DataFrame:
 
 
 def _people(raw: pd.DataFrame, cfg: dict, file: str) -> pd.DataFrame:
-    """``patient_id`` and ``reason`` of every row: why its id is none."""
+    """``patient_id`` and ``reason`` of every row: why its id is none; rows that agree in what is read are one."""
     ids = raw[cfg["acquire.id_column"]]
     named = [row_name(file, i) if p is None else p for i, p in enumerate(ids)]
-    return pd.DataFrame({"patient_id": named, "reason": mark_repeated(ids, file)})
+    return pd.DataFrame({"patient_id": named, "reason": mark_repeated(ids, file, said=raw)})
 
 
 def _noted(out: pd.DataFrame, notes: list[dict[int, str]]) -> pd.DataFrame:

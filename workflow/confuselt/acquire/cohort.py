@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from confuselt.acquire.excluded import EXCLUDED, OK
+from confuselt.acquire.ids import explained
 from confuselt.acquire.slide_name import slide_fault
 from confuselt.acquire.units import LEAST_MPP, MOST_MPP
 from confuselt.sheets.read import closest, columns_of, read_sheet, row_number
@@ -18,23 +19,31 @@ def row_name(file: str, position: int) -> str:
     return f"{file} row {row_number(position)}"
 
 
-def mark_repeated(ids: pd.Series, file: str, advice: str = "keep one") -> pd.Series:
+def mark_repeated(ids: pd.Series, file: str, advice: str = "keep one", said: pd.DataFrame | None = None) -> pd.Series:
     """Reason for every row whose id is empty or stands in several rows of `file` (None elsewhere).
 
-    `advice` says what to do about the latter.
+    `advice` says what to do about the latter. Rows that say the same in all columns of `said` are one, and no fault.
     """
-    rows = {}
+    rows, alike = {}, _alike(ids, said)
     for position, value in enumerate(ids):
         rows.setdefault(value, []).append(row_number(position))
     reasons = []
     for position, value in enumerate(ids):
         if value is None or pd.isna(value):
             reasons.append(f"{row_name(file, position)}: {ids.name} is empty; write the id, or take the row out")
-        elif len(rows[value]) > 1:
+        elif len(rows[value]) > 1 and value not in alike:
             reasons.append(f"{file}: id '{value}' stands in rows {', '.join(map(str, rows[value]))}; {advice}")
         else:
             reasons.append(None)
     return pd.Series(reasons, index=ids.index, dtype=object)
+
+
+def _alike(ids: pd.Series, said: pd.DataFrame | None) -> set[str]:
+    """Ids of several rows that all say the same."""
+    if said is None:
+        return set()
+    others = said.assign(id=ids.to_numpy(object)).drop_duplicates()
+    return set(ids) - set(others.loc[others.duplicated("id"), "id"])
 
 
 def read_streams(sources: dict[str, Path], cfg: dict, found: list[dict] | None = None) -> pd.DataFrame:
@@ -176,7 +185,7 @@ def read_rna_ids(path: Path, cfg: dict) -> pd.DataFrame:
 
 
 def exclude_unmatched(frame: pd.DataFrame, known: set[str], table: str, file: str) -> pd.DataFrame:
-    """Exclude rows whose patient the clinical table does not have, with the closest ids.
+    """Exclude rows whose patient the clinical table does not have, with what would match, or the closest ids.
 
     Slides and RNA are never matched against each other: a patient may well lack a modality.
 
@@ -194,12 +203,16 @@ def exclude_unmatched(frame: pd.DataFrame, known: set[str], table: str, file: st
     if not known:
         return frame
     frame = frame.copy()
-    for i in frame.index[(frame["status"] == OK) & ~frame["patient_id"].isin(known)]:
+    unmatched = frame.index[(frame["status"] == OK) & ~frame["patient_id"].isin(known)]
+    would = explained(sorted(set(frame.loc[unmatched, "patient_id"])), sorted(known))
+    for i in unmatched:
         patient, where = frame.at[i, "patient_id"], row_name(file, int(frame.at[i, "row"])) if "row" in frame else file
+        advice = "make them equal, or set acquire.id_column"
         alike = (
-            closest(patient, sorted(known))
-            or f"; ids there look like {', '.join(repr(k) for k in sorted(known)[:2])}: "
-            "make them equal, or set acquire.id_column"
+            f"; {would}: {advice}"
+            if would
+            else closest(patient, sorted(known))
+            or f"; ids there look like {', '.join(repr(k) for k in sorted(known)[:2])}: {advice}"
         )
         frame.at[i, "reason"] = f"{where}: id '{patient}' matches nothing in {table}{alike}"
         frame.at[i, "status"] = EXCLUDED

@@ -6,7 +6,7 @@ Found are columns without a name, columns that stand twice, and columns of anoth
 import re
 from pathlib import Path
 
-from confuselt.sheets.read import columns_of, header_of, repeated
+from confuselt.sheets.read import columns_of, header_of, notes_of, repeated
 
 IDS = ("slide_id", "sample_id", "x", "y")  # beside the id of the patient
 MATRICES = {"tile": "a feature", "cells": "a feature", "rna": "a gene"}
@@ -151,7 +151,7 @@ def header_notes(key: str, path: Path) -> list[str]:
     """
     header = header_of(path)
     nameless = [str(i + 1) for i, name in enumerate(header) if not name]
-    notes = []
+    notes = [f"{path.name}: {note}" for note in notes_of(path)]
     if nameless:
         shown = ", ".join(nameless[:5]) + (f" and {len(nameless) - 5} more" if len(nameless) > 5 else "")
         notes.append(

@@ -22,7 +22,11 @@ REVERSED = re.compile(
 WITH_WORDS = re.compile(r"-?\d+([.,]\d+)?\W*\D*")  # 52 years, 61 y, 52,3
 FEW_LEVELS = 10  # of a covariate of classes that begin with a number: 1a, 1b, 2
 BOUND = re.compile(r"(?:[<>]=?|[≤≥])\s*(\d+(?:\.\d+)?)|(\d+(?:\.\d+)?)\s*\+")
-NEARLY_ALL = 0.85  # share of events from which on a user is asked whether the coding is upside down
+# Of a time: a date, or a duration in words.
+DATED = re.compile(
+    r"\d{4}-\d{1,2}-\d{1,2}([ T].*)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{1,2}[ -]?[A-Za-z]{3,9}[ -]?\d{2,4}"
+)
+SPELT = re.compile(r"-?\d+([.,]\d+)?\s*(d|w|m|y|days?|weeks?|months?|mos?|years?|yrs?)\b.*", re.I)
 
 
 @dataclass(frozen=True)
@@ -113,27 +117,6 @@ def time_column(task: dict) -> str:
     return task["time"] or f"{task['name']}_days"
 
 
-def odd_events(name: str, days: np.ndarray, event: np.ndarray) -> str | None:
-    """A line where nobody or nearly everybody has an event: a coding upside down looks like that.
-
-    Parameters
-    ----------
-    name : str
-        The endpoint.
-    days, event : (n,) float64
-        NaN where unknown.
-    """
-    known = event[np.isfinite(days) & np.isfinite(event)]
-    if len(known) and known.sum() == 0:
-        return f"{name}: nobody of {len(known)} patients has an event; check tasks.survival '{name}' (event, event_is)"
-    if len(known) and known.mean() >= NEARLY_ALL:
-        return (
-            f"{name}: {int(known.sum())} of {len(known)} patients have an event; "
-            f"if 1 means censored, set tasks.survival '{name}': event_is: [0]"
-        )
-    return None
-
-
 @dataclass(frozen=True)
 class Endpoint:
     """An endpoint of every row of the clinical table.
@@ -175,6 +158,7 @@ def read_endpoint(raw: pd.DataFrame, task: dict, file: str) -> Endpoint | None:
         return None
     times, events = raw[time_column(task)], raw[event_column(task)]
     coding = decide_events(events, task, file)
+    _check_times(times, task, file)
     event, time = coding.of(events), np.array([number(t) for t in times], float)
     faults, halves = {}, {}
     for i, (text, value) in enumerate(zip(times, time, strict=True)):
@@ -196,6 +180,22 @@ def read_endpoint(raw: pd.DataFrame, task: dict, file: str) -> Endpoint | None:
         for found in (faults, halves)
     )
     return Endpoint(days, event, faults, halves, int((times.notna() | events.notna()).sum()), coding.words())
+
+
+def _check_times(times: pd.Series, task: dict, file: str) -> None:
+    """Raise ValueError where most times are dates, or have their unit behind them."""
+    written, column = times.dropna(), time_column(task)
+    key = f"tasks.survival '{task['name']}'"
+    dated, spelt = ([v for v in written if kind.fullmatch(v)] for kind in (DATED, SPELT))
+    if 2 * len(dated) > len(written):
+        raise ValueError(
+            f"{file}: column '{column}' holds dates ('{dated[0]}'); wanted is the time from diagnosis to the event or "
+            f"the last contact: subtract the dates, or name another column with {key}: time"
+        )
+    if 2 * len(spelt) > len(written):
+        raise ValueError(
+            f"{file}: column '{column}' says '{spelt[0]}'; wanted are plain numbers, their unit with {key}: unit"
+        )
 
 
 def read_label(raw: pd.DataFrame, task: dict, file: str) -> tuple[list[str | None], dict[int, str]]:

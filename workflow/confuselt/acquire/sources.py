@@ -13,14 +13,15 @@ from confuselt.acquire.downloads import FILES, listed_path
 from confuselt.acquire.folder import find_slides, is_pattern
 from confuselt.acquire.headers import check_matrices, header_notes
 from confuselt.acquire.limit import first_patients
-from confuselt.acquire.outcomes import Endpoint, event_column, odd_events, read_covariate, read_endpoint, time_column
+from confuselt.acquire.outcomes import Endpoint, event_column, read_covariate, read_endpoint, time_column
 from confuselt.acquire.pinned import cohort_rows
+from confuselt.acquire.plausible import contradictions, follow_up, odd_endpoint
 from confuselt.acquire.simulate import slide_sheet
 from confuselt.acquire.slide_name import slide_fault
 from confuselt.acquire.units import LEAST_MPP, MOST_MPP
 from confuselt.config.acquire import Acquire
 from confuselt.config.root import Config
-from confuselt.sheets.read import SUFFIXES, closest, columns_of, read_sheet
+from confuselt.sheets.read import SUFFIXES, closest, columns_of, ending_of, read_sheet
 from confuselt.stamp import config_hash
 
 
@@ -197,7 +198,7 @@ def check_sources(config: Config, cohort: str) -> None:
     _check_there(config, seen, cohort)
     _check_read(seen, present)
     for key, path in present.items():
-        if path.suffix not in SUFFIXES:
+        if ending_of(path) is None:
             raise ValueError(f"acquire.{key}: {path} is none of {', '.join(SUFFIXES)}")
         columns = columns_of(path)
         for column, where in _wanted(seen, key):
@@ -234,17 +235,18 @@ def table_notes(config: Config) -> list[str]:
         return []
     own = existing_files(config) if config.acquire.source == "local" else {}
     notes = [f"acquire.{key}: {note}" for key, path in own.items() for note in header_notes(key, path)]
-    for name, endpoint in _endpoints(config).items():
+    endpoints, horizons = _endpoints(config), {task.name: task.horizons for task in config.tasks.survival}
+    for name, endpoint in endpoints.items():
         halves = (
             f"{len(endpoint.halves)} of {endpoint.given} patients have a time or an event alone "
             "(the other is blank, or a word for nothing) and are left out"
         )
         notes.append(
-            f"tasks.survival '{name}': {endpoint.coding}"
+            f"tasks.survival '{name}': {endpoint.coding}; {follow_up(endpoint.days, endpoint.event)}"
             + (f"; {halves}" if len(endpoint.halves) > config.max_excluded * endpoint.given else "")
         )
-        notes += filter(None, [odd_events(name, endpoint.days, endpoint.event)])
-    return notes
+        notes += odd_endpoint(name, endpoint.days, endpoint.event, horizons[name])
+    return notes + contradictions({name: (e.days, e.event) for name, e in endpoints.items()})
 
 
 def _check_there(config: Config, seen: Config, cohort: str) -> None:

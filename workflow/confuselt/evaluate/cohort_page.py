@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from confuselt.acquire.outcomes import odd_events
+from confuselt.acquire.plausible import contradictions, odd_endpoint
 
 MOST = 14  # combinations that are drawn
 # Two endpoints whose times differ by one factor in this share of censored patients are one clock in two units.
@@ -150,13 +150,21 @@ def one_clock(outcomes: pd.DataFrame, endpoints: list[str]) -> list[str]:
     return said
 
 
-def odd_outcomes(outcomes: pd.DataFrame, endpoints: list[str]) -> list[str]:
-    """Warnings for endpoints in which nobody, or nearly everybody, has an event."""
-    return [
-        said
-        for e in endpoints
-        if (said := odd_events(e, outcomes[f"{e}_days"].to_numpy(float), outcomes[f"{e}_event"].to_numpy(float)))
-    ]
+def odd_outcomes(outcomes: pd.DataFrame, tasks: list[dict]) -> list[str]:
+    """Warnings for endpoints that can hardly be what they are called; see `acquire.plausible`.
+
+    Parameters
+    ----------
+    outcomes : DataFrame
+        ``acquire/outcomes``.
+    tasks : list of dict
+        ``tasks.survival``.
+    """
+    times = {
+        t["name"]: tuple(outcomes[f"{t['name']}_{part}"].to_numpy(float) for part in ("days", "event")) for t in tasks
+    }
+    said = [line for t in tasks for line in odd_endpoint(t["name"], *times[t["name"]], t["horizons"])]
+    return said + contradictions(times)
 
 
 def unseen_levels(covariates: pd.DataFrame, folds: pd.DataFrame) -> list[str]:

@@ -130,7 +130,7 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         "reasons": reason_counts(lost),
         "warnings": [
             *one_clock(tables["outcomes"], endpoints),
-            *odd_outcomes(tables["outcomes"], endpoints),
+            *odd_outcomes(tables["outcomes"], cfg["tasks.survival"]),
             *unseen_levels(tables["covariates"], tables["folds"]),
             *joined_by_number(sources.store),
         ],

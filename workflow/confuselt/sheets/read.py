@@ -3,7 +3,6 @@
 Header and rows go through one parser. What a cell says is decided in `words`; what a column means, by whoever reads it.
 """
 
-import csv
 import difflib
 from collections import Counter
 from collections.abc import Iterator
@@ -14,14 +13,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from confuselt.sheets.arrow import Arrow, open_arrow
+from confuselt.sheets.text import Text, open_text
 from confuselt.sheets.words import number, said, stripped, written
+from confuselt.sheets.workbook import Workbook, open_workbook
 
-SUFFIXES = (".parquet", ".csv", ".tsv", ".txt")
-# Names that pandas and pyarrow give to a column that has none.
-UNNAMED = ("Unnamed: ", "__index_level_")
-OTHERS = {";": "semicolons", "\t": "tabs", ",": "commas", "|": "bars"}
+ARROW = (".parquet", ".feather")
+TEXT = (".csv", ".tsv", ".txt")
+SUFFIXES = (*ARROW, ".xlsx", *TEXT, *(f"{suffix}.gz" for suffix in TEXT))
 FEWEST_ROWS = 10  # under which a count upwards may be chance
 
 
@@ -44,11 +44,19 @@ class Matrix:
     values: np.ndarray
 
 
+def ending_of(path: Path) -> str | None:
+    """Which of `SUFFIXES` a file's name ends in, without regard to case; None for another."""
+    return next((suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), None)
+
+
 def header_of(path: Path) -> list[str]:
-    """Names of all columns as they stand in the file, stripped; '' for a column without a name. Rows are not read."""
-    if path.suffix == ".parquet":
-        return _named(_schema(path).names)
-    return _Text(path).header
+    """Names of all columns as they stand in the file, stripped; '' for a column without a name."""
+    return list(_open(path).layout.header)
+
+
+def notes_of(path: Path) -> list[str]:
+    """How a table is read, where that is not as the name of its file says: a sentence each."""
+    return list(_open(path).layout.notes)
 
 
 def columns_of(path: Path) -> list[str]:
@@ -62,7 +70,7 @@ def read_sheet(path: Path, columns: list[str] | None = None, codes: tuple[str, .
     Parameters
     ----------
     path : Path
-        .parquet, .csv, .tsv or .txt (tab).
+        One of `SUFFIXES`. Separator, encoding, decimal mark and lines above the header are found.
     columns : list of str, optional
         Columns to read; a missing one is a ValueError with close names. Columns without a name are never read.
     codes : tuple of str
@@ -77,10 +85,11 @@ def read_sheet(path: Path, columns: list[str] | None = None, codes: tuple[str, .
     Raises
     ------
     ValueError
-        The file is no such table: a row with too few or too many cells, an open quote, other bytes than UTF-8, a name
+        The file is no such table: a row with too few or too many cells, an open quote, bytes of no encoding, a name
         that stands twice.
     """
-    header = header_of(path)
+    source = _open(path)
+    header = source.layout.header
     wanted = columns if columns is not None else [name for name in header if name]
     for column in wanted:
         if column not in header:
@@ -91,8 +100,8 @@ def read_sheet(path: Path, columns: list[str] | None = None, codes: tuple[str, .
                 f"{path}: column '{column}' stands {header.count(column)} times (columns {places}); "
                 "keep one, or rename the others"
             )
-    if path.suffix == ".parquet":
-        table = pq.read_table(path, columns=wanted)
+    if isinstance(source, Arrow):
+        table = source.table(wanted)
         texts = {name: [written(value) for value in table.column(name).to_pylist()] for name in wanted}
         return pd.DataFrame(
             {name: [_cell(text, name in codes) for text in cells] for name, cells in texts.items()},
@@ -100,7 +109,7 @@ def read_sheet(path: Path, columns: list[str] | None = None, codes: tuple[str, .
             dtype=object,
         )
     at = [header.index(column) for column in wanted]
-    rows = [[_cell(row[i], name in codes) for i, name in zip(at, wanted, strict=True)] for row in _Text(path).rows()]
+    rows = [[_cell(row[i], name in codes) for i, name in zip(at, wanted, strict=True)] for row in source.rows()]
     return pd.DataFrame(rows, columns=wanted, dtype=object)
 
 
@@ -118,18 +127,18 @@ def read_matrix(path: Path, ids: tuple[str, ...]) -> Matrix:
     ValueError
         As `read_sheet`, and for a column that mostly holds text.
     """
-    header = header_of(path)
+    source = _open(path)
+    header = source.layout.header
     at = [i for i, name in enumerate(header) if name and name not in ids]
     names = [header[i] for i in at]
     sheet = read_sheet(path, [name for name in dict.fromkeys(header) if name in ids])
-    if path.suffix == ".parquet":
-        with pq.ParquetFile(path) as file:
-            table = file.read()  # by position: a name may stand twice
+    if isinstance(source, Arrow):
+        table = source.table()
         columns = [_numbers_of(table.column(i)) for i in at]
         values = np.column_stack([c[0] for c in columns]) if at else np.zeros((len(sheet), 0))
         texts = np.array([c[1] for c in columns], int)
     else:
-        values, texts = _numbers_of_rows(_Text(path).rows(), at)
+        values, texts = _numbers_of_rows(source.rows(), at)
     worded = [f"'{names[i]}'" for i in np.flatnonzero(texts > np.isfinite(values).sum(0))]
     if worded:
         more = f" and {len(worded) - 5} more" if len(worded) > 5 else ""
@@ -174,81 +183,14 @@ def row_number(position: int) -> int:
     return position + 1
 
 
-class _Text:
-    """A delimited file: its header, and its rows as lists of cells, as many as the header has names."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._separator = path, "," if path.suffix == ".csv" else "\t"
-        records = self._records()
-        top = next(records, None)
-        if top is None:
-            raise ValueError(f"{path}: the file has no row; wanted are a header and rows")
-        first = next(records, None)
-        # R's write.table gives no name to the column of row names.
-        self._shift = (
-            first is not None
-            and len(first) == len(top) + 1
-            and bool(first[-1].strip())
-            and all(cell.strip() for cell in top)
-        )
-        self.header = _named([""] * self._shift + top)
-        if len(top) == 1 and (
-            other := next((mark for mark in OTHERS if mark in top[0] and mark != self._separator), None)
-        ):
-            raise ValueError(
-                f"{path}: the header '{top[0][:60]}' is one name; "
-                f"the cells seem to be separated by {OTHERS[other]}, wanted is {OTHERS[self._separator]} "
-                f"({'.csv' if self._separator == ',' else '.tsv, .txt'}): save it so, or give the file another ending"
-            )
-
-    def rows(self) -> Iterator[list[str]]:
-        """Rows under the header in file order; blank ones are passed over."""
-        records, width = self._records(), len(self.header)
-        next(records)
-        for position, row in enumerate(records):
-            if len(row) > width and not any(cell.strip() for cell in row[width:]):
-                row = row[:width]  # cells that a spreadsheet left behind
-            if len(row) != width:
-                raise ValueError(
-                    f"{self._path}: row {row_number(position)} has {len(row)} cells, the header has {width}; "
-                    "is a separator missing, or a cell with one not quoted?"
-                )
-            yield row
-
-    def _line(self, line: str) -> str:
-        if "\0" in line:
-            raise ValueError(
-                f"{self._path}: a byte 0 stands in it; this is no text in UTF-8; save it as CSV UTF-8, or as .parquet"
-            )
-        return line
-
-    def _records(self) -> Iterator[list[str]]:
-        """Every line that is not blank, cut into cells."""
-        try:
-            with self._path.open(encoding="utf-8-sig", newline="") as handle:
-                reader = csv.reader(
-                    map(self._line, handle), delimiter=self._separator, skipinitialspace=True, strict=True
-                )
-                yield from (row for row in reader if any(cell.strip() for cell in row))
-        except UnicodeDecodeError:
-            raise ValueError(f"{self._path}: this is no text in UTF-8; save it as CSV UTF-8, or as .parquet") from None
-        except csv.Error as error:
-            raise ValueError(
-                f"{self._path}: line {reader.line_num} cannot be read ({error}); "
-                "is a quote left open, or is this another kind of file?"
-            ) from None
-
-
-def _named(names: list[str]) -> list[str]:
-    plain = [stripped(name) for name in names]
-    return ["" if name.startswith(UNNAMED) else name for name in plain]
-
-
-def _schema(path: Path) -> pa.Schema:
-    try:
-        return pq.read_schema(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]})") from None
+def _open(path: Path) -> Text | Workbook | Arrow:
+    """The table behind a path, opened as its ending says."""
+    if not path.is_file():
+        raise ValueError(f"{path} is absent")
+    ending = ending_of(path)
+    if ending in ARROW:
+        return open_arrow(path)
+    return open_workbook(path) if ending == ".xlsx" else open_text(path)
 
 
 def _cell(text: str | None, code: bool) -> str | None:
