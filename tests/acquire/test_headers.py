@@ -107,12 +107,12 @@ def test_repeated_genes_are_summed_and_repeated_features_refused(tmp_path):
 
 def test_what_is_left_out_or_summed_is_said_and_stands_in_downloads(tmp_path):
     (tmp_path / "rna.csv").write_text(",patient_id,A,A,\n0,P1,1,2,\n")
-    unnamed, summed = header_notes("rna", tmp_path / "rna.csv")
+    unnamed, summed = header_notes("rna", tmp_path / "rna.csv", "patient_id")
     assert (
         unnamed == "rna.csv: columns 1, 5 without a name are left out"
         and "counts of 1 genes that stand in several columns are summed (A)" in summed
     )
-    (row,) = source_table({"rna": tmp_path / "rna.csv"}).to_dict("records")
+    (row,) = source_table({"rna": tmp_path / "rna.csv"}, "patient_id").to_dict("records")
     assert row["status"] == "ok" and row["reason"] == f"{unnamed}; {summed}"
 
 
@@ -125,3 +125,12 @@ def test_a_sheet_of_files_holds_no_genes(tmp_path):
 def test_a_place_or_number_of_an_instance_is_no_feature(tmp_path, name):
     with pytest.raises(ValueError, match=f"'{name}' is the name of a place or a number of an instance"):
         check_matrices(files(tmp_path, tile=["f1", name]), "patient_id", True)
+
+
+@pytest.mark.parametrize("name", ["1-Mar", "2-Sep", "Mar-01", "DEC-1", "2020-03-01", "1.Mär"])
+def test_genes_that_became_dates_stop_the_run(tmp_path, name):
+    pd.DataFrame({"patient_id": ["P1"], "TP53": [1], name: [2]}).to_csv(tmp_path / "rna.csv", index=False)
+    with pytest.raises(ValueError, match=f"'{name}' are dates: a spreadsheet has turned names of genes"):
+        check_matrices({"rna": tmp_path / "rna.csv"}, "patient_id", counts=True)
+    pd.DataFrame({"patient_id": ["P1"], "MARCHF1": [1], "SEPTIN2": [2]}).to_csv(tmp_path / "rna.csv", index=False)
+    check_matrices({"rna": tmp_path / "rna.csv"}, "patient_id", counts=True)

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from confuselt.acquire.cohort import read_rna_ids
+from confuselt.acquire.headers import check_matrices, header_notes
 from confuselt.rna.gather import gather
 from confuselt.rna.schema import INDEX
 from confuselt.tables import check_table
@@ -81,3 +83,62 @@ def test_a_large_count_stays_itself_and_an_impossible_one_is_refused(tmp_path):
     assert (
         "gene B has the count 1e+15; no sample has so many reads" in index.set_index("patient_id").loc["P1", "reason"]
     )
+
+
+@pytest.mark.parametrize("first", ["sample", "Hugo_Symbol", "gene_id", ""])
+@pytest.mark.parametrize("ending", ["csv", "tsv.gz", "parquet", "xlsx"])
+def test_genes_in_rows_are_the_same_matrix(tmp_path, first, ending):
+    """As Xena and cBioPortal have them: facts of a gene beside its name are no samples."""
+    upright = pd.DataFrame({"patient_id": ["P0", "P1"], "A": [1, 2], "B": [0, 7], "C": [5, 5]})
+    upright.to_csv(tmp_path / "upright.csv", index=False)
+    turned = pd.DataFrame({first: ["A", "B", "C"], "Entrez_Gene_Id": [11, 12, 13], "P1": [2, 7, 5], "P0": [1, 0, 5]})
+    path = tmp_path / f"rna.{ending}"
+    if ending == "parquet":
+        turned.to_parquet(path)
+    elif ending == "xlsx":
+        turned.to_excel(path, index=False)
+    else:
+        turned.to_csv(path, index=False, sep="," if ending == "csv" else "\t")
+    found = []
+    for matrix in (tmp_path / "upright.csv", path):
+        check_matrices({"rna": matrix}, "patient_id", counts=True)
+        rows = read_rna_ids(matrix, {"acquire.id_column": "patient_id"})
+        found.append(gather(matrix, rows, "patient_id", counts=True, data=tmp_path)[0].to_df())
+    pd.testing.assert_frame_equal(*found)
+    assert any("genes stand in rows" in note for note in header_notes("rna", path, "patient_id"))
+
+
+def test_a_gene_in_two_rows_is_summed_and_a_row_without_one_refused(tmp_path):
+    path = tmp_path / "rna.tsv"
+    path.write_text("gene\tP0\tP1\nA\t1\t2\nB\t3\t4\nA\t10\t20\n")
+    rows = read_rna_ids(path, {"acquire.id_column": "patient_id"})
+    assert gather(path, rows, "patient_id", counts=True, data=tmp_path)[0].to_df().loc["P1"].to_dict() == {
+        "A": 22,
+        "B": 4,
+    }
+    with pytest.raises(ValueError, match="stand in several"):
+        gather(path, rows, "patient_id", counts=False, data=tmp_path)
+    path.write_text("gene\tP0\tP1\nA\t1\t2\n\t3\t4\n")
+    with pytest.raises(ValueError, match="row 2 has no name"):
+        gather(path, rows, "patient_id", counts=True, data=tmp_path)
+
+
+def test_expected_counts_are_rounded_where_that_is_asked_for(tmp_path):
+    pd.DataFrame({"patient_id": ["P0", "P1"], "A": [1.4, 900.0], "B": [99.6, 3.0]}).to_csv(
+        tmp_path / "rna.csv", index=False
+    )
+    adata, index = gather(tmp_path / "rna.csv", samples(2), "patient_id", counts=True, data=tmp_path)
+    assert list(adata.obs_names) == ["P1"] and "set rna.round: true" in index.set_index("patient_id")["reason"]["P0"]
+    adata, _ = gather(tmp_path / "rna.csv", samples(2), "patient_id", counts=True, data=tmp_path, rounded=True)
+    assert adata.X.tolist() == [[1, 100], [900, 3]] and adata.X.dtype == np.int64
+    (pd.DataFrame({"patient_id": ["P0"], "A": [1.4], "B": [9.6]})).to_csv(tmp_path / "rna.csv", index=False)
+    _, index = gather(tmp_path / "rna.csv", samples(1), "patient_id", counts=True, data=tmp_path)
+    assert "it looks like a log scale: set rna.matrix: normalised" in index["reason"].item()
+
+
+def test_counts_that_are_called_normalised_stop_the_run(tmp_path):
+    pd.DataFrame({"patient_id": ["P0", "P1"], "A": [1, 1001], "B": [99, 3]}).to_csv(tmp_path / "rna.csv", index=False)
+    with pytest.raises(ValueError, match="whole numbers up to 1001: these are counts; set rna.matrix: counts"):
+        gather(tmp_path / "rna.csv", samples(2), "patient_id", counts=False, data=tmp_path)
+    pd.DataFrame({"patient_id": ["P0", "P1"], "A": [1, 2], "B": [2, 1]}).to_csv(tmp_path / "rna.csv", index=False)
+    assert len(gather(tmp_path / "rna.csv", samples(2), "patient_id", counts=False, data=tmp_path)[0]) == 2, "ranks"

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from conftest import shared
 
+from confuselt.rna.genes import PAM50_GENES, PREVIOUS, todays
 from confuselt.rna.pam50 import call_pam50, spearman
 
 
@@ -29,6 +30,30 @@ def test_reference_calls():
     )
     assert len(theirs) == 200
     assert (ours.loc[theirs.index, "call"] == theirs).mean() >= 0.99
+
+
+def test_reference_calls_are_the_same_under_previous_symbols():
+    """The published table has three of them; a matrix of today has none, one of its time all."""
+    data = pd.read_csv(shared("pam50", "pam50_testdata.tsv"), sep="\t", index_col=0)
+    centroids = pd.read_csv(shared("pam50", "pam50_centroids.tsv"), sep="\t", index_col=0).select_dtypes("number")
+    values = data.select_dtypes("number").T
+    before = {new: old for old, new in PREVIOUS.items()}
+    calls = [
+        call_pam50(v, c, v.median())
+        for v in (values, values.rename(columns=PREVIOUS), values.rename(columns=before))
+        for c in (centroids.rename(PREVIOUS), centroids.rename(before))
+    ]
+    for one in calls:
+        assert (one["margin"] > 0).all()
+        assert (one[["call", "genes"]] == calls[0][["call", "genes"]]).all(axis=None)
+    assert calls[0]["genes"].max() == 50
+    unknown = values.rename(columns={g: f"X-{g}" for g in ("NUF2", "NDC80", "ORC6", "CDCA1", "KNTC2", "ORC6L")})
+    assert call_pam50(unknown, centroids, values.median())["genes"].max() == 47
+
+
+def test_today_s_symbol_wins_where_both_stand():
+    assert todays(["ORC6L", "ORC6", "KNTC2", "ESR1"]) == ["ORC6L", "ORC6", "NDC80", "ESR1"]
+    assert set(PREVIOUS.values()) <= set(PAM50_GENES) and not set(PREVIOUS) & set(PAM50_GENES)
 
 
 def test_too_few_genes_and_flat_samples_say_so():

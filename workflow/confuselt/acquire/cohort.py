@@ -9,6 +9,7 @@ from confuselt.acquire.excluded import EXCLUDED, OK
 from confuselt.acquire.ids import explained
 from confuselt.acquire.slide_name import slide_fault
 from confuselt.acquire.units import LEAST_MPP, MOST_MPP
+from confuselt.sheets.genes import genes_in_rows, read_gene_rows
 from confuselt.sheets.read import closest, columns_of, read_sheet, row_number
 
 STREAMS = ("tile", "cells")
@@ -160,9 +161,12 @@ def read_rna_ids(path: Path, cfg: dict) -> pd.DataFrame:
     """One row per RNA sample of the matrix: columns of ``acquire/rna``."""
     key = cfg["acquire.id_column"]
     wanted = [c for c in (key, "sample_id", "reason") if c in columns_of(path)]
-    if key not in wanted:
+    if genes_in_rows(path, key):
+        ids = read_gene_rows(path, key).ids
+    elif key in wanted:
+        ids = read_sheet(path, columns=wanted)
+    else:
         raise ValueError(f"{path}: no column '{key}'{closest(key, columns_of(path))} (acquire.id_column)")
-    ids = read_sheet(path, columns=wanted)
     frame = pd.DataFrame(
         {"sample_id": ids.get("sample_id", ids[key]), "patient_id": ids[key], "row": np.arange(len(ids))}
     )

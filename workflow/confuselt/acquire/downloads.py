@@ -29,7 +29,7 @@ def listed_path(data: str, name: str) -> Path:
     return plain if plain.exists() else Path(os.path.normpath(plain))
 
 
-def source_table(listed: dict[str, Path]) -> pd.DataFrame:
+def source_table(listed: dict[str, Path], id_column: str) -> pd.DataFrame:
     """Rows of ``acquire/downloads``: every listed file.
 
     Each has size, sha256 and what of it is not read, or why it is not used.
@@ -50,7 +50,7 @@ def source_table(listed: dict[str, Path]) -> pd.DataFrame:
             continue
         with path.open("rb") as handle:
             sha = hashlib.file_digest(handle, "sha256").hexdigest()
-        notes = "; ".join(header_notes(what, path)) or None
+        notes = "; ".join(header_notes(what, path, id_column)) or None
         rows.append(
             {"what": what, "file": path.name, "status": "ok", "reason": notes, "bytes": path.stat().st_size, "sha": sha}
         )

@@ -6,6 +6,7 @@ Found are columns without a name, columns that stand twice, and columns of anoth
 import re
 from pathlib import Path
 
+from confuselt.sheets.genes import check_genes, genes_in_rows
 from confuselt.sheets.read import columns_of, header_of, notes_of, repeated
 
 IDS = ("slide_id", "sample_id", "x", "y")  # beside the id of the patient
@@ -124,6 +125,10 @@ def check_matrices(files: dict[str, Path], key: str, counts: bool) -> None:
         if stream not in files or "file" in columns_of(files[stream]):
             continue
         path = files[stream]
+        if stream == "rna" and genes_in_rows(path, key):
+            continue  # its columns are samples; `gather_rna` looks at the genes
+        if stream == "rna":
+            check_genes(columns_of(path), path)
         if found := foreign_columns(stream, path, key, clinical):
             lines = "\n".join(f"  - '{name}' is {why}" for name, why in list(found.items())[:20])
             more = f"\n  and {len(found) - 20} more" if len(found) > 20 else ""
@@ -140,7 +145,7 @@ def check_matrices(files: dict[str, Path], key: str, counts: bool) -> None:
             )
 
 
-def header_notes(key: str, path: Path) -> list[str]:
+def header_notes(key: str, path: Path, id_column: str) -> list[str]:
     """A line for every oddity of a table that is read all the same: columns without a name, genes that stand twice.
 
     Parameters
@@ -148,10 +153,16 @@ def header_notes(key: str, path: Path) -> list[str]:
     key : str
         Of `acquire`.
     path : Path
+    id_column : str
     """
-    header = header_of(path)
+    header, turned = header_of(path), key == "rna" and genes_in_rows(path, id_column)
     nameless = [str(i + 1) for i, name in enumerate(header) if not name]
     notes = [f"{path.name}: {note}" for note in notes_of(path)]
+    if turned:
+        return [
+            *notes,
+            f"{path.name}: genes stand in rows (column '{header[0]}'), its columns are samples: it is turned",
+        ]
     if nameless:
         shown = ", ".join(nameless[:5]) + (f" and {len(nameless) - 5} more" if len(nameless) > 5 else "")
         notes.append(

@@ -21,6 +21,7 @@ from confuselt.acquire.slide_name import slide_fault
 from confuselt.acquire.units import LEAST_MPP, MOST_MPP
 from confuselt.config.acquire import Acquire
 from confuselt.config.root import Config
+from confuselt.sheets.genes import genes_in_rows
 from confuselt.sheets.read import SUFFIXES, closest, columns_of, ending_of, read_sheet
 from confuselt.stamp import config_hash
 
@@ -201,6 +202,8 @@ def check_sources(config: Config, cohort: str) -> None:
         if ending_of(path) is None:
             raise ValueError(f"acquire.{key}: {path} is none of {', '.join(SUFFIXES)}")
         columns = columns_of(path)
+        if key == "rna" and genes_in_rows(path, seen.acquire.id_column):
+            continue
         for column, where in _wanted(seen, key):
             if column not in columns:
                 raise ValueError(f"{where}: {path} has no column '{column}'{closest(column, columns)}")
@@ -234,7 +237,11 @@ def table_notes(config: Config) -> list[str]:
     if config.acquire.source == "simulate" or (config.acquire.source == "gdc" and config.acquire.gdc.outcomes):
         return []
     own = existing_files(config) if config.acquire.source == "local" else {}
-    notes = [f"acquire.{key}: {note}" for key, path in own.items() for note in header_notes(key, path)]
+    notes = [
+        f"acquire.{key}: {note}"
+        for key, path in own.items()
+        for note in header_notes(key, path, config.acquire.id_column)
+    ]
     endpoints, horizons = _endpoints(config), {task.name: task.horizons for task in config.tasks.survival}
     for name, endpoint in endpoints.items():
         halves = (

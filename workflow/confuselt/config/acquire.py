@@ -98,7 +98,7 @@ class Acquire(Block):
     tile: str | None = Field(
         "tile_features.parquet",
         description=(
-            "ready-made tile stream as one table (.parquet, .csv, .tsv): "
+            "ready-made tile stream as one table: "
             "a row per instance (one row = a bag of one), id columns, optional slide_id, x, y; "
             "every other column is a feature"
         ),

@@ -78,6 +78,9 @@ class Rna(Block):
     matrix: Literal["counts", "normalised"] = Field(
         "counts", description="counts: raw counts (VST of PyDESeq2); normalised: a matrix that was scaled elsewhere"
     )
+    round: bool = Field(
+        False, description="counts are expected counts (RSEM, salmon, kallisto), which are fractions: they are rounded"
+    )
     scaled_outside: bool = Field(
         False,
         description=(

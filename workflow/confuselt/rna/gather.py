@@ -11,12 +11,14 @@ import pandas as pd
 from confuselt.content import array_hash
 from confuselt.progress import progress
 from confuselt.rna.star import read_star
+from confuselt.sheets.genes import check_genes, genes_in_rows, read_gene_rows
 from confuselt.sheets.read import check_counters, columns_of, read_matrix, read_sheet, repeated, row_number
 from confuselt.unusable import Unusable
 
 log = logging.getLogger(__name__)
 # Reads of one gene: a hundred times what the deepest sequencing runs give in all; float64 counts exactly far beyond.
 LARGEST = 1e12
+LOG_SCALE = 50  # no gene of a sample of counts has so few reads at most; log2 of any count is less
 
 
 def check_sample(values: np.ndarray, counts: bool, genes: list[str], where: str) -> None:
@@ -39,10 +41,33 @@ def check_sample(values: np.ndarray, counts: bool, genes: list[str], where: str)
     if counts and (values < 0).any():
         raise Unusable(f"{where}: gene {genes[int(np.argmin(values))]} has the negative count {values.min():g}")
     if counts and (values != np.round(values)).any():
-        raise Unusable(f"{where}: counts are not whole numbers; set rna.matrix: normalised for a scaled matrix")
+        advice = (
+            "it looks like a log scale: set rna.matrix: normalised"
+            if values.max() < LOG_SCALE
+            else "for expected counts (RSEM, salmon, kallisto) set rna.round: true; "
+            "for TPM, FPKM and other scaled values rna.matrix: normalised"
+        )
+        raise Unusable(f"{where}: counts are not whole numbers; {advice}")
     if counts and (values > LARGEST).any():
         raise Unusable(
             f"{where}: gene {genes[int(np.argmax(values))]} has the count {values.max():g}; no sample has so many reads"
+        )
+
+
+def check_scaled(values: np.ndarray, path: Path) -> None:
+    """Raise ValueError where a ready-made matrix holds counts: scaled gene by gene, deep samples would look all alike.
+
+    Parameters
+    ----------
+    values : (samples, genes) float64
+    path : Path
+    """
+    seen = values[np.isfinite(values)]
+    # Ranks are whole numbers, too, and no larger than there are genes.
+    if seen.size and (seen >= 0).all() and (seen == np.round(seen)).all() and seen.max() > max(1000, values.shape[1]):
+        raise ValueError(
+            f"{path}: rna.matrix is normalised, and all values are whole numbers up to {seen.max():g}: "
+            "these are counts; set rna.matrix: counts"
         )
 
 
@@ -55,8 +80,12 @@ def read_genes(matrix: Path, key: str, counts: bool) -> tuple[list[str], np.ndar
         A column is no gene (text, or the number of the row), or a scaled matrix names a gene twice: its values cannot
         be summed.
     """
-    table = read_matrix(matrix, (key, "sample_id"))
-    check_counters(table, matrix)
+    if genes_in_rows(matrix, key):
+        table = read_gene_rows(matrix, key)
+    else:
+        table = read_matrix(matrix, (key, "sample_id"))
+        check_counters(table, matrix)
+    check_genes(table.names, matrix)
     twice = repeated(table.names)
     if not twice:
         return table.names, table.values
@@ -103,7 +132,7 @@ def read_count_files(files: pd.Series, data: Path) -> tuple[list[str], np.ndarra
 
 
 def gather(
-    matrix: Path | None, samples: pd.DataFrame, key: str, counts: bool, data: Path
+    matrix: Path | None, samples: pd.DataFrame, key: str, counts: bool, data: Path, rounded: bool = False
 ) -> tuple[ad.AnnData, pd.DataFrame]:
     """Read the matrix of a cohort.
 
@@ -119,6 +148,8 @@ def gather(
         Whether the values are raw counts.
     data : Path
         Where relative paths of a sheet with a column ``file`` start.
+    rounded : bool
+        Whether expected counts, which are fractions, are rounded (``rna.round``).
 
     Returns
     -------
@@ -140,6 +171,10 @@ def gather(
         lost = index["status"] != "ok"
     else:
         genes, numbers = read_genes(matrix, key, counts)
+        if not counts:
+            check_scaled(numbers, matrix)
+    if counts and rounded:
+        numbers = np.round(numbers)
     keep = []
     for i in index.index[~lost]:
         row = int(samples.at[i, "row"])

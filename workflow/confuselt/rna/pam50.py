@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from confuselt.rna.genes import todays
+
 # Spellings of the classes, in lower case without punctuation, to the project's words.
 CLASSES = {
     **{c.lower(): c for c in ("Basal", "Her2", "LumA", "LumB", "Normal")},
@@ -50,13 +52,19 @@ def call_pam50(values: pd.DataFrame, centroids: pd.DataFrame, medians: pd.Series
     Returns
     -------
     DataFrame
-        ``call`` and ``correlation`` per sample; ``reason`` where no call is made (fewer than 40 of the genes, or no
-        variation).
+        Per sample ``call``, its ``correlation``, the ``margin`` by which that exceeds the next class's, and how many
+        ``genes`` it rests on; ``reason`` where no call is made (fewer than 40 of the genes, or no variation). Genes are
+        matched under today's symbols.
     """
+    values = values.set_axis(todays(list(values.columns)), axis=1)
+    centroids = centroids.set_axis(todays(list(centroids.index)), axis=0)
+    medians = medians.set_axis(todays(list(medians.index)))
     genes = [g for g in centroids.index if g in values.columns]
     if len(genes) < MIN_GENES:
-        reason = f"{len(genes)} of {len(centroids)} PAM50 genes in the matrix, {MIN_GENES} needed"
-        return pd.DataFrame({"call": None, "correlation": np.nan, "reason": reason}, index=values.index)
+        named = "; its genes look like Ensembl ids, wanted are symbols" if _ensembl(list(values.columns)) else ""
+        reason = f"{len(genes)} of {len(centroids)} PAM50 genes in the matrix, {MIN_GENES} needed{named}"
+        nothing = {"call": None, "correlation": np.nan, "margin": np.nan, "genes": len(genes), "reason": reason}
+        return pd.DataFrame(nothing, index=values.index)
     centred = (values[genes] - medians.reindex(genes)).to_numpy(float)
     reference = centroids.loc[genes].to_numpy(float).T
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -68,15 +76,23 @@ def call_pam50(values: pd.DataFrame, centroids: pd.DataFrame, medians: pd.Series
             )
     flat = ~np.isfinite(correlation).all(1)
     best = np.where(flat, 0, np.nan_to_num(correlation, nan=-2).argmax(1))
+    ordered = np.sort(np.where(flat[:, None], np.nan, correlation), axis=1)
     names = [CLASSES.get(re.sub("[^a-z0-9]", "", c.lower()), c) for c in centroids.columns]
     return pd.DataFrame(
         {
             "call": [None if f else names[b] for f, b in zip(flat, best, strict=True)],
             "correlation": np.where(flat, np.nan, correlation[np.arange(len(best)), best]),
+            "margin": ordered[:, -1] - ordered[:, -2],
+            "genes": np.isfinite(centred).sum(1),
             "reason": ["no variation over the PAM50 genes, or too few of them" if f else None for f in flat],
         },
         index=values.index,
     )
+
+
+def _ensembl(names: list[str]) -> bool:
+    """Whether most names are ids of Ensembl's genes."""
+    return sum(bool(re.fullmatch(r"ENS[A-Z]*G\d{11}(\.\d+)?", name)) for name in names) > len(names) / 2
 
 
 def read_centroids(path: Path) -> tuple[pd.DataFrame, pd.Series]:
@@ -109,4 +125,5 @@ def call_samples(
     called = call_pam50(values, centroids, medians).reindex(index["patient_id"]).reset_index(drop=True)
     rows = index[["sample_id", "patient_id"]].reset_index(drop=True).join(called)
     reason = rows["reason"].fillna(index["reason"].reset_index(drop=True))
-    return rows.assign(status=np.where(rows["call"].isna(), "excluded", "ok"), reason=reason)
+    genes = rows["genes"].fillna(0).astype(int)
+    return rows.assign(status=np.where(rows["call"].isna(), "excluded", "ok"), reason=reason, genes=genes)

@@ -17,6 +17,8 @@ PAM50 = Table(
         "reason": "string",
         "call": "string",
         "correlation": "float64",
+        "margin": "float64",
+        "genes": "int64",
     },
     key=("sample_id",),
     required=("patient_id", "status"),

@@ -149,6 +149,43 @@ def read_matrix(path: Path, ids: tuple[str, ...]) -> Matrix:
     return Matrix(sheet, names, values)
 
 
+def read_turned(path: Path, at: list[int], key: str) -> Matrix:
+    """Read a table of numbers whose rows are what other tables have in columns.
+
+    Parameters
+    ----------
+    path : Path
+        The first column names the rows.
+    at : list of int
+        Columns of numbers; their names are the ids.
+    key : str
+        Column of the ids.
+
+    Returns
+    -------
+    Matrix
+        A row per column of the file.
+    """
+    source = _open(path)
+    if isinstance(source, Arrow):
+        table = source.table()
+        first = [written(value) for value in table.column(0).to_pylist()]
+        columns = [_numbers_of(table.column(i)) for i in at]
+        values, texts = np.column_stack([c[0] for c in columns]), np.array([c[1] for c in columns], int)
+    else:
+        first = [row[0] for row in source.rows()]
+        values, texts = _numbers_of_rows(source.rows(), at)
+    names, ids = [_cell(cell, True) or "" for cell in first], [source.layout.header[i] for i in at]
+    if nameless := [row_number(i) for i, name in enumerate(names) if not name]:
+        raise ValueError(f"{path}: row {nameless[0]} has no name in its first column")
+    worded = [
+        f"'{name}'" for name, said_, known in zip(ids, texts, np.isfinite(values).sum(0), strict=True) if said_ > known
+    ]
+    if worded:
+        raise ValueError(f"{path}: columns {', '.join(worded[:5])} are not numeric; take them out")
+    return Matrix(pd.DataFrame({key: ids}, dtype=object), names, values.T)
+
+
 def check_counters(table: Matrix, path: Path) -> None:
     """Raise ValueError for a column that numbers the rows.
 

@@ -12,6 +12,7 @@ from confuselt.tables import write_table
 
 READS = (
     "data",
+    "acquire.id_column",
     "acquire.slides",
     "acquire.tile",
     "acquire.cells",
@@ -26,9 +27,8 @@ def main(downloads: Output, cfg: dict, fetched: list[Path]) -> None:
     names = {k: cfg[f"acquire.{k}"] for k in FILES}
     listed = {k: listed_path(cfg["data"], name) for k, name in names.items() if name and not is_pattern(name)}
     others = pd.DataFrame(cfg.get("rows", []), columns=["what", "file", "reason"]).assign(status="not chosen", bytes=0)
-    write_table(
-        pd.concat([source_table(listed), *map(fetched_table, fetched), others], ignore_index=True), downloads, DOWNLOADS
-    )
+    tables = [source_table(listed, cfg["acquire.id_column"]), *map(fetched_table, fetched), others]
+    write_table(pd.concat(tables, ignore_index=True), downloads, DOWNLOADS)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import anndata as ad
 
 from confuselt.controls.without_pam50 import without
 from confuselt.rna.empty import no_patients
-from confuselt.rna.genes import PAM50_GENES
+from confuselt.rna.genes import PAM50_GENES, todays
 from confuselt.run_step import Output, run_step
 from confuselt.split.roles import read_roles
 from confuselt.split.schema import FOLDS
@@ -33,7 +33,8 @@ def main(normalised: list[Path], folds: Path, reduced: list[Output], repeat: int
         adata = ad.read_h5ad(matrix)
         train = adata.obs_names.isin(read_roles(table, repeat, fold)["train"])
         genes = list(adata.var_names)
-        hit, followers = without(adata.X, genes, PAM50_GENES, train) if adata.n_obs else ([], [])
+        named = tuple(g for g, today in zip(genes, todays(genes), strict=True) if today in PAM50_GENES)
+        hit, followers = without(adata.X, genes, named, train) if adata.n_obs else ([], [])
         left = [g for g in genes if g not in {*hit, *followers}]
         counted = {"named": len(hit), "followers": len(followers), "left": len(left)}
         log.info(

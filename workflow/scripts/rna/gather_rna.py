@@ -11,7 +11,7 @@ from confuselt.run_step import Output, run_step
 from confuselt.stamp import get_stamp
 from confuselt.tables import write_table
 
-READS = ("data", "acquire.id_column", "rna.matrix")
+READS = ("data", "acquire.id_column", "rna.matrix", "rna.round")
 
 
 def main(
@@ -23,8 +23,10 @@ def main(
     max_excluded: float = 0.2,
 ) -> None:
     """Read the matrix and check every sample."""
-    is_counts = cfg["rna.matrix"] == "counts"
-    adata, table = gather(rna_matrix, pd.read_parquet(samples), cfg["acquire.id_column"], is_counts, Path(cfg["data"]))
+    is_counts, key = cfg["rna.matrix"] == "counts", cfg["acquire.id_column"]
+    adata, table = gather(
+        rna_matrix, pd.read_parquet(samples), key, is_counts, Path(cfg["data"]), rounded=cfg["rna.round"]
+    )
     check_excluded(table, max_excluded, "RNA samples", "sample_id")
     adata.uns["stamp"] = get_stamp()
     adata.write_h5ad(counts)
