@@ -9,8 +9,8 @@ from confuselt.sheets.read import Matrix, header_of, read_turned
 GENES = frozenset(
     """
     sample gene genes geneid genename genesymbol genesymbols symbol symbols hugosymbol hgncsymbol hgncid ensembl
-    ensemblid ensemblgeneid ensembleid ensg entrezgeneid entrez entrezid compositeelementref hybridizationref idref probe probeid
-    probeset probesetid feature featureid name id transcript
+    ensemblid ensemblgeneid ensembleid ensg entrezgeneid entrez entrezid compositeelementref hybridizationref idref
+    probe probeid probeset probesetid feature featureid name id transcript
     """.split()  # noqa: SIM905
 )
 # Columns beside it that are no samples.

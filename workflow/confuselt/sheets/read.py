@@ -178,10 +178,7 @@ def read_turned(path: Path, at: list[int], key: str) -> Matrix:
     names, ids = [_cell(cell, True) or "" for cell in first], [source.layout.header[i] for i in at]
     if nameless := [row_number(i) for i, name in enumerate(names) if not name]:
         raise ValueError(f"{path}: row {nameless[0]} has no name in its first column")
-    worded = [
-        f"'{name}'" for name, said_, known in zip(ids, texts, np.isfinite(values).sum(0), strict=True) if said_ > known
-    ]
-    if worded:
+    if worded := [f"'{ids[i]}'" for i in np.flatnonzero(texts > np.isfinite(values).sum(0))]:
         raise ValueError(f"{path}: columns {', '.join(worded[:5])} are not numeric; take them out")
     return Matrix(pd.DataFrame({key: ids}, dtype=object), names, values.T)
 
