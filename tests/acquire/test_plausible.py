@@ -63,3 +63,15 @@ def test_times_that_are_dates_or_durations_stop_the_run(time, said):
         read_endpoint(raw, TASK, "c.csv")
     raw["t"] = [time, *["5"] * 7]
     assert len(read_endpoint(raw, TASK, "c.csv").faults) == 1, "a single one is a fault of its patient"
+
+
+def test_the_first_time_that_says_something_counts():
+    """As GDC's clinical tables have it: days to death, else to the last follow-up."""
+    died, seen = ["400", None, None, "-1"], ["300", "900", None, "10"]
+    raw = pd.DataFrame({"died": died, "seen": seen, "dead": ["Dead", "Alive", "Alive", "Dead"]}, dtype=object)
+    task = {**TASK, "time": ["died", "seen"], "event": "dead", "event_is": ["Dead"]}
+    found = read_endpoint(raw, task, "c.csv")
+    assert found.days[:2].tolist() == [400, 900] and found.event[:2].tolist() == [1, 0]
+    assert found.halves == {2: "c.csv row 3: os dropped, died or seen is missing but dead is not"}
+    assert found.faults == {3: "c.csv row 4: os dropped, died or seen -1 is negative"}
+    assert read_endpoint(raw.drop(columns="seen"), task, "c.csv") is None

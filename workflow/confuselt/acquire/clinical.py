@@ -12,7 +12,7 @@ import pandas as pd
 from confuselt.acquire.cohort import mark_repeated, row_name
 from confuselt.acquire.excluded import EXCLUDED, OK
 from confuselt.acquire.limit import first_patients
-from confuselt.acquire.outcomes import event_column, read_covariate, read_endpoint, read_label, time_column
+from confuselt.acquire.outcomes import event_column, read_covariate, read_endpoint, read_label, time_columns
 from confuselt.sheets.read import closest, columns_of, read_sheet, row_number
 
 
@@ -44,7 +44,7 @@ def id_columns(cfg: dict) -> list[str]:
 
 def outcome_columns(cfg: dict) -> list[str]:
     """Columns that outcomes and sites are read from."""
-    times = [column for task in cfg["tasks.survival"] for column in (time_column(task), event_column(task))]
+    times = [column for task in cfg["tasks.survival"] for column in (*time_columns(task), event_column(task))]
     labels = [task["column"] or task["name"] for task in cfg["tasks.labels"]]
     site = [cfg["acquire.site"]] if cfg["acquire.site"] else []
     return list(dict.fromkeys([*id_columns(cfg), *site, *times, *labels]))

@@ -112,9 +112,9 @@ def event_column(task: dict) -> str:
     return task["event"] or f"{task['name']}_event"
 
 
-def time_column(task: dict) -> str:
-    """Column with the time of an endpoint."""
-    return task["time"] or f"{task['name']}_days"
+def time_columns(task: dict) -> list[str]:
+    """Columns with the time of an endpoint; the first that says something counts."""
+    return [task["time"]] if isinstance(task["time"], str) else task["time"] or [f"{task['name']}_days"]
 
 
 @dataclass(frozen=True)
@@ -154,24 +154,25 @@ def read_endpoint(raw: pd.DataFrame, task: dict, file: str) -> Endpoint | None:
         An entry of ``tasks.survival``.
     file : str
     """
-    if time_column(task) not in raw or event_column(task) not in raw:
+    named = time_columns(task)
+    if not {*named, event_column(task)} <= set(raw):
         return None
-    times, events = raw[time_column(task)], raw[event_column(task)]
+    times, events, column = raw[named].bfill(axis=1)[named[0]], raw[event_column(task)], " or ".join(named)
     coding = decide_events(events, task, file)
-    _check_times(times, task, file)
+    _check_times(times, task, column, file)
     event, time = coding.of(events), np.array([number(t) for t in times], float)
     faults, halves = {}, {}
     for i, (text, value) in enumerate(zip(times, time, strict=True)):
         if text is None and np.isnan(event[i]):
             continue
         if text is None:
-            halves[i] = f"{time_column(task)} is missing but {event_column(task)} is not"
+            halves[i] = f"{column} is missing but {event_column(task)} is not"
         elif not np.isfinite(value):
-            faults[i] = f"{time_column(task)} '{text}' is no number"
+            faults[i] = f"{column} '{text}' is no number"
         elif value < 0:
-            faults[i] = f"{time_column(task)} {value:g} is negative"
+            faults[i] = f"{column} {value:g} is negative"
         elif np.isnan(event[i]):
-            halves[i] = f"{event_column(task)} is missing but {time_column(task)} is not"
+            halves[i] = f"{event_column(task)} is missing but {column} is not"
     days = time * task["factor"] * DAYS_PER[task["unit"]]
     for i in (*faults, *halves):
         days[i] = event[i] = np.nan
@@ -182,10 +183,9 @@ def read_endpoint(raw: pd.DataFrame, task: dict, file: str) -> Endpoint | None:
     return Endpoint(days, event, faults, halves, int((times.notna() | events.notna()).sum()), coding.words())
 
 
-def _check_times(times: pd.Series, task: dict, file: str) -> None:
+def _check_times(times: pd.Series, task: dict, column: str, file: str) -> None:
     """Raise ValueError where most times are dates, or have their unit behind them."""
-    written, column = times.dropna(), time_column(task)
-    key = f"tasks.survival '{task['name']}'"
+    written, key = times.dropna(), f"tasks.survival '{task['name']}'"
     dated, spelt = ([v for v in written if kind.fullmatch(v)] for kind in (DATED, SPELT))
     if 2 * len(dated) > len(written):
         raise ValueError(

@@ -13,7 +13,7 @@ from confuselt.acquire.downloads import FILES, listed_path
 from confuselt.acquire.folder import find_slides, is_pattern
 from confuselt.acquire.headers import check_matrices, header_notes
 from confuselt.acquire.limit import first_patients
-from confuselt.acquire.outcomes import Endpoint, event_column, read_covariate, read_endpoint, time_column
+from confuselt.acquire.outcomes import Endpoint, event_column, read_covariate, read_endpoint, time_columns
 from confuselt.acquire.pinned import cohort_rows
 from confuselt.acquire.plausible import contradictions, follow_up, odd_endpoint
 from confuselt.acquire.simulate import slide_sheet
@@ -222,7 +222,7 @@ def _endpoints(config: Config) -> dict[str, Endpoint]:
         return {}
     present, tasks = columns_of(path), [task.model_dump() for task in config.tasks.survival]
     used = dict.fromkeys(
-        column for task in tasks for column in (time_column(task), event_column(task)) if column in present
+        column for task in tasks for column in (*time_columns(task), event_column(task)) if column in present
     )
     raw = read_sheet(path, list(used))
     found = {task["name"]: read_endpoint(raw, task, path.name) for task in tasks}
@@ -370,7 +370,8 @@ def named_columns(config: Config) -> list[tuple[str, str]]:
     for task in config.tasks.survival:
         if task.time or task.event:
             where = f"tasks.survival '{task.name}'"
-            named += [(task.time_column, f"{where} time"), (task.event_column, f"{where} event")]
+            named += [(column, f"{where} time") for column in task.time_columns]
+            named.append((task.event_column, f"{where} event"))
     named += [(task.label_column, f"tasks.labels '{task.name}' column") for task in config.tasks.labels if task.column]
     # config.yaml writes the default list out, so that an explicit list is told by its value.
     if config.acquire.covariates != Acquire().covariates:

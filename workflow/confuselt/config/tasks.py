@@ -1,6 +1,6 @@
 """`tasks`: what is predicted. Endpoints and labels are columns of the clinical table; nothing in code names one."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -19,7 +19,13 @@ class Survival(Block):
     """A right-censored endpoint."""
 
     name: str = Field(description="word used in every result, e.g. os", pattern=r"[a-z][a-z0-9_]*")
-    time: str | None = Field(None, description="column with the time; default <name>_days")
+    time: str | Annotated[list[str], Field(min_length=1)] | None = Field(
+        None,
+        description=(
+            "column with the time, or columns of which the first that says something counts, as GDC's clinical tables "
+            "need: [days_to_death, days_to_last_follow_up]; default <name>_days"
+        ),
+    )
     event: str | None = Field(
         None, description="column with the event: 1 or true, else 0 or false; default <name>_event"
     )
@@ -50,9 +56,9 @@ class Survival(Block):
         return values and _no_blanks(values, "event_is")
 
     @property
-    def time_column(self) -> str:
-        """Column with the time."""
-        return self.time or f"{self.name}_days"
+    def time_columns(self) -> list[str]:
+        """Columns with the time; the first that says something counts."""
+        return [self.time] if isinstance(self.time, str) else self.time or [f"{self.name}_days"]
 
     @property
     def event_column(self) -> str:
