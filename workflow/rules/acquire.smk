@@ -81,8 +81,14 @@ rule simulate_slides:
         "../scripts/acquire/simulate_slides.py"
 
 
+rule check:
+    input:
+        checked,
+
+
 rule cohort:
     input:
+        sound,
         pins_of_cohorts,
 
 

@@ -21,6 +21,7 @@ from confuselt.acquire.sources import (
     slide_rows,
     table_notes,
 )
+from confuselt.check.page import page
 from confuselt.settings import settings
 from confuselt.tile.groups import group_of
 
@@ -30,13 +31,22 @@ OURS = f"{RESULTS}/cohorts/{CONFIG.cohort}"
 COVARIATES = f"{OURS}/acquire/covariates.parquet"
 STORE = f"{OURS}/pack/{CONFIG.embed.encoder}.h5"
 
-try:
-    for name in filter(None, (CONFIG.cohort, CONFIG.predict.name)):
-        check_sources(CONFIG, name)
-except ValueError as fault:
-    raise WorkflowError(str(fault))
 
-if workflow.is_main_process:
+def fault_of_sources():
+    """The first fault of the cohorts' files."""
+    try:
+        for name in filter(None, (CONFIG.cohort, CONFIG.predict.name)):
+            check_sources(CONFIG, name)
+    except ValueError as fault:
+        return str(fault)
+
+
+FAULT = fault_of_sources()
+
+
+@cache
+def say_notes():
+    """How tables are read, once, where the run is planned."""
     for name in filter(None, (CONFIG.cohort, CONFIG.predict.name)):
         for warning in absent_files(CONFIG.for_cohort(name)):
             logger.warning(warning)
@@ -46,6 +56,35 @@ if workflow.is_main_process:
         logger.warning(warning)
 
 
+def sound(wildcards):
+    """Input function of everything that a run may begin with: tables with a fault stop it before any job.
+
+    `check` does not ask for it, and shows them.
+    """
+    if FAULT:
+        raise WorkflowError(FAULT)
+    if workflow.is_main_process:
+        say_notes()
+    return []
+
+
+@cache
+def checked_page():
+    """The page of `check`, printed once."""
+    lines, faults = page(CONFIG)
+    print("\n".join(lines), flush=True)
+    return faults
+
+
+def checked(wildcards):
+    """What `check` looks at; nothing runs."""
+    if faults := checked_page():
+        raise WorkflowError(
+            f"{len(faults)} fault{'s' * (len(faults) > 1)} in the tables of '{CONFIG.cohort}'"
+        )
+    return []
+
+
 # --- tables
 
 
@@ -53,6 +92,7 @@ def cohort_files(*keys):
     """Input function for those listed files that exist, by the name of the argument that reads them."""
 
     def of(wildcards):
+        sound(wildcards)
         config = CONFIG.for_cohort(wildcards.cohort)
         files = (
             existing_files(config)

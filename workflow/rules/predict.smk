@@ -3,6 +3,7 @@
 
 rule predict:
     input:
+        sound,
         predict_target,
         pam50_calls(CONFIG.predict.name),
 

@@ -24,7 +24,7 @@ FOLDS = range(CONFIG.split.folds)
 REPEATS = range(CONFIG.split.repeats)
 
 # Where a cohort has no cells stream, baselines and controls are made of arms without it.
-CELLS = has_cells(CONFIG.for_cohort(CONFIG.cohort))
+CELLS = not FAULT and has_cells(CONFIG.for_cohort(CONFIG.cohort))
 # Controls that would change nothing: PAM50's genes are left out only where PAM50 is asked for and comes from RNA.
 IDLE = {WITHOUT} - {
     WITHOUT for t in CONFIG.tasks.labels if t.name == "pam50" and t.from_rna
