@@ -168,6 +168,21 @@ class Evaluate(Block):
         return baselines
 
 
+class PredictRna(Block):
+    """RNA of another cohort."""
+
+    reference: Literal["training", "own"] = Field(
+        "training",
+        description=(
+            "what its genes are centred and scaled by: the training patients, or (own) its own, at least 30: for "
+            "values of another platform or unit. A real difference between the cohorts is lost then"
+        ),
+    )
+    max_missing: float = Field(
+        0.1, ge=0, le=1, description="share of the model's genes that it may lack; they count as the middle of training"
+    )
+
+
 class Predict(Block):
     """Apply trained models to another cohort (target `predict`)."""
 
@@ -177,6 +192,7 @@ class Predict(Block):
     acquire: dict[str, Any] = Field({}, description="keys of `acquire` that differ for this cohort")
     simulate: dict[str, Any] = Field({}, description="keys of `simulate` that differ for this cohort")
     groups: int | None = Field(None, ge=1, description="`groups` for this cohort; null: as for the training cohort")
+    rna: PredictRna = Field(PredictRna(), description="its RNA")
 
     @field_validator("arm")
     @classmethod

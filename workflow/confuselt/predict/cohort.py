@@ -16,6 +16,7 @@ from confuselt.finetune.member import average_members, load_member
 from confuselt.learn.store import Store
 from confuselt.model.scaling import StreamScaler
 from confuselt.predict.recognise import check_scale, check_spread, slides_beyond, trained_patients
+from confuselt.predict.rna import serve
 from confuselt.pretrain.retrieval import embed_patients, embed_profiles
 from confuselt.pretrain.train import load_encoders
 from confuselt.progress import progress
@@ -65,6 +66,7 @@ def predict_cohort(
     store: Path,
     rna: ad.AnnData,
     patients: list[str],
+    options: dict,
     most_excluded: float,
 ) -> pd.DataFrame:
     """Serve every patient under every input pattern that it allows.
@@ -82,6 +84,8 @@ def predict_cohort(
         Its counts or ready-made matrix.
     patients : list of str
         Usable patients of the new cohort; nobody else is served.
+    options : dict
+        ``predict.rna``; see `predict.rna.serve`.
     most_excluded : float
         Share of them whose values may lie on another scale than those of training; more is a ValueError.
 
@@ -92,7 +96,9 @@ def predict_cohort(
         folds share no scale, survival curves do); a patient that some folds were trained on, under whatever id, is
         served by the others only (``out_of_fold``), and refused where none is left. ``beyond_training`` is the share of
         the values of a patient's inputs that no training patient reached (of two inputs the larger one),
-        ``out_of_distribution`` the share of training patients that lie less far out (mean over folds).
+        ``out_of_distribution`` the share of training patients that lie less far out (mean over folds). Of rows that
+        rest on RNA, ``rna_reference`` says what its genes were scaled by, and ``missing_genes`` how many of the model's
+        were taken for the middle of training (mean over folds).
     """
     outputs: dict[tuple[str, str], dict[tuple[str, str], list[float]]] = {}
     vectors: dict[tuple[str, str], list[np.ndarray]] = {}
@@ -102,11 +108,13 @@ def predict_cohort(
     held: dict[tuple[str, str], int] = {}  # folds that were trained on a patient
     refused: dict[str, str] = {}  # why a fold cannot use the RNA of a patient
     everyone: dict[str, set[str]] = {}
+    missing: list[int] = []  # genes that the cohort lacks, per fold
     usable = set(patients)
     bags = Store(store, arm.streams) if arm.modality != "rna" else None
     for fold in progress(folds, "predicting"):
-        found = _inputs(fold, bags, rna if arm.modality != "wsi" else None, most_excluded)
+        found = _inputs(fold, bags, rna if arm.modality != "wsi" else None, options, most_excluded)
         inputs, lost = found.inputs, found.lost
+        missing.append(found.missing)
         refused |= {p: reason for reasons in lost.values() for p, reason in reasons.items()}
         trained = trained_patients(fold.facts, fold.normaliser, store, rna)
         members = [(load_member(arm, model, fold.facts, m), m["baseline"]) for m in fold.facts["members"]]
@@ -136,7 +144,14 @@ def predict_cohort(
                 distance.setdefault(key, []).append(far[i])
                 outside.setdefault(key, []).append(max(found.beyond[m][patient] for m in modalities(pattern)))
                 vectors.setdefault(key, []).append(_pattern_vector(shared, patient, pattern))
-    return _table(outputs, vectors, distance, outside, served, held, refused, everyone, model, len(folds))
+    table = _table(outputs, vectors, distance, outside, served, held, refused, everyone, model, len(folds))
+    if table.empty:
+        return table
+    seen = table["inputs"].isin(["rna", "both"]) & (table["status"] == "ok")
+    return table.assign(
+        rna_reference=np.where(seen, options["reference"], None),
+        missing_genes=np.where(seen, np.mean(missing), np.nan),
+    )
 
 
 def lost_inputs(indexes: list[pd.DataFrame]) -> dict[str, str]:
@@ -190,14 +205,17 @@ class Usable:
         Modality (``wsi``, ``rna``) to patient to why it cannot be used.
     beyond : dict of str to dict
         Modality to patient to the share of its values that no training patient reached.
+    missing : int
+        Genes of the model that the cohort lacks.
     """
 
     inputs: Inputs
     lost: dict[str, dict[str, str]]
     beyond: dict[str, dict[str, float]]
+    missing: int
 
 
-def _inputs(fold: FoldModel, bags: Store | None, rna: ad.AnnData | None, most_excluded: float) -> Usable:
+def _inputs(fold: FoldModel, bags: Store | None, rna: ad.AnnData | None, options: dict, most_excluded: float) -> Usable:
     """What a fold's model can use, and why it cannot use the slides or the RNA of some patients."""
     lost: dict[str, dict[str, str]] = {"wsi": {}, "rna": {}}
     beyond: dict[str, dict[str, float]] = {"wsi": {}, "rna": {}}
@@ -214,21 +232,15 @@ def _inputs(fold: FoldModel, bags: Store | None, rna: ad.AnnData | None, most_ex
         if bags is not None
         else {}
     )
-    profiles = {}
+    profiles, missing = {}, 0
     if rna is not None and rna.n_obs and fold.normaliser is None:
         lost["rna"] = dict.fromkeys(rna.obs_names, "its training patients had no RNA")
     elif rna is not None and rna.n_obs:
-        lost["rna"] = fold.normaliser.unusable(rna)
-        usable = rna[~rna.obs_names.isin(list(lost["rna"]))]
-        beyond["rna"] = fold.normaliser.beyond(usable) if usable.n_obs else {}
-        lost["rna"] |= check_scale(beyond["rna"], "RNA", most_excluded)
-        usable = rna[~rna.obs_names.isin(list(lost["rna"]))]
-        scaled = fold.normaliser.transform(usable) if usable.n_obs else np.zeros((0, 0), np.float32)
-        check_spread(scaled, "RNA")
-        profiles = dict(zip(usable.obs_names, scaled, strict=True))
+        served = serve(fold.normaliser, rna, options["reference"], options["max_missing"], most_excluded)
+        profiles, lost["rna"], beyond["rna"], missing = served.profiles, served.lost, served.beyond, served.missing
     for patient, reason in (pair for reasons in lost.values() for pair in reasons.items()):
         log.warning("%s is not used by a fold's model: %s", patient, reason)
-    return Usable(Inputs(bags if slides else None, scaler, slides, profiles), lost, beyond)
+    return Usable(Inputs(bags if slides else None, scaler, slides, profiles), lost, beyond, missing)
 
 
 def _embedding(fold: FoldModel, inputs: Inputs) -> dict[str, dict[str, np.ndarray]]:

@@ -20,7 +20,8 @@ LEAST_SPREAD = {"RNA": 0.4, "slides": 0.3}
 FEWEST = 10  # patients from which on a cohort is judged as one
 ADVICE = {
     "RNA": "Give the kind of values that the models were trained on (counts, logs, ratios and z-scores are no "
-    "substitutes for each other), or predict from slides alone (predict.acquire: {rna: null})",
+    "substitutes for each other), scale its genes by its own patients (predict.rna: {reference: own}), or predict from "
+    "slides alone (predict.acquire: {rna: null})",
     "slides": "Give features of the same encoder with the same normalisation, or predict from RNA alone",
 }
 ROWS, SLIDES = 64, 100  # rows of a slide that are looked at, slides at once

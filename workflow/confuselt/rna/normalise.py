@@ -79,7 +79,7 @@ class Normaliser:
         ValueError
             A gene of the model is missing in `adata`, or a patient is among the `unusable`.
         """
-        return Scaler.from_state(self.scaling)(self._values(adata))
+        return Scaler.from_state(self.scaling)(self.values(adata))
 
     def unusable(self, adata: ad.AnnData) -> dict[str, str]:
         """Patients that `transform` cannot serve, with the reason; leave them out before it.
@@ -104,14 +104,14 @@ class Normaliser:
 
         It is near 1 for values on another scale.
         """
-        return dict(zip(adata.obs_names, Scaler.from_state(self.scaling).beyond(self._values(adata)), strict=True))
+        return dict(zip(adata.obs_names, Scaler.from_state(self.scaling).beyond(self.values(adata)), strict=True))
 
     def profiles(self, adata: ad.AnnData) -> dict[str, str]:
         """Hash of the values of `genes` of each patient, as they came in."""
         values = np.asarray(adata[:, self.genes].X, np.float32)
         return {patient: array_hash(row) for patient, row in zip(adata.obs_names, values, strict=True)}
 
-    def _values(self, adata: ad.AnnData) -> np.ndarray:
+    def values(self, adata: ad.AnnData) -> np.ndarray:
         """Values of `genes` before scaling, (patients, genes) float64."""
         self._check_genes(adata)
         return self.stabilised(adata) if self.kind == "counts" else np.asarray(adata[:, self.genes].X, np.float64)

@@ -14,7 +14,7 @@ from confuselt.rna.normalise import Normaliser
 from confuselt.run_step import Output, run_step
 from confuselt.tables import write_table
 
-READS = ("predict.arm",)
+READS = ("predict.arm", "predict.rna")
 
 
 def main(
@@ -50,7 +50,8 @@ def main(
     folds = [FoldModel(*parts) for parts in zip(facts, normaliser, encoders, strict=True)]
     people = pd.read_parquet(patients)
     usable = list(people.loc[people["status"] == "ok", "patient_id"])
-    table = predict_cohort(arm, contents[0], folds, store, ad.read_h5ad(counts), usable, max_excluded)
+    rna, options = ad.read_h5ad(counts), cfg["predict.rna"]
+    table = predict_cohort(arm, contents[0], folds, store, rna, usable, options, max_excluded)
     read = {"wsi": [tile_index, *([cells_index] if arm.streams == "tile-cells" else [])], "rna": [rna_index]}
     lost = lost_inputs(
         [pd.read_parquet(p) for modality, paths in read.items() if arm.modality in (modality, "both") for p in paths]
