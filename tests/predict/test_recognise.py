@@ -30,6 +30,7 @@ CFG = {
     "rna.clip": 5.0,
     "rna.min_count": 1,
     "rna.min_share": 0.1,
+    "rna.trend_genes": None,
 }
 GENES = [f"G{i}" for i in range(60)]
 

@@ -12,7 +12,7 @@ from confuselt.rna.normalise import fit_normaliser
 
 GENES = [f"G{i}" for i in range(40)]
 CFG = {"rna.matrix": "normalised", "rna.scaling": "standard", "rna.genes": None, "rna.clip": 5.0}
-COUNTS = {**CFG, "rna.matrix": "counts", "rna.min_count": 1, "rna.min_share": 0.1}
+COUNTS = {**CFG, "rna.matrix": "counts", "rna.min_count": 1, "rna.min_share": 0.1, "rna.trend_genes": None}
 
 
 def matrix(values, prefix="N"):

@@ -7,7 +7,15 @@ import pytest
 from conftest import script, shared
 
 from confuselt.config.root import Config
-from confuselt.rna.normalise import Normaliser, fit_normaliser, fit_trend, shows_common_genes, size_factors, vst
+from confuselt.rna.normalise import (
+    Normaliser,
+    fit_normaliser,
+    fit_trend,
+    shows_common_genes,
+    size_factors,
+    trend_genes,
+    vst,
+)
 from confuselt.rna.profiles import read_profiles
 
 CFG = {f"rna.{k}": v for k, v in Config().rna.model_dump().items()}
@@ -68,6 +76,24 @@ def test_our_whole_transform_is_close_to_r():
     expressed = raw.mean(0) > 50
     difference = (ours - ours.mean(0)) - (train - train.mean(0))
     assert np.abs(difference[:, expressed]).max() < 0.1 and np.abs(difference[:, expressed]).mean() < 0.02
+
+
+def test_the_trend_of_a_thousand_genes_is_that_of_r():
+    raw, _, _, _ = reference()
+    theirs = pd.read_csv(shared("deseq2") / "reference_vst_nsub1000.csv.gz", index_col=0).T.to_numpy(float)
+    genes, names = [f"g{i}" for i in range(raw.shape[1])], [f"s{i}" for i in range(60)]
+    data = ad.AnnData(raw.astype(np.int32), obs=pd.DataFrame(index=names), var=pd.DataFrame(index=genes))
+    ours = Normaliser("counts", genes, fit_trend(data[:40].copy(), 1000)).stabilised(data[:40].copy())
+    np.testing.assert_allclose(ours, theirs, rtol=0.02)
+
+
+def test_genes_of_the_trend_are_spread_evenly_over_the_mean_counts():
+    means = np.concatenate([np.zeros(50), np.random.default_rng(0).permutation(np.arange(6.0, 306))])
+    at = trend_genes(means, 100)
+    assert len(set(at)) == 100 and means[at].min() == 6 and means[at].max() == 305
+    assert np.abs(np.diff(np.sort(means[at])) - 3).max() <= 1
+    for wanted in (None, 301):
+        assert trend_genes(means, wanted).tolist() == list(range(350)), "too few genes: all of them"
 
 
 def test_fitted_trend_and_transform_are_those_of_pydeseq2():

@@ -100,6 +100,14 @@ class Rna(Block):
     )
     min_count: int = Field(10, ge=0, description="a gene needs this count in `min_share` of the training patients")
     min_share: float = Field(0.1, ge=0, le=1, description="see min_count")
+    trend_genes: int | None = Field(
+        1000,
+        ge=100,
+        description=(
+            "genes, spread evenly over the mean counts, that the dispersion trend of VST is fitted on, like R's vst(); "
+            "null: all, which takes minutes a fold"
+        ),
+    )
     clip: float = Field(5.0, gt=0, description="scaled values are clipped at ± this")
     pam50_centroids: str | None = Field(
         None,

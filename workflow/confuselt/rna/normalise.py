@@ -19,6 +19,7 @@ from confuselt.model.scaler import Scaler
 from confuselt.stamp import get_stamp
 
 log = logging.getLogger(__name__)
+LEAST_MEAN = 5  # count from which on a gene may be one of those that the dispersion trend is fitted on
 NEARLY_ALL = 0.9  # a gene with counts in this share of the training patients is one that a whole sample shows
 
 
@@ -151,7 +152,10 @@ def size_factors(counts: np.ndarray, log_means: np.ndarray) -> np.ndarray:
     """
     with np.errstate(divide="ignore"):
         ratios = np.log(counts) - log_means
-    ratios[~np.isfinite(ratios)] = np.nan
+    known = np.isfinite(ratios)
+    if known.all():  # as of training patients: a median without gaps takes a fifth of the time
+        return np.exp(np.median(ratios, axis=1))
+    ratios[~known] = np.nan
     with np.errstate(invalid="ignore"):
         factors = np.exp(np.nanmedian(ratios, axis=1))
     if not np.isfinite(factors).all():
@@ -200,8 +204,34 @@ def shows_common_genes(counts: np.ndarray) -> np.ndarray:
     return (counts[:, common] > 0).any(1) if common.any() else np.ones(len(counts), bool)
 
 
-def fit_trend(adata: ad.AnnData) -> dict:
+def trend_genes(means: np.ndarray, wanted: int | None) -> np.ndarray:
+    """Places of the genes that the dispersion trend is fitted on, as R's ``vst(nsub=wanted)`` takes them.
+
+    They are spread evenly over the order of the mean counts above `LEAST_MEAN`; all genes where there are not so many,
+    or where `wanted` is None.
+
+    Parameters
+    ----------
+    means : (genes,) float64
+        Mean counts, normalised by size factors.
+    wanted : int or None
+    """
+    enough = np.flatnonzero(means > LEAST_MEAN)
+    if wanted is None or len(enough) < wanted:
+        return np.arange(len(means))
+    order = enough[np.argsort(means[enough], kind="stable")]
+    return np.sort(order[np.round(np.linspace(0, len(order) - 1, wanted)).astype(int)])
+
+
+def fit_trend(adata: ad.AnnData, wanted: int | None = None) -> dict:
     """Size-factor reference and dispersion trend of training counts, by PyDESeq2.
+
+    Parameters
+    ----------
+    adata : AnnData
+        Training patients x genes, counts.
+    wanted : int, optional
+        Genes that the trend is fitted on; see `trend_genes`.
 
     Raises
     ------
@@ -218,8 +248,11 @@ def fit_trend(adata: ad.AnnData) -> dict:
             "no gene has a count above 0 in every training patient: DESeq2's size factors have no reference; "
             "drop empty samples or filter the matrix"
         )
-    genes = list(adata.var_names[everywhere])
-    frame = pd.DataFrame(counts.astype(int), index=adata.obs_names, columns=adata.var_names)
+    genes, log_means = list(adata.var_names[everywhere]), np.log(counts[:, everywhere]).mean(0)
+    factors = size_factors(counts[:, everywhere], log_means)
+    normed = counts / factors[:, None]
+    at = trend_genes(normed.mean(0), wanted)
+    frame = pd.DataFrame(counts[:, at].astype(int), index=adata.obs_names, columns=adata.var_names[at])
     dataset = DeseqDataSet(
         counts=frame,
         metadata=pd.DataFrame({"one": 1}, index=frame.index),
@@ -227,8 +260,12 @@ def fit_trend(adata: ad.AnnData) -> dict:
         quiet=True,
         inference=DefaultInference(n_cpus=1),
     )
+    # Depth is told by all genes, whichever the trend is fitted on: this is what `fit_size_factors` would set.
+    dataset.obs["size_factors"] = dataset.obsm["size_factors"] = factors
+    dataset.layers["normed_counts"], dataset.var["_normed_means"] = normed[:, at], normed[:, at].mean(0)
+    dataset.logmeans = log_means
     dataset.vst_fit(use_design=False)
-    reference: dict = {"genes": genes, "log_means": np.log(counts[:, everywhere]).mean(0).tolist()}
+    reference: dict = {"genes": genes, "log_means": log_means.tolist()}
     if dataset.vst_fit_type == "parametric":
         a0, a1 = dataset.uns["vst_trend_coeffs"]
         return {**reference, "fit_type": "parametric", "a0": float(a0), "a1": float(a1)}
@@ -288,7 +325,7 @@ def fit_normaliser(adata: ad.AnnData, cfg: dict) -> Normaliser:
             list(adata.obs_names[~whole]),
         )
     kept = adata[whole, expressed].copy()
-    fitted = Normaliser("counts", list(kept.var_names), fit_trend(kept), {}, trained_on)
+    fitted = Normaliser("counts", list(kept.var_names), fit_trend(kept, cfg["rna.trend_genes"]), {}, trained_on)
     values = fitted.stabilised(kept)
     fitted.genes = variable_genes(values, list(kept.var_names), cfg["rna.genes"])
     values = values[:, kept.var_names.get_indexer(fitted.genes)]

@@ -16,7 +16,15 @@ from confuselt.split.schema import FOLDS
 from confuselt.stamp import get_stamp
 from confuselt.tables import read_table
 
-READS = ("rna.matrix", "rna.scaling", "rna.genes", "rna.min_count", "rna.min_share", "rna.clip")
+READS = (
+    "rna.matrix",
+    "rna.trend_genes",
+    "rna.scaling",
+    "rna.genes",
+    "rna.min_count",
+    "rna.min_share",
+    "rna.clip",
+)
 log = logging.getLogger("confuselt.rna")
 
 
