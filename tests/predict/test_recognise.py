@@ -31,6 +31,7 @@ CFG = {
     "rna.min_count": 1,
     "rna.min_share": 0.1,
     "rna.trend_genes": None,
+    "rna.transform": "vst",
 }
 GENES = [f"G{i}" for i in range(60)]
 

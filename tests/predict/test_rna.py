@@ -11,7 +11,13 @@ from confuselt.predict.rna import present, serve
 from confuselt.rna.normalise import fit_normaliser
 
 GENES = [f"G{i}" for i in range(40)]
-CFG = {"rna.matrix": "normalised", "rna.scaling": "standard", "rna.genes": None, "rna.clip": 5.0}
+CFG = {
+    "rna.matrix": "normalised",
+    "rna.transform": "vst",
+    "rna.scaling": "standard",
+    "rna.genes": None,
+    "rna.clip": 5.0,
+}
 COUNTS = {**CFG, "rna.matrix": "counts", "rna.min_count": 1, "rna.min_share": 0.1, "rna.trend_genes": None}
 
 
@@ -87,7 +93,9 @@ def counts(n, seed):
     return rng.poisson(np.exp(level + rng.normal(0, 0.5, (n, len(GENES))))).astype(np.int64) + 1
 
 
-@pytest.mark.parametrize(("cfg", "draw"), [(CFG, logs), (COUNTS, counts)])
+@pytest.mark.parametrize(
+    ("cfg", "draw"), [(CFG, logs), (COUNTS, counts), ({**COUNTS, "rna.transform": "log-cpm"}, counts)]
+)
 def test_missing_genes_are_the_middle_of_training_and_counted(cfg, draw):
     fitted = fit_normaliser(matrix(draw(80, 0), "P"), cfg)
     new = draw(20, 2)
@@ -105,6 +113,14 @@ def test_missing_genes_are_the_middle_of_training_and_counted(cfg, draw):
 
 def test_depth_needs_half_of_its_genes():
     fitted = fit_normaliser(matrix(counts(80, 0), "P"), COUNTS)
-    with pytest.raises(ValueError, match="19 of 40 genes that size factors rest on"):
+    with pytest.raises(ValueError, match="19 of 40 genes that depth or ranks rest on"):
         present(fitted, GENES[:19], 1.0)
     assert present(fitted, GENES[:20], 1.0)[1] == 20
+
+
+def test_ranks_within_a_sample_serve_another_platform_without_a_scale_of_its_own():
+    """Training on log intensities, a cohort of intensities in another unit, sample by sample."""
+    fitted = fit_normaliser(matrix(logs(120, 0), "P"), {**CFG, "rna.transform": "rank"})
+    new = logs(30, 2)
+    plain, other = served(fitted, new, "training"), served(fitted, np.exp(new) * 7, "training")
+    np.testing.assert_allclose(together(plain), together(other), atol=1e-6)

@@ -17,6 +17,7 @@ from confuselt.rna.normalise import (
     vst,
 )
 from confuselt.rna.profiles import read_profiles
+from confuselt.rna.transforms import log_cpm, sample_ranks
 
 CFG = {f"rna.{k}": v for k, v in Config().rna.model_dump().items()}
 
@@ -122,6 +123,37 @@ def test_frozen_normaliser_survives_json_and_ignores_other_patients(tmp_path):
     assert len(fitted.genes) == 50 and np.abs(whole).max() <= CFG["rna.clip"]
     train = whole[:30]
     assert np.abs(train.mean(0)).max() < 0.1 and abs(train.std() - 1) < 0.1
+
+
+@pytest.mark.parametrize(("transform", "scale"), [("vst", 1.0), ("log-cpm", 1.0), ("rank", 1.0), ("rank", 3.0)])
+def test_a_normaliser_is_fitted_on_training_patients_and_serves_one_sample_alone(tmp_path, transform, scale):
+    data, cfg = counts(), {**CFG, "rna.transform": transform, "rna.genes": 50}
+    fitted = fit_normaliser(data[:30].copy(), cfg)
+    fitted.save(tmp_path / "n.json")
+    loaded = Normaliser.load(tmp_path / "n.json")
+    whole = fitted.transform(data)
+    assert whole.shape == (40, 50) and np.isfinite(whole).all() and np.abs(whole[:30].mean(0)).max() < 0.1
+    changed = data.copy()
+    changed.X[30:] = 1 + changed.X[30:][::-1] * 7
+    again = fit_normaliser(changed[:30].copy(), cfg)
+    assert again == fitted, "test patients have no say"
+    alone = data[35:36].copy()
+    alone.X = (alone.X * scale).astype(np.int32)
+    np.testing.assert_allclose(loaded.transform(alone), whole[35:36], atol=1e-6)
+
+
+def test_log_cpm_is_scanpys_and_ranks_are_scipys():
+    import scanpy as sc
+    from scipy.stats import norm
+
+    data = counts()
+    theirs = sc.pp.log1p(sc.pp.normalize_total(data.copy(), target_sum=1e6, copy=True), base=2, copy=True)
+    np.testing.assert_allclose(log_cpm(data.X), theirs.X, rtol=1e-5)
+    ranks = data.to_df().rank(axis=1)
+    np.testing.assert_allclose(sample_ranks(data.X), norm.ppf((ranks - 0.5) / data.n_vars), atol=1e-9)
+    empty = fit_normaliser(data[:30].copy(), {**CFG, "rna.transform": "log-cpm"})
+    data.X[35] = 0
+    assert empty.unusable(data) == {"P35": "no count in any of the 120 reference genes of the depth"}
 
 
 def test_a_patient_without_counts_in_the_reference_is_named_and_left_out():

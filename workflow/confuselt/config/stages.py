@@ -100,6 +100,13 @@ class Rna(Block):
     )
     min_count: int = Field(10, ge=0, description="a gene needs this count in `min_share` of the training patients")
     min_share: float = Field(0.1, ge=0, le=1, description="see min_count")
+    transform: Literal["vst", "log-cpm", "rank"] = Field(
+        "vst",
+        description=(
+            "of counts: vst (DESeq2's, with frozen size factors and trend) or log-cpm; rank, of a ready-made one too: "
+            "places of the genes within their own sample, which another platform or unit leaves as they are"
+        ),
+    )
     trend_genes: int | None = Field(
         1000,
         ge=100,

@@ -94,10 +94,11 @@ def present(normaliser: Normaliser, names: list[str], most_missing: float) -> tu
         at = [i for i, gene in enumerate(reference["genes"]) if gene in known]
         if len(at) < LEAST_REFERENCE * len(reference["genes"]):
             raise ValueError(
-                f"{len(at)} of {len(reference['genes'])} genes that size factors rest on are in this matrix; "
-                "its depth cannot be told: give counts of all genes"
+                f"{len(at)} of {len(reference['genes'])} genes that depth or ranks rest on are in this matrix: "
+                "give all genes"
             )
-        reference = {**reference, **{k: [reference[k][i] for i in at] for k in ("genes", "log_means")}}
+        per_gene = [k for k in ("genes", "log_means") if k in reference]
+        reference = {**reference, **{k: [reference[k][i] for i in at] for k in per_gene}}
     kept = [i for i, gene in enumerate(genes) if gene in known]
     arrays = {name: np.asarray(normaliser.scaling[name], float) for name in ARRAYS}
     cut = {name: array[..., kept].tolist() for name, array in arrays.items() if array.size}

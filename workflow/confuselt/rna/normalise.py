@@ -1,7 +1,8 @@
 """Per-fold normaliser: everything is fitted on training patients, then frozen.
 
 Counts: size factors against the training reference and the variance-stabilising transform of DESeq2 (Anders & Huber
-2010; Love et al. 2014) by PyDESeq2, then the most variable genes by scanpy. Ready-made matrices: scaling only.
+2010; Love et al. 2014) by PyDESeq2, or log counts per million, then the most variable genes by scanpy. Ready-made
+matrices: scaling only. Either may be ranked within each sample instead.
 """
 
 import json
@@ -16,10 +17,13 @@ from scipy.stats import trim_mean
 
 from confuselt.content import array_hash
 from confuselt.model.scaler import Scaler
+from confuselt.rna.transforms import log_cpm, sample_ranks
 from confuselt.stamp import get_stamp
 
 log = logging.getLogger(__name__)
 LEAST_MEAN = 5  # count from which on a gene may be one of those that the dispersion trend is fitted on
+# Transforms of a sample by its own genes.
+WITHIN_SAMPLE = {"log-cpm": log_cpm, "rank": sample_ranks}
 NEARLY_ALL = 0.9  # a gene with counts in this share of the training patients is one that a whole sample shows
 
 
@@ -29,13 +33,14 @@ class Normaliser:
 
     Attributes
     ----------
-    kind : str
-        ``counts`` or ``normalised``.
+    kind : {"counts", "log-cpm", "rank", "normalised"}
+        counts: VST.
     genes : list of str
         Genes of the output, in order.
     reference : dict
         For counts: ``genes`` used for size factors, their training ``log_means``, and the
-        dispersion trend (``fit_type``; ``a1``, ``a0`` parametric, or ``mean``).
+        dispersion trend (``fit_type``; ``a1``, ``a0`` parametric, or ``mean``). For log-cpm and rank the ``genes`` that
+        depth or ranks are taken over.
     scaling : dict
         State of a `Scaler`.
     trained_on : str
@@ -90,14 +95,12 @@ class Normaliser:
         fold, against training patients, and not once per cohort, where test patients would have a say.
         """
         genes = self.reference.get("genes", [])
-        if self.kind != "counts" or not adata.n_obs:
+        if self.kind not in ("counts", "log-cpm") or not adata.n_obs:
             return {}
         self._check_genes(adata)
         empty = ~(np.asarray(adata[:, genes].X) > 0).any(1)
-        reason = (
-            f"no count in any of the {len(genes)} reference genes of the size factors "
-            "(counted in every training patient)"
-        )
+        which = "size factors (counted in every training patient)" if self.kind == "counts" else "the depth"
+        reason = f"no count in any of the {len(genes)} reference genes of {which}"
         return dict.fromkeys(adata.obs_names[empty], reason)
 
     def beyond(self, adata: ad.AnnData) -> dict[str, float]:
@@ -115,7 +118,13 @@ class Normaliser:
     def values(self, adata: ad.AnnData) -> np.ndarray:
         """Values of `genes` before scaling, (patients, genes) float64."""
         self._check_genes(adata)
-        return self.stabilised(adata) if self.kind == "counts" else np.asarray(adata[:, self.genes].X, np.float64)
+        if self.kind == "counts":
+            return self.stabilised(adata)
+        if self.kind == "normalised":
+            return np.asarray(adata[:, self.genes].X, np.float64)
+        whole = self.reference["genes"]
+        values = WITHIN_SAMPLE[self.kind](np.asarray(adata[:, whole].X, np.float64))
+        return values[:, pd.Index(whole).get_indexer(self.genes)]
 
     def _check_genes(self, adata: ad.AnnData) -> None:
         needed = sorted({*self.genes, *self.reference.get("genes", [])})
@@ -287,6 +296,20 @@ def variable_genes(values: np.ndarray, names: list[str], wanted: int | None) -> 
     return [g for g, chosen in zip(names, frame.var["highly_variable"], strict=True) if chosen]
 
 
+def _chosen(kind: str, genes: list[str], reference: dict, values: np.ndarray, cfg: dict, trained_on: str) -> Normaliser:
+    """A normaliser of the genes whose values spread most.
+
+    There are no counts left to model: plain interquartile range, robust to heavy tails.
+    """
+    if cfg["rna.genes"] is not None and cfg["rna.genes"] < len(genes):
+        width = np.subtract(*np.quantile(values, [0.75, 0.25], axis=0))
+        chosen = np.sort(np.argsort(-width, kind="stable")[: cfg["rna.genes"]])
+        genes, values = [genes[i] for i in chosen], values[:, chosen]
+    return Normaliser(
+        kind, genes, reference, Scaler.fit(cfg["rna.scaling"], values, cfg["rna.clip"]).state(), trained_on
+    )
+
+
 def fit_normaliser(adata: ad.AnnData, cfg: dict) -> Normaliser:
     """Fit on training patients only.
 
@@ -301,16 +324,10 @@ def fit_normaliser(adata: ad.AnnData, cfg: dict) -> Normaliser:
     if cfg["rna.matrix"] == "normalised":
         values = np.asarray(adata.X, np.float64)
         keep = values.std(0) > 0
-        genes = list(adata.var_names[keep])
-        values = values[:, keep]
-        if cfg["rna.genes"] is not None and cfg["rna.genes"] < len(genes):
-            # A ready-made matrix has no counts left to model: plain interquartile range, robust to its heavy tails.
-            width = np.subtract(*np.quantile(values, [0.75, 0.25], axis=0))
-            chosen = np.sort(np.argsort(-width, kind="stable")[: cfg["rna.genes"]])
-            genes, values = [genes[i] for i in chosen], values[:, chosen]
-        return Normaliser(
-            "normalised", genes, {}, Scaler.fit(cfg["rna.scaling"], values, cfg["rna.clip"]).state(), trained_on
-        )
+        genes, ranked = list(adata.var_names[keep]), cfg["rna.transform"] == "rank"
+        values = sample_ranks(values[:, keep]) if ranked else values[:, keep]
+        kind, reference = ("rank", {"genes": genes}) if ranked else ("normalised", {})
+        return _chosen(kind, genes, reference, values, cfg, trained_on)
     expressed = (np.asarray(adata.X) >= cfg["rna.min_count"]).mean(0) >= cfg["rna.min_share"]
     if expressed.sum() < 2:
         raise ValueError(
@@ -325,8 +342,15 @@ def fit_normaliser(adata: ad.AnnData, cfg: dict) -> Normaliser:
             list(adata.obs_names[~whole]),
         )
     kept = adata[whole, expressed].copy()
-    fitted = Normaliser("counts", list(kept.var_names), fit_trend(kept, cfg["rna.trend_genes"]), {}, trained_on)
-    values = fitted.stabilised(kept)
+    if cfg["rna.transform"] == "rank":
+        ranks = sample_ranks(kept.X)
+        return _chosen("rank", list(kept.var_names), {"genes": list(kept.var_names)}, ranks, cfg, trained_on)
+    fitted = Normaliser("counts", list(kept.var_names), trained_on=trained_on)
+    if cfg["rna.transform"] == "log-cpm":
+        fitted.kind, fitted.reference = "log-cpm", {"genes": fitted.genes}
+    else:
+        fitted.reference = fit_trend(kept, cfg["rna.trend_genes"])
+    values = fitted.values(kept)
     fitted.genes = variable_genes(values, list(kept.var_names), cfg["rna.genes"])
     values = values[:, kept.var_names.get_indexer(fitted.genes)]
     fitted.scaling = Scaler.fit(cfg["rna.scaling"], values, cfg["rna.clip"]).state()

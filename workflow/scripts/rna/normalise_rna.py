@@ -18,6 +18,7 @@ from confuselt.tables import read_table
 
 READS = (
     "rna.matrix",
+    "rna.transform",
     "rna.trend_genes",
     "rna.scaling",
     "rna.genes",
