@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from confuselt.sheets.layout import RECORDS, Layout, lay_out, shifted, titles
+from confuselt.sheets.words import said
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
 HEAD = 1 << 22  # bytes by which a file is judged
@@ -24,8 +25,10 @@ OTHERS = {
     b"\xd0\xcf\x11\xe0": "a workbook of an old kind (.xls): save it as .xlsx or .csv",
     b"%PDF": "a PDF",
 }
+SEPARATOR_LINE = re.compile(r"\ufeff?\"?sep=.\"?\s*", re.I)  # as Excel writes above a header
 WEB_PAGE = re.compile(r"\s*<(!doctype|html|\?xml)", re.I)
 COMMA, POINT = (re.compile(rf"[+-]?\d*{mark}\d+([eE][+-]?\d+)?") for mark in (",", r"\."))
+WHOLE = re.compile(r"[+-]?\d+")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 
 
@@ -40,8 +43,8 @@ class Text:
     separator : str
     comments : int
         Lines above the header that begin with ``#`` (or are blank).
-    comma : bool
-        Whether numbers have a decimal comma.
+    commas : frozenset of int
+        Columns whose numbers have a decimal comma.
     layout : Layout
     """
 
@@ -49,7 +52,7 @@ class Text:
     encoding: str
     separator: str
     comments: int
-    comma: bool
+    commas: frozenset[int]
     layout: Layout
 
     def rows(self) -> Iterator[list[str]]:
@@ -73,15 +76,17 @@ class Text:
                     f"{self.path}: row {number} has {len(row)} cells, the header has {width}; "
                     "is a separator missing, or a cell with one not quoted?"
                 )
-            yield [self._pointed(cell, number) for cell in row] if self.comma else row
+            for i in self.commas:
+                row[i] = self._pointed(row[i], i, number)
+            yield row
 
-    def _pointed(self, cell: str, number: int) -> str:
+    def _pointed(self, cell: str, column: int, number: int) -> str:
         """A number with its decimal comma as a point."""
         plain = cell.strip()
         if POINT.fullmatch(plain):
             raise ValueError(
-                f"{self.path}: row {number}: '{plain}' has a decimal point, other numbers of the table a decimal "
-                "comma; write all of them alike"
+                f"{self.path}: row {number}: '{plain}' has a decimal point, other numbers of column "
+                f"'{self.layout.header[column]}' a decimal comma; write all of them alike"
             )
         return plain.replace(",", ".") if COMMA.fullmatch(plain) else cell
 
@@ -116,18 +121,20 @@ def _open(path: Path, size: int, changed: int) -> Text:
     if not records:
         raise ValueError(f"{path}: the file has no row; wanted are a header and rows")
     layout = lay_out(records)
-    comma = separator != "," and _decimal_comma(path, records[layout.above + 1 :])
+    rows = records[layout.above + 1 :]
+    commas = frozenset() if separator == "," else _decimal_commas(path, layout.header, rows)
     notes = list(layout.notes)
     if encoding not in ("utf-8-sig", "utf-8"):
         notes.append(f"read as {encoding}, it is no UTF-8")
     if separator != usual:
         notes.append(f"its cells are separated by {SEPARATORS[separator]}")
     if comments:
-        notes.append(f"{comments} line{'s' * (comments > 1)} above the header that begin with # are left out")
-    if comma:
-        notes.append("its numbers have a decimal comma")
+        notes.append(f"{comments} line{'s' * (comments > 1)} above the header that begin with # (or sep=) are left out")
+    if commas:
+        named = ", ".join(repr(layout.header[i]) for i in sorted(commas)[:4]) + (", …" if len(commas) > 4 else "")
+        notes.append(f"numbers of {named} have a decimal comma")
     layout = Layout(layout.header, layout.above, tuple(notes))
-    return Text(path, encoding, separator, comments, comma, layout)
+    return Text(path, encoding, separator, comments, commas, layout)
 
 
 @lru_cache(maxsize=32)
@@ -192,6 +199,8 @@ def _head(path: Path, encoding: str) -> list[str]:
 
 def _comments(lines: list[str], usual: str) -> tuple[int, bool]:
     """Lines to pass over that begin with # (cBioPortal, GDC), and whether the last of these is the header instead."""
+    if lines and SEPARATOR_LINE.fullmatch(lines[0]):
+        return 1, False
     count = next((i for i, line in enumerate(lines) if line.strip() and not line.lstrip("\ufeff").startswith("#")), 0)
     marked = [i for i in range(count) if lines[i].strip()]
     if not marked:
@@ -253,15 +262,19 @@ def _records(path: Path, encoding: str, separator: str, comments: int) -> Iterat
         ) from None
 
 
-def _decimal_comma(path: Path, rows: list[list[str]]) -> bool:
-    """Whether numbers have a decimal comma; ValueError where '1,234' may be either."""
-    cells = [cell.strip() for row in rows for cell in row]
-    commas = [cell for cell in cells if COMMA.fullmatch(cell)]
-    if not commas or any(POINT.fullmatch(cell) for cell in cells):
-        return False
-    if all(THOUSANDS.fullmatch(cell) for cell in commas):
-        raise ValueError(
-            f"{path}: '{commas[0]}' may be a number with a decimal comma or a whole number of thousands; "
-            "write numbers with a decimal point and without marks between thousands"
-        )
-    return True
+def _decimal_commas(path: Path, header: tuple[str, ...], rows: list[list[str]]) -> frozenset[int]:
+    """Columns of numbers some of which have a decimal comma; ValueError where '1,234' may be either."""
+    found = set()
+    for i, name in enumerate(header):
+        cells = [row[i].strip() for row in rows if i < len(row)]
+        commas = [cell for cell in cells if COMMA.fullmatch(cell)]
+        # A column with other text in it, lists such as 1,2,3 for one, is no column of numbers.
+        if not commas or any(not COMMA.fullmatch(c) and said(c) is not None and not WHOLE.fullmatch(c) for c in cells):
+            continue
+        if all(THOUSANDS.fullmatch(cell) for cell in commas):
+            raise ValueError(
+                f"{path}: column '{name}': '{commas[0]}' may be a number with a decimal comma or a whole number of "
+                "thousands; write numbers with a decimal point and without marks between thousands"
+            )
+        found.add(i)
+    return frozenset(found)
