@@ -12,6 +12,7 @@ from conftest import TINY, snakemake
 from confuselt.acquire.simulate import simulate_features
 from confuselt.config.root import Config
 
+pytestmark = pytest.mark.xdist_group("bad")
 CONFIG = {
     **TINY,
     "cohort": "bad",

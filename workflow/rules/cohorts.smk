@@ -1,5 +1,6 @@
 """What the rules of a cohort are given: its tables, its slides by group, what was made of them."""
 
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +22,6 @@ from confuselt.acquire.sources import (
     slide_rows,
     table_notes,
 )
-from confuselt.check.page import page
 from confuselt.settings import settings
 from confuselt.tile.groups import group_of
 
@@ -42,6 +42,9 @@ def fault_of_sources():
 
 
 FAULT = fault_of_sources()
+# A fault stops a run while it is planned; `check` goes on and shows all of them.
+if FAULT and "check" not in sys.argv:
+    raise WorkflowError(FAULT)
 
 
 @cache
@@ -57,9 +60,9 @@ def say_notes():
 
 
 def sound(wildcards):
-    """Input function of everything that a run may begin with: tables with a fault stop it before any job.
+    """Input function of everything that a run may begin with: how tables are read is said, faults stop it.
 
-    `check` does not ask for it, and shows them.
+    `check` does not ask for it: its page says both.
     """
     if FAULT:
         raise WorkflowError(FAULT)
@@ -71,6 +74,10 @@ def sound(wildcards):
 @cache
 def checked_page():
     """The page of `check`, printed once."""
+    from confuselt.check.page import (
+        page,
+    )  # only here: no other plan needs what it reads with
+
     lines, faults = page(CONFIG)
     print("\n".join(lines), flush=True)
     return faults

@@ -9,7 +9,7 @@ from confuselt.acquire.excluded import EXCLUDED, OK
 from confuselt.acquire.ids import explained
 from confuselt.acquire.slide_name import slide_fault
 from confuselt.acquire.units import LEAST_MPP, MOST_MPP
-from confuselt.sheets.genes import genes_in_rows, read_gene_rows
+from confuselt.sheets.genes import genes_in_rows, samples_of
 from confuselt.sheets.read import closest, columns_of, read_sheet, row_number
 
 STREAMS = ("tile", "cells")
@@ -162,7 +162,7 @@ def read_rna_ids(path: Path, cfg: dict) -> pd.DataFrame:
     key = cfg["acquire.id_column"]
     wanted = [c for c in (key, "sample_id", "reason") if c in columns_of(path)]
     if genes_in_rows(path, key):
-        ids = read_gene_rows(path, key).ids
+        ids = pd.DataFrame({key: list(samples_of(path).values())}, dtype=object)
     elif key in wanted:
         ids = read_sheet(path, columns=wanted)
     else:

@@ -10,8 +10,8 @@ from confuselt.acquire.headers import header_notes
 from confuselt.acquire.outcomes import event_column, read_covariate, read_label, time_columns
 from confuselt.acquire.sources import existing_files
 from confuselt.config.root import Config
-from confuselt.sheets.genes import genes_in_rows
-from confuselt.sheets.read import columns_of, header_of, read_sheet
+from confuselt.sheets.genes import genes_in_rows, samples_of
+from confuselt.sheets.read import columns_of, read_sheet
 
 SHOWN = 4  # names that are written out
 FEATURES = {"tile": "features", "cells": "features", "rna": "genes"}
@@ -35,7 +35,7 @@ def _table(key: str, path: Path, config: Config) -> list[str]:
     if key == "clinical":
         return lines + _clinical(read_sheet(path, codes=(config.acquire.site,)), config)
     if key == "rna" and genes_in_rows(path, ids):
-        samples = header_of(path)[1:]
+        samples = list(samples_of(path).values())
         return [*lines, f"  genes in rows; {len(samples)} columns of samples: {_some(samples)}"]
     if ids not in header:
         return lines

@@ -31,10 +31,14 @@ def genes_in_rows(path: Path, key: str) -> bool:
     return bool(header) and not {key, "file"} & set(header) and (_plain(header[0]) in GENES or not header[0])
 
 
+def samples_of(path: Path) -> dict[int, str]:
+    """Place and name of the columns of such a table that are samples."""
+    return {i: name for i, name in enumerate(header_of(path)) if i and name and _plain(name) not in FACTS}
+
+
 def read_gene_rows(path: Path, key: str) -> Matrix:
     """Read such a table as if it lay the other way; its header names the samples (column `key` of the ids)."""
-    samples = [i for i, name in enumerate(header_of(path)) if i and name and _plain(name) not in FACTS]
-    return read_turned(path, samples, key)
+    return read_turned(path, list(samples_of(path)), key)
 
 
 def check_genes(names: list[str], path: Path) -> None:

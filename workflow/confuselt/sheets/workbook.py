@@ -7,9 +7,6 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
-
 from confuselt.sheets.layout import RECORDS, Layout, lay_out
 from confuselt.sheets.words import written
 
@@ -49,6 +46,10 @@ def open_workbook(path: Path) -> Workbook:
 
 @lru_cache(maxsize=32)
 def _open(path: Path, size: int, changed: int) -> Workbook:
+    # Only here: every plan of a run looks at tables, and few are workbooks.
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
     try:
         book = load_workbook(path, read_only=True, data_only=True)
     except (zipfile.BadZipFile, InvalidFileException, KeyError, OSError) as error:
