@@ -77,5 +77,6 @@ def test_a_config_of_the_docs_runs_to_its_report(case, tmp_path):
     evaluate = tmp_path / f"results/experiments/{config['experiment']}/evaluate"
     metrics = pd.read_parquet(evaluate / "metrics.parquet")
     whole = metrics[(metrics["fold"] == -1) & (metrics["status"] == "ok") & (metrics["task"] == "os")]
-    assert {*config["finetune"].get("arms", []), *config["evaluate"].get("baselines", [])} <= set(whole["arm"])
+    wanted = {*config["finetune"].get("arms", []), *config["evaluate"].get("baselines", [])} - {"cca"}  # for retrieval
+    assert wanted <= set(whole["arm"])
     assert (evaluate / "report.html").is_file()
