@@ -25,10 +25,14 @@ REPEATS = range(CONFIG.split.repeats)
 
 # Where a cohort has no cells stream, baselines and controls are made of arms without it.
 CELLS = not FAULT and has_cells(CONFIG.for_cohort(CONFIG.cohort))
-# Controls that would change nothing: PAM50's genes are left out only where PAM50 is asked for and comes from RNA.
-IDLE = {WITHOUT} - {
-    WITHOUT for t in CONFIG.tasks.labels if t.name == "pam50" and t.from_rna
-} | ({SHUFFLED_CELLS} if not CELLS else set())
+# PAM50's genes are left out only where PAM50 is asked for and comes from RNA.
+PAM50_FROM_RNA = any(t.name == "pam50" and t.from_rna for t in CONFIG.tasks.labels)
+# Controls that would change nothing.
+IDLE = {
+    kind
+    for kind, changes in ((WITHOUT, PAM50_FROM_RNA), (SHUFFLED_CELLS, CELLS))
+    if not changes
+}
 # Controls repeat the chain of their base arm, on the first repeat.
 CONTROL_RUNS = [
     f"{EXPERIMENT}/controls/{kind}-{draw}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from confuselt.sheets.genes import check_genes, genes_in_rows
 from confuselt.sheets.read import columns_of, header_of, notes_of, repeated
+from confuselt.sheets.words import plain_name
 
 IDS = ("slide_id", "sample_id", "x", "y")  # beside the id of the patient
 MATRICES = {"tile": "a feature", "cells": "a feature", "rna": "a gene"}
@@ -55,11 +56,6 @@ INSTANCE = re.compile(
     r"(coord|pos|left|top|px|tile|patch)?[xy](px|um|coord|pos)?|(tile|patch|instance|cell|spot)(id|index"
     r"|idx|no|number|name)?|barcode|left|top|row|col|column"
 )
-
-
-def plain_name(name: str) -> str:
-    """A column's name without case, punctuation and blanks."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def of_outcomes(name: str) -> bool:
@@ -125,9 +121,9 @@ def check_matrices(files: dict[str, Path], key: str, counts: bool) -> None:
         if stream not in files or "file" in columns_of(files[stream]):
             continue
         path = files[stream]
-        if stream == "rna" and genes_in_rows(path, key):
-            continue  # its columns are samples; `gather_rna` looks at the genes
         if stream == "rna":
+            if genes_in_rows(path, key):
+                continue  # its columns are samples; `gather_rna` looks at the genes
             check_genes(columns_of(path), path)
         if found := foreign_columns(stream, path, key, clinical):
             lines = "\n".join(f"  - '{name}' is {why}" for name, why in list(found.items())[:20])

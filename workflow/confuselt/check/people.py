@@ -14,7 +14,7 @@ from confuselt.config.root import Config
 from confuselt.run_step import SCRIPTS
 from confuselt.settings import settings
 from confuselt.sheets.read import read_sheet
-from confuselt.split.folds import folds_from_file, make_folds
+from confuselt.split.folds import folds_from_file, make_folds, usable_patients
 from confuselt.tables import empty_table
 
 SHOWN = 3  # reasons that are written out
@@ -84,9 +84,7 @@ def counted(people: People, share: float) -> list[str]:
 def folds_of(people: People, config: Config) -> pd.DataFrame:
     """Folds as `make_folds` would draw them; ValueError where there are none."""
     cfg = settings(SCRIPTS / "split/make_folds.py", config)
-    usable = set(people.patients.loc[people.patients["status"] == OK, "patient_id"])
-    facts = people.outcomes[people.outcomes["patient_id"].isin(usable) & (people.outcomes["status"] == OK)]
-    facts = facts.sort_values("patient_id", ignore_index=True)
+    facts = usable_patients(people.outcomes, people.patients)
     if config.split.source == "file":
         return folds_from_file(Path(config.data, config.split.file), facts, cfg)
     return make_folds(facts, cfg)

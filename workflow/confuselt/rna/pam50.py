@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from confuselt.rna.genes import todays
+from confuselt.sheets.words import plain_name
 
 # Spellings of the classes, in lower case without punctuation, to the project's words.
 CLASSES = {
@@ -77,7 +78,7 @@ def call_pam50(values: pd.DataFrame, centroids: pd.DataFrame, medians: pd.Series
     flat = ~np.isfinite(correlation).all(1)
     best = np.where(flat, 0, np.nan_to_num(correlation, nan=-2).argmax(1))
     ordered = np.sort(np.where(flat[:, None], np.nan, correlation), axis=1)
-    names = [CLASSES.get(re.sub("[^a-z0-9]", "", c.lower()), c) for c in centroids.columns]
+    names = [CLASSES.get(plain_name(c), c) for c in centroids.columns]
     return pd.DataFrame(
         {
             "call": [None if f else names[b] for f, b in zip(flat, best, strict=True)],

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from confuselt.sheets.read import Matrix, header_of, read_turned
+from confuselt.sheets.words import plain_name
 
 # First column of a table with a gene in every row, as Xena, cBioPortal, GDC, TCGA's hub, GEO, recount and R have it.
 GENES = frozenset(
@@ -28,12 +29,12 @@ DATE = re.compile(rf"\d{{1,2}}[-./ ]{MONTH}|{MONTH}[-./ ]\d{{1,2}}|\d{{4}}-\d{{2
 def genes_in_rows(path: Path, key: str) -> bool:
     """Whether a table without an id column has a gene in every row and a sample in every column."""
     header = header_of(path)
-    return bool(header) and not {key, "file"} & set(header) and (_plain(header[0]) in GENES or not header[0])
+    return bool(header) and not {key, "file"} & set(header) and (plain_name(header[0]) in GENES or not header[0])
 
 
 def samples_of(path: Path) -> dict[int, str]:
     """Place and name of the columns of such a table that are samples."""
-    return {i: name for i, name in enumerate(header_of(path)) if i and name and _plain(name) not in FACTS}
+    return {i: name for i, name in enumerate(header_of(path)) if i and name and plain_name(name) not in FACTS}
 
 
 def read_gene_rows(path: Path, key: str) -> Matrix:
@@ -48,7 +49,3 @@ def check_genes(names: list[str], path: Path) -> None:
             f"{path}: {', '.join(map(repr, dates[:5]))} are dates: a spreadsheet has turned names of genes (MARCHF1, "
             "SEPTIN2, DEC1) into them; take the matrix as it was before, or write today's symbols"
         )
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())

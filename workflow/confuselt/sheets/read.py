@@ -132,21 +132,8 @@ def read_matrix(path: Path, ids: tuple[str, ...]) -> Matrix:
     at = [i for i, name in enumerate(header) if name and name not in ids]
     names = [header[i] for i in at]
     sheet = read_sheet(path, [name for name in dict.fromkeys(header) if name in ids])
-    if isinstance(source, Arrow):
-        table = source.table()
-        columns = [_numbers_of(table.column(i)) for i in at]
-        values = np.column_stack([c[0] for c in columns]) if at else np.zeros((len(sheet), 0))
-        texts = np.array([c[1] for c in columns], int)
-    else:
-        values, texts = _numbers_of_rows(source.rows(), at)
-    worded = [f"'{names[i]}'" for i in np.flatnonzero(texts > np.isfinite(values).sum(0))]
-    if worded:
-        more = f" and {len(worded) - 5} more" if len(worded) > 5 else ""
-        raise ValueError(
-            f"{path}: columns {', '.join(worded[:5])}{more} are not numeric; "
-            f"this table holds ids ({', '.join(ids)}) and numbers only: take them out"
-        )
-    return Matrix(sheet, names, values)
+    what = f"this table holds ids ({', '.join(ids)}) and numbers only: take them out"
+    return Matrix(sheet, names, _numbers(source, at, what))
 
 
 def read_turned(path: Path, at: list[int], key: str) -> Matrix:
@@ -168,19 +155,13 @@ def read_turned(path: Path, at: list[int], key: str) -> Matrix:
     """
     source = _open(path)
     if isinstance(source, Arrow):
-        table = source.table()
-        first = [written(value) for value in table.column(0).to_pylist()]
-        columns = [_numbers_of(table.column(i)) for i in at]
-        values, texts = np.column_stack([c[0] for c in columns]), np.array([c[1] for c in columns], int)
+        first = [written(value) for value in source.table().column(0).to_pylist()]
     else:
         first = [row[0] for row in source.rows()]
-        values, texts = _numbers_of_rows(source.rows(), at)
     names, ids = [_cell(cell, True) or "" for cell in first], [source.layout.header[i] for i in at]
     if nameless := [row_number(i) for i, name in enumerate(names) if not name]:
         raise ValueError(f"{path}: row {nameless[0]} has no name in its first column")
-    if worded := [f"'{ids[i]}'" for i in np.flatnonzero(texts > np.isfinite(values).sum(0))]:
-        raise ValueError(f"{path}: columns {', '.join(worded[:5])} are not numeric; take them out")
-    return Matrix(pd.DataFrame({key: ids}, dtype=object), names, values.T)
+    return Matrix(pd.DataFrame({key: ids}, dtype=object), names, _numbers(source, at, "take them out").T)
 
 
 def check_counters(table: Matrix, path: Path) -> None:
@@ -230,6 +211,21 @@ def _open(path: Path) -> Text | Workbook | Arrow:
 def _cell(text: str | None, code: bool) -> str | None:
     """What a cell says; a code says what is written."""
     return None if text is None else (stripped(text) or None) if code else said(text)
+
+
+def _numbers(source: Text | Workbook | Arrow, at: list[int], advice: str) -> np.ndarray:
+    """Columns `at` as numbers, (rows, columns) float64; ValueError with the advice where one mostly holds text."""
+    if isinstance(source, Arrow):
+        table = source.table()
+        columns = [_numbers_of(table.column(i)) for i in at]
+        values = np.column_stack([c[0] for c in columns]) if at else np.zeros((table.num_rows, 0))
+        texts = np.array([c[1] for c in columns], int)
+    else:
+        values, texts = _numbers_of_rows(source.rows(), at)
+    if worded := [f"'{source.layout.header[at[i]]}'" for i in np.flatnonzero(texts > np.isfinite(values).sum(0))]:
+        more = f" and {len(worded) - 5} more" if len(worded) > 5 else ""
+        raise ValueError(f"{source.path}: columns {', '.join(worded[:5])}{more} are not numeric; {advice}")
+    return values
 
 
 def _numbers_of(column: pa.ChunkedArray) -> tuple[np.ndarray, int]:

@@ -1,5 +1,7 @@
 """What a cell says: text without the blanks around it, and the words that stand for nothing."""
 
+import re
+
 # One list for every table that a user brings: spreadsheets, cBioPortal, GDC, TCGA-CDR, R, pandas. In lower case.
 MISSING = frozenset(
     {
@@ -78,6 +80,11 @@ def said(text: str) -> str | None:
 def stripped(text: str) -> str:
     """Text without blanks and invisible characters around it."""
     return text.strip().strip(INVISIBLE).strip()
+
+
+def plain_name(name: str) -> str:
+    """A name without case, punctuation and blanks."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def written(value: object) -> str | None:

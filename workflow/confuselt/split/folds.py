@@ -35,6 +35,19 @@ def group_counts(groups: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return sums
 
 
+def usable_patients(outcomes: pd.DataFrame, patients: pd.DataFrame) -> pd.DataFrame:
+    """Rows of ``acquire/outcomes`` of those patients that can be used, sorted by patient.
+
+    Parameters
+    ----------
+    outcomes, patients : DataFrame
+        ``acquire/outcomes`` and ``acquire/patients``.
+    """
+    usable = set(patients.loc[patients["status"] == "ok", "patient_id"])
+    there = outcomes["patient_id"].isin(usable) & (outcomes["status"] == "ok")
+    return outcomes[there].sort_values("patient_id", ignore_index=True)
+
+
 def make_folds(clinical: pd.DataFrame, cfg: dict) -> pd.DataFrame:
     """Random maps of whole groups to folds.
 
