@@ -1,6 +1,7 @@
 """The code hash sees what changes results and nothing else."""
 
 import ast
+import json
 import shutil
 import subprocess
 import sys
@@ -453,3 +454,44 @@ def test_templates_that_a_template_names_belong_to_it(tmp_path):
     before = sealed(tmp_path / "code", files)
     assert sealed(tmp_path / "code", {**files, "confuselt/part.j2": "other"}) != before
     assert sealed(tmp_path / "code", {**files, "confuselt/letter.j2": "other"}) == before
+
+
+def test_what_was_found_is_remembered_until_something_changes(copy):
+    memory, module = copy / "confuselt/__pycache__/code_hash.json", copy / "confuselt/pretrain/objective.py"
+    before = hash_in(copy)
+    kept = json.loads(memory.read_text())
+    assert set(kept["scripts"].values()) == {before}
+    kept["scripts"] = dict.fromkeys(kept["scripts"], "what is remembered is believed")
+    memory.write_text(json.dumps(kept))
+    assert hash_in(copy) == "what is remembered is believed"
+    text = module.read_text()
+    module.write_text(text.replace("self.scale", "self.size"))
+    other = hash_in(copy)
+    assert other not in (before, "what is remembered is believed")
+    module.write_text(text)
+    assert hash_in(copy) == before, "what was remembered of other files is no longer"
+
+
+@pytest.mark.parametrize("spoilt", ["", "{", "[]", '{"package": 1}'])
+def test_a_memory_that_cannot_be_read_or_written_costs_time_alone(copy, spoilt):
+    before = hash_in(copy)
+    memory = copy / "confuselt/__pycache__/code_hash.json"
+    memory.write_text(spoilt)
+    assert hash_in(copy) == before
+    shutil.rmtree(memory.parent)
+    memory.parent.touch()  # no folder, nor can one be made
+    assert hash_in(copy) == before
+
+
+def test_no_edit_is_hidden_by_what_is_remembered(copy):
+    script = "scripts/evaluate/write_report.py"
+    template = next((copy / "confuselt/evaluate").glob("report*.j2"))
+    hashes = [hash_in(copy, script)]
+    for path, old, new in (
+        (template, "<h2>", "<h2 >"),
+        (copy / script, "__main__", "__no__"),
+        (copy / "confuselt/evaluate/plan.py", "def read_plan(path", "def read_plan(file"),
+    ):
+        edit(path, old, new)
+        hashes.append(hash_in(copy, script))
+    assert len(set(hashes)) == len(hashes), hashes

@@ -221,7 +221,7 @@ def test_slides_of_ones_own_with_faults_are_rows_and_the_rest_goes_on(tmp_path):
         **{k: v for k, v in CONFIG.items() if k != "simulate"},
         "cohort": "own",
         "data": str(data),
-        "groups": 8,
+        "groups": 3,
         "max_excluded": 0.8,
         "acquire": {
             "source": "local",
@@ -258,9 +258,9 @@ def test_slides_of_ones_own_with_faults_are_rows_and_the_rest_goes_on(tmp_path):
         assert store["slide_id"].asstr()[()].tolist() == ["0", "1", "2", "told"]
     # Too many: an error that lists them, before anything is trained.
     strict = tmp_path / "strict"
-    other = f"{strict}/results/cohorts/own/pack/efficientnet-lite0.h5"
+    other = f"{strict}/results/cohorts/own/tile/index.parquet"
     done = snakemake(strict, other, config={**config, "max_excluded": 0.3}, check=False)
-    logs = "".join(p.read_text() for p in (strict / "results/logs/embed").rglob("index_embeddings*.log"))
+    logs = "".join(p.read_text() for p in (strict / "results/logs/tile").rglob("index_tiles*.log"))
     assert (
         done.returncode and "6 of 10 slides are excluded, more than max_excluded (30%)" in logs and "text.svs" in logs
     )
@@ -276,7 +276,8 @@ def test_slides_of_ones_own_with_faults_are_rows_and_the_rest_goes_on(tmp_path):
     assert (cohort / "embed/efficientnet-lite0/1.h5").stat().st_mtime_ns == kept and (
         cohort / "embed/efficientnet-lite0/absent.h5"
     ).exists()
-    again = {group_of("absent", 8), group_of("told", 8)}
+    again = {group_of(slide, config["groups"]) for slide in ("absent", "told")}
+    assert group_of("1", config["groups"]) not in again
     for part, time in parts.items():
         assert (part.stat().st_mtime_ns == time) is (int(part.stem) not in again), part
     # A slide that was good breaks: nothing is left of what it was.

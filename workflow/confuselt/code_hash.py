@@ -7,10 +7,17 @@ Where it lies does not count, nor do comments, docstrings, log lines, touched fi
 whole: a module that is handed on, ``import *``, ``globals()``. A ``*.j2`` template is hashed with the definition that
 names it. A module whose name is put together while the program runs is not seen: name it in full in the same
 definition.
+
+Following every name takes a plan of Snakemake seconds, and each job again, so what was found is remembered beside the
+package's compiled modules, under a hash of everything that it follows from.
 """
 
 import hashlib
+import json
+import os
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +25,7 @@ from confuselt.stamp import versions
 from confuselt.syntax import PACKAGE, Chain, Definition, Module, Source, of_package, parse
 
 PACKAGE_DIR = Path(__file__).resolve().parent
+MEMORY = PACKAGE_DIR / "__pycache__/code_hash.json"
 
 # Plumbing: how a job is started, logged and stamped, never what it computes.
 PLUMBING = frozenset(
@@ -230,6 +238,35 @@ def _text(path: Path) -> str:
 
 
 @cache
+def _package() -> str:
+    """Hash of all that hashes of scripts follow from but the scripts: the package's files, Python, the versions."""
+    decisive = versions(tuple(sorted(DECISIVE.values())))
+    digest = hashlib.sha256(repr((sys.version_info[:3], sorted(decisive.items()))).encode())
+    for path in sorted(p for p in PACKAGE_DIR.rglob("*") if p.suffix in (".py", ".j2")):
+        digest.update(f"{path.relative_to(PACKAGE_DIR)}\0{_text(path)}\0".encode())
+    return digest.hexdigest()
+
+
+def _remembered() -> dict[str, str]:
+    """Hashes that were found for the package as it is, by that of their script; none where nothing can be read."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        found = json.loads(MEMORY.read_text())
+        if found["package"] == _package():
+            return found["scripts"]
+    return {}
+
+
+def _remember(script: str, found: str) -> None:
+    """Add a hash to those remembered; a folder that cannot be written only costs time."""
+    text = json.dumps({"package": _package(), "scripts": {**_remembered(), script: found}})
+    partial = MEMORY.with_suffix(f".{os.getpid()}")
+    with suppress(OSError):
+        MEMORY.parent.mkdir(exist_ok=True)
+        partial.write_text(text)
+        partial.replace(MEMORY)
+
+
+@cache
 def code_hash(script: Path) -> str:
     """Sixteen hex digits over the script, the definitions that it uses and the decisive packages.
 
@@ -238,6 +275,16 @@ def code_hash(script: Path) -> str:
     script : Path
         A file in ``workflow/scripts``.
     """
+    beside = [_text(path) for path in (Path(script), *sorted(Path(script).parent.glob("*.j2")))]
+    known_as = hashlib.sha256("\0".join(beside).encode()).hexdigest()
+    found = _remembered().get(known_as)
+    if found is None:
+        _remember(known_as, found := _followed(script))
+    return found
+
+
+def _followed(script: Path) -> str:
+    """`code_hash`, found by following every name."""
     code = Code(script)
     digest = hashlib.sha256("\n".join(code.seals()).encode())
     decisive = versions(tuple(sorted(DECISIVE[name] for name in code.foreign if name in DECISIVE)))
