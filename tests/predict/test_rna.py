@@ -124,3 +124,11 @@ def test_ranks_within_a_sample_serve_another_platform_without_a_scale_of_its_own
     new = logs(30, 2)
     plain, other = served(fitted, new, "training"), served(fitted, np.exp(new) * 7, "training")
     np.testing.assert_allclose(together(plain), together(other), atol=1e-6)
+
+
+def test_a_matrix_that_names_genes_by_other_ids_is_told_so():
+    fitted = fit_normaliser(matrix(logs(60, 0), "P"), CFG)
+    new = matrix(logs(3, 1))
+    new.var_names = [f"ENSG{k:011d}" for k in range(new.n_vars)]
+    with pytest.raises(ValueError, match="names genes by symbols, this matrix by Ensembl ids: rename its columns"):
+        serve(fitted, new, "training", most_missing=0.1, most_excluded=0.2)

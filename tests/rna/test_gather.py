@@ -142,3 +142,16 @@ def test_counts_that_are_called_normalised_stop_the_run(tmp_path):
         gather(tmp_path / "rna.csv", samples(2), "patient_id", counts=False, data=tmp_path)
     pd.DataFrame({"patient_id": ["P0", "P1"], "A": [1, 2], "B": [2, 1]}).to_csv(tmp_path / "rna.csv", index=False)
     assert len(gather(tmp_path / "rna.csv", samples(2), "patient_id", counts=False, data=tmp_path)[0]) == 2, "ranks"
+
+
+@pytest.mark.parametrize("release", [1, 17])
+def test_releases_of_ensembl_and_entrez_ids_do_not_count(tmp_path, release, caplog):
+    """So that a model of one release serves counts of another."""
+    patients = ["a", "b"]
+    table = pd.DataFrame({f"ENSG{k:011d}.{release}": [k, k + 1] for k in range(3)} | {"ESR1|2099": [4, 5]})
+    table.assign(patient_id=patients).to_csv(tmp_path / "rna.csv", index=False)
+    rows = read_rna_ids(tmp_path / "rna.csv", {"acquire.id_column": "patient_id"})
+    with caplog.at_level("INFO"):
+        adata, _ = gather(tmp_path / "rna.csv", rows, "patient_id", True, tmp_path)
+    assert list(adata.var_names) == [*(f"ENSG{k:011d}" for k in range(3)), "ESR1"]
+    assert "4 genes are called by less, as 'ENSG00000000000" in caplog.text

@@ -70,6 +70,31 @@ def test_a_cohort_without_cells_has_controls_without_them(tmp_path):
     assert not any("shuffled-cells" in path or "tile-cells" in path for path in made)
 
 
+def test_a_label_with_centroids_is_called_before_outcomes_are_read(tmp_path):
+    for name in ("tile_features", "rna"):
+        pd.DataFrame({"patient_id": ["P1"], "f": [1.0]}).to_parquet(tmp_path / f"{name}.parquet")
+    clinical = {"patient_id": "P1", "site": "S", "os_days": 10, "os_event": 1, "er": "Positive"}
+    pd.DataFrame({k: [v] for k, v in clinical.items()}).to_parquet(tmp_path / "clinical.parquet")
+    (tmp_path / "centroids.csv").write_text("gene,median,A,B\nG1,0,1,2\n")
+    label = {"name": "subtype", "classes": ["A", "B"], "from_rna": True, "centroids": str(tmp_path / "centroids.csv")}
+    config = {
+        "data": str(tmp_path),
+        "tasks": {"survival": [{"name": "os"}], "labels": [label]},
+        "evaluate": {"primary": "os"},
+    }
+    outcomes = str(tmp_path / "results/cohorts/cohort/acquire/outcomes.parquet")
+    for changed, said in (
+        ({}, "rna: subtype of cohort by centroids"),
+        ({"balanced_by": "er"}, "rna: subtype of cohort by centroids"),
+        ({"balanced_by": "ER status"}, "tasks.labels 'subtype' balanced_by"),
+        ({"from_rna": False}, "set from_rna: true"),
+        ({"centroids": None, "balanced_by": "er"}, "which belongs to centroids"),
+    ):
+        config["tasks"]["labels"] = [{**label, **changed}]
+        done = snakemake(tmp_path, outcomes, "-n", config={**config, "cohort": "cohort"}, check=False)
+        assert said in done.stdout + done.stderr, changed
+
+
 def test_real_example_dry_run(tmp_path):
     data = shared("tcga_brca_hif")
     text = from_checkout(

@@ -48,7 +48,7 @@ def test_every_table_keeps_its_schema_and_is_stamped(tiny):
         assert len(stamp["code"]) == 16 and stamp["stage"] in path.parts and stamp["torch"], path
         seen.add(name)
     # PAM50 calls need a table of centroids, which the tiny cohort does not name.
-    assert seen == set(BY_NAME) - {"predict/predictions", "rna/pam50", *OF_SLIDES, *OF_GDC}
+    assert seen == set(BY_NAME) - {"predict/predictions", "rna/pam50", "rna/calls", *OF_SLIDES, *OF_GDC}
 
 
 def test_nothing_partial_is_left(tiny):
@@ -195,6 +195,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             rna=acquired["rna"],
             outcomes="o",
             patients="o",
+            calls=[],
             clinical_table=sim / "clinical.csv",
         ),
         "acquire/read_covariates": dict(covariates="o", clinical_table=sim / "clinical.csv"),
@@ -208,6 +209,14 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             index=cohort / "rna/index.parquet",
             centroids=tmp_path / "centroids.csv",
             pam50="o",
+        ),
+        "rna/call_labels": dict(
+            counts=cohort / "rna/counts.h5ad",
+            index=cohort / "rna/index.parquet",
+            centroids=tmp_path / "centroids.csv",
+            calls="o",
+            task="pam50",
+            clinical_table=sim / "clinical.csv",
         ),
         "rna/normalise_rna": dict(
             counts=cohort / "rna/counts.h5ad", folds=folds, normalised=["o", "o"], normalisers=["o", "o"], repeat=0

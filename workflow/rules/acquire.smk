@@ -299,6 +299,7 @@ rule read_outcomes:
         unpack(clinical_files("clinical", "site_map")),
         slides=f"{COHORT}/acquire/slides.parquet",
         rna=f"{COHORT}/acquire/rna.parquet",
+        calls=label_calls,
     output:
         outcomes=f"{COHORT}/acquire/outcomes.parquet",
         patients=f"{COHORT}/acquire/patients.parquet",

@@ -141,7 +141,10 @@ def content(stage, rule, *columns):
             clinical_content,
             config,
             columns,
-            settings(script, CONFIG, wildcards.cohort),
+            {
+                **settings(script, CONFIG, wildcards.cohort),
+                "task": wildcards.get("task"),
+            },
         )
 
     return of
@@ -240,6 +243,35 @@ def pam50_calls(cohort):
     """PAM50 calls of a cohort, where there are centroids to call by: nothing else reads them."""
     wanted = cohort is not None and CONFIG.rna.pam50_centroids is not None
     return [f"{RESULTS}/cohorts/{cohort}/rna/pam50.parquet"] if wanted else []
+
+
+def label_of(task):
+    """The label of a name."""
+    return next(label for label in CONFIG.tasks.labels if label.name == task)
+
+
+def centroids_of_label(wildcards):
+    """The table of centroids by which a label is called."""
+    return label_of(wildcards.task).centroids
+
+
+def clinical_of_calls(wildcards):
+    """The clinical table, where the medians of a label's genes are balanced by one of its columns."""
+    if label_of(wildcards.task).balanced_by is None:
+        return {}
+    return clinical_files("clinical")(wildcards)
+
+
+def label_calls(wildcards):
+    """Calls of the labels that have centroids; a cohort to predict on needs no label."""
+    if wildcards.cohort != CONFIG.cohort:
+        return []
+    folder = f"{RESULTS}/cohorts/{wildcards.cohort}/rna/calls"
+    return [
+        f"{folder}/{label.name}.parquet"
+        for label in CONFIG.tasks.labels
+        if label.centroids
+    ]
 
 
 def features_of(stream):

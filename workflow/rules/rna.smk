@@ -53,6 +53,36 @@ rule call_pam50:
         "../scripts/rna/call_pam50.py"
 
 
+rule call_labels:
+    input:
+        unpack(clinical_of_calls),
+        counts=f"{COHORT}/rna/counts.h5ad",
+        index=f"{COHORT}/rna/index.parquet",
+        centroids=centroids_of_label,
+    output:
+        calls=f"{COHORT}/rna/calls/{{task}}.parquet",
+    log:
+        f"{RESULTS}/logs/rna/call_labels.{{cohort}}/{{task}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/rna/call_labels.{{cohort}}/{{task}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=6000,
+        runtime=10,
+    params:
+        cfg=cfg(
+            "rna",
+            "call_labels",
+            content=content("rna", "call_labels", "balance"),
+        ),
+        code=code("rna", "call_labels"),
+    message:
+        "rna: {wildcards.task} of {wildcards.cohort} by centroids"
+    script:
+        "../scripts/rna/call_labels.py"
+
+
 rule normalise_rna:
     input:
         counts=f"{OURS}/rna/counts.h5ad",

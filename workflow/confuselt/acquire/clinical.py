@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from confuselt.acquire.called import by_calls
 from confuselt.acquire.cohort import mark_repeated, row_name
 from confuselt.acquire.excluded import EXCLUDED, OK
 from confuselt.acquire.limit import first_patients
@@ -30,11 +31,14 @@ class Outcomes:
         be used.
     codings : dict of str to str
         Endpoint to what the values of its event column mean.
+    agreement : dict of str to dict
+        Label that was called from RNA to how its calls agree with the classes that the table gives (see `by_calls`).
     """
 
     rows: pd.DataFrame
     read: dict[str, tuple[int, list[str]]]
     codings: dict[str, str]
+    agreement: dict[str, dict]
 
 
 def id_columns(cfg: dict) -> list[str]:
@@ -55,6 +59,12 @@ def covariate_columns(cfg: dict) -> list[str]:
     return list(dict.fromkeys([*id_columns(cfg), *cfg["acquire.covariates"]]))
 
 
+def balance_columns(cfg: dict) -> list[str]:
+    """Columns that the medians of a label's genes are balanced by: of the label that is `cfg`'s ``task``."""
+    by = [t["balanced_by"] for t in cfg["tasks.labels"] if t["name"] == cfg["task"] and t["balanced_by"]]
+    return list(dict.fromkeys([*id_columns(cfg), *by]))
+
+
 def read_columns(path: Path, wanted: list[str], cfg: dict) -> pd.DataFrame:
     """Those of the `wanted` columns that the table has, as text; ValueError where it has no id column."""
     key, present = cfg["acquire.id_column"], columns_of(path)
@@ -63,13 +73,15 @@ def read_columns(path: Path, wanted: list[str], cfg: dict) -> pd.DataFrame:
     return read_sheet(path, [column for column in wanted if column in present], codes=(cfg.get("acquire.site"),))
 
 
-def read_outcomes(path: Path, cfg: dict) -> Outcomes:
+def read_outcomes(path: Path, cfg: dict, calls: dict[str, pd.DataFrame] | None = None) -> Outcomes:
     """Outcomes and site of every patient: days, events, labels.
 
     Parameters
     ----------
     path : Path
         The user's table.
+    calls : dict of str to DataFrame, optional
+        Label to ``rna/calls``: classes of patients to whom the table gives none.
     cfg : dict
         Keys ``acquire.id_column``, ``acquire.site``, ``tasks.survival``, ``tasks.labels``.
 
@@ -89,7 +101,7 @@ def read_outcomes(path: Path, cfg: dict) -> Outcomes:
         notes.append({i: f"{file} row {row_number(i)}: no site" for i in np.flatnonzero(out["site"].isna())})
     else:  # a cohort to predict on needs none; for the training cohort check_sources stopped before any job
         out["site"] = None
-    read, codings = {}, {}
+    read, codings, agreement = {}, {}, {}
     for task in cfg["tasks.survival"]:
         found = read_endpoint(raw, task, file)
         out[f"{task['name']}_days"], out[f"{task['name']}_event"] = (
@@ -99,10 +111,17 @@ def read_outcomes(path: Path, cfg: dict) -> Outcomes:
             read[task["name"]], codings[task["name"]] = (found.given, list(found.faults.values())), found.coding
             notes += [found.faults, found.halves]
     for task in cfg["tasks.labels"]:
-        out[f"label_{task['name']}"], faults = read_label(raw, task, file)
-        read[task["name"]] = (int(out[f"label_{task['name']}"].notna().sum()) + len(faults), list(faults.values()))
+        name = task["name"]
+        classes, faults = read_label(raw, task, file)
+        read[name] = (sum(c is not None for c in classes) + len(faults), list(faults.values()))
         notes.append(faults)
-    return Outcomes(_noted(out, notes), read, codings)
+        if name in (calls or {}):
+            column = task["column"] or name
+            blank = raw[column].isna() if column in raw else pd.Series(True, raw.index)
+            classes, agreement[name], filled = by_calls(pd.Series(classes, out["patient_id"]), blank, calls[name], task)
+            notes.append(filled)
+        out[f"label_{name}"] = classes
+    return Outcomes(_noted(out, notes), read, codings, agreement)
 
 
 def read_covariates(path: Path, cfg: dict) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from confuselt.acquire.clinical import covariate_columns, id_columns, outcome_columns, read_columns
+from confuselt.acquire.clinical import balance_columns, covariate_columns, id_columns, outcome_columns, read_columns
 from confuselt.acquire.downloads import FILES, listed_path
 from confuselt.acquire.folder import find_slides, is_pattern
 from confuselt.acquire.headers import check_matrices, header_notes
@@ -42,7 +42,7 @@ def has_own_clinical(config: Config) -> bool:
 
 
 # What a rule may read of the user's clinical table, and of the map of its sites.
-PARTS = {"ids": id_columns, "outcomes": outcome_columns, "covariates": covariate_columns}
+PARTS = {"ids": id_columns, "outcomes": outcome_columns, "covariates": covariate_columns, "balance": balance_columns}
 
 
 def clinical_content(config: Config, parts: tuple[str, ...], cfg: dict) -> str:
@@ -55,7 +55,7 @@ def clinical_content(config: Config, parts: tuple[str, ...], cfg: dict) -> str:
     parts : tuple of str
         Of `PARTS`, and ``site_map``.
     cfg : dict
-        The rule's own keys.
+        The rule's own keys, and ``task`` where it makes one label's.
     """
     if not has_own_clinical(config):
         return ""
@@ -373,6 +373,7 @@ def named_columns(config: Config) -> list[tuple[str, str]]:
             named += [(column, f"{where} time") for column in task.time_columns]
             named.append((task.event_column, f"{where} event"))
     named += [(task.label_column, f"tasks.labels '{task.name}' column") for task in config.tasks.labels if task.column]
+    named += [(t.balanced_by, f"tasks.labels '{t.name}' balanced_by") for t in config.tasks.labels if t.balanced_by]
     # config.yaml writes the default list out, so that an explicit list is told by its value.
     if config.acquire.covariates != Acquire().covariates:
         named += [(column, "acquire.covariates") for column in config.acquire.covariates]

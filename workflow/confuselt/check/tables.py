@@ -71,14 +71,18 @@ def _clinical(table: pd.DataFrame, config: Config) -> list[str]:
     for task in tasks.survival:
         used |= {*time_columns(task.model_dump()), event_column(task.model_dump())}
     for task in tasks.labels:
+        called = f"called from RNA by {task.centroids}" if task.centroids else None
         if task.label_column not in table:
-            lines.append(f"  label {task.name}: no column '{task.label_column}', so that this task is not available")
+            what = called or "so that this task is not available"
+            lines.append(f"  label {task.name}: no column '{task.label_column}', {what}")
             continue
         classes, odd = read_label(table, task.model_dump(), "")
         counted = Counter(c for c in classes if c is not None)
         said = ", ".join(f"{name} {counted[name]}" for name in task.classes)
         lines.append(
-            f"  label {task.name}: column {task.label_column}: {said}" + (f"; {len(odd)} other values" if odd else "")
+            f"  label {task.name}: column {task.label_column}: {said}"
+            + (f"; {len(odd)} other values" if odd else "")
+            + (f"; others {called}" if called else "")
         )
         used.add(task.label_column)
     for name in (c for c in acquire.covariates if c in table):

@@ -23,7 +23,7 @@ from confuselt.finetune.schema import CURVES
 from confuselt.finetune.schema import PREDICTIONS as FINETUNED
 from confuselt.predict.schema import PREDICTIONS as PREDICTED
 from confuselt.pretrain.schema import HISTORY
-from confuselt.rna.schema import INDEX, PAM50
+from confuselt.rna.schema import CALLS, INDEX, PAM50
 from confuselt.split.schema import FOLDS
 from confuselt.tile.schema import GRID, TILE_INDEX
 
@@ -46,6 +46,7 @@ TABLES = (
     NUCLEI,
     INDEX,
     PAM50,
+    CALLS,
     FOLDS,
     HISTORY,
     FINETUNED,

@@ -38,6 +38,7 @@ from confuselt.evaluate.found import found_figure, in_words, missing_controls, p
 from confuselt.evaluate.intervals import useless
 from confuselt.evaluate.plan import read_plan
 from confuselt.evaluate.planted import against, needed, planted, sentence
+from confuselt.evaluate.rna_page import depth, rna_facts, rna_figure
 from confuselt.evaluate.site_figures import leaky_figure, site_figure
 from confuselt.evaluate.sites import missing_outcomes
 from confuselt.evaluate.slides import attention, heatmaps, looked_for, tile_facts
@@ -101,6 +102,9 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
     widest, endpoints = bag_sizes(sources.store, cfg), [t["name"] for t in cfg["tasks.survival"]]
     shown = panels(tables["metrics"], tables["retrieval"], _headline(cfg), cfg["evaluate.plan"])
     figures = _named("found", found_figure(shown)) | _figures(sources, tables, models, cfg)
+    is_counts = cfg["rna.matrix"] == "counts"
+    samples = depth(pd.read_parquet(sources.rna_index), is_counts)
+    figures |= _named("rna", rna_figure(samples, is_counts))
     lost, slides_arm = list(exclusions(sources)), _with_cells(LOOKED_AT["wsi"], models)
     context = {
         "cfg": cfg,
@@ -135,6 +139,7 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
             *joined_by_number(sources.store),
         ],
         "codings": read_meta(sources.outcomes).get("codings", {}),
+        "agreement": read_meta(sources.outcomes).get("agreement", {}),
         "main_metrics": main_metrics(tables["metrics"], _headline(cfg)),
         "unavailable": unavailable(tables["metrics"]),
         "comparisons": tables["comparisons"][tables["comparisons"]["status"] == "ok"].to_dict("records"),
@@ -144,6 +149,7 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         "costs": costs(sources.benchmarks, cfg["cohort"], cfg["experiment"]),
         "looked": slides_arm,
         "looked_for": looked_for(models[slides_arm], 0) if "attention" in figures else None,
+        "rna": rna_facts(samples, is_counts) if len(samples) else None,
         "slides": tile_facts(pd.read_parquet(sources.grids)) if sources.grids is not None else None,
     }
     environment = jinja2.Environment(

@@ -7,6 +7,7 @@ import numpy as np
 
 from confuselt.model.scaler import ARRAYS, Scaler
 from confuselt.predict.recognise import check_scale, check_spread
+from confuselt.rna.genes import are_ensembl
 from confuselt.rna.normalise import Normaliser
 
 TRAINING, OWN = "training", "own"
@@ -87,7 +88,7 @@ def present(normaliser: Normaliser, names: list[str], most_missing: float) -> tu
     if len(lacking) > most_missing * len(genes):
         raise ValueError(
             f"{len(lacking)} of {len(genes)} genes of the model are missing in this matrix, first {lacking[:5]}; more "
-            f"than predict.rna.max_missing ({most_missing:.0%}). Are its genes named as those of training? Otherwise "
+            f"than predict.rna.max_missing ({most_missing:.0%}). {_other_names(genes, names)}Otherwise "
             "raise that share, or predict from slides alone (predict.acquire: {rna: null})"
         )
     if reference:
@@ -104,6 +105,14 @@ def present(normaliser: Normaliser, names: list[str], most_missing: float) -> tu
     cut = {name: array[..., kept].tolist() for name, array in arrays.items() if array.size}
     scaling = {**normaliser.scaling, **cut}
     return replace(normaliser, genes=[genes[i] for i in kept], reference=reference, scaling=scaling), len(lacking)
+
+
+def _other_names(genes: list[str], names: list[str]) -> str:
+    kinds = {True: "Ensembl ids", False: "symbols"}
+    model, matrix = are_ensembl(genes), are_ensembl(names)
+    if model != matrix:
+        return f"The model names genes by {kinds[model]}, this matrix by {kinds[matrix]}: rename its columns. "
+    return "Are its genes named as those of training? "
 
 
 def rescaled(normaliser: Normaliser, rna: ad.AnnData) -> Normaliser:

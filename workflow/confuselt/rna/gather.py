@@ -10,6 +10,7 @@ import pandas as pd
 
 from confuselt.content import array_hash
 from confuselt.progress import progress
+from confuselt.rna.genes import plain_genes
 from confuselt.rna.star import read_star
 from confuselt.sheets.genes import check_genes, genes_in_rows, read_gene_rows
 from confuselt.sheets.read import check_counters, columns_of, read_matrix, read_sheet, repeated, row_number
@@ -74,6 +75,8 @@ def check_scaled(values: np.ndarray, path: Path) -> None:
 def read_genes(matrix: Path, key: str, counts: bool) -> tuple[list[str], np.ndarray]:
     """Genes and values (samples, genes) float64 of a table; counts of a gene that stands in several columns are summed.
 
+    Genes lose the version of an Ensembl id, and the Entrez id behind a symbol (see `plain_genes`).
+
     Raises
     ------
     ValueError
@@ -86,9 +89,12 @@ def read_genes(matrix: Path, key: str, counts: bool) -> tuple[list[str], np.ndar
         table = read_matrix(matrix, (key, "sample_id"))
         check_counters(table, matrix)
     check_genes(table.names, matrix)
-    twice = repeated(table.names)
+    names = plain_genes(table.names)
+    if changed := [(old, new) for old, new in zip(table.names, names, strict=True) if old != new]:
+        log.info("%s: %d genes are called by less, as '%s' is '%s'", matrix.name, len(changed), *changed[0])
+    twice = repeated(names)
     if not twice:
-        return table.names, table.values
+        return names, table.values
     if not counts:
         raise ValueError(
             f"{matrix}: genes {twice[:5]} stand in several columns; "
@@ -97,7 +103,7 @@ def read_genes(matrix: Path, key: str, counts: bool) -> tuple[list[str], np.ndar
     log.warning(
         "%s: %d genes stand in several columns, their counts are summed: %s", matrix.name, len(twice), twice[:20]
     )
-    codes, genes = pd.factorize(np.array(table.names, object))
+    codes, genes = pd.factorize(np.array(names, object))
     order = np.argsort(codes, kind="stable")
     starts = np.searchsorted(codes[order], np.arange(len(genes)))
     return list(genes), np.add.reduceat(table.values[:, order], starts, axis=1)
@@ -156,9 +162,12 @@ def gather(
     adata : AnnData
         One row per usable patient (`obs_names` = patient ids, sorted), float32, or int64 for counts.
     index : DataFrame
-        Columns of ``rna/index``.
+        Columns of ``rna/index``: ``n`` genes, of which ``seen`` have another value than 0; ``total`` and ``median`` of
+        the values.
     """
-    index = samples[["sample_id", "patient_id", "status", "reason"]].assign(n=0, sha=None)
+    index = samples[["sample_id", "patient_id", "status", "reason"]].assign(
+        n=0, sha=None, total=np.nan, seen=0, median=np.nan
+    )
     lost = index["status"] != "ok"
     index.loc[lost, "reason"] = "excluded at acquire: " + index.loc[lost, "reason"].astype(str)
     if matrix is None:
@@ -186,6 +195,8 @@ def gather(
             index.loc[i, ["status", "reason"]] = ["excluded", str(reason)]
             continue
         index.loc[i, ["n", "sha"]] = [len(genes), array_hash(numbers[row])]
+        index.loc[i, ["total", "median"]] = [numbers[row].sum(), np.median(numbers[row])]
+        index.loc[i, "seen"] = int(np.count_nonzero(numbers[row]))
         keep.append(i)
     rows = samples.loc[keep, "row"].to_numpy(int)
     values = numbers[rows].astype(np.int64 if counts else np.float32)

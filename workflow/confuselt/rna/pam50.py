@@ -1,13 +1,17 @@
-"""PAM50 calls by nearest centroid (Parker et al., J Clin Oncol 2009; Spearman, fixed medians)."""
+"""Subtypes by nearest centroid, as PAM50 is called (Parker et al., J Clin Oncol 2009): Spearman on centred genes.
 
-import re
+Genes are centred by fixed medians, or by those of a cohort in which two groups, such as ER+ and ER-, weigh alike:
+medians of a cohort with few ER- tumours would make LumA of LumB and Her2 (Zhao et al., Breast Cancer Res 2015).
+"""
+
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from confuselt.rna.genes import todays
+from confuselt.rna.genes import PROLIFERATION, are_ensembl, todays
+from confuselt.sheets.read import header_of, read_turned, repeated
 from confuselt.sheets.words import plain_name
 
 # Spellings of the classes, in lower case without punctuation, to the project's words.
@@ -18,7 +22,11 @@ CLASSES = {
     "luminalb": "LumB",
     "normallike": "Normal",
 }
-MIN_GENES = 40
+LEAST_SHARE = 0.8  # of the genes of a table of centroids that a call rests on: 40 of 50
+# ROR-P (Parker et al. 2009): weights of the correlations and of the mean of the genes of proliferation; 0 to 100.
+ROR_P = {"Basal": -0.0009299747, "Her2": 0.0692289192, "LumA": -0.0951505484, "LumB": 0.0493487685}
+ROR_P_PROLIFERATION, ROR_P_LEAST, ROR_P_RANGE = 0.3385116381, -0.35, 0.85
+FEWEST_PER_GROUP = 10  # samples whose median stands for their group
 
 
 def spearman(values: np.ndarray, centroids: np.ndarray) -> np.ndarray:
@@ -48,23 +56,25 @@ def call_pam50(values: pd.DataFrame, centroids: pd.DataFrame, medians: pd.Series
     centroids : DataFrame
         Genes x classes.
     medians : Series
-        Per gene, subtracted before the correlation; fixed, or those of the cohort (then said so).
+        Per gene, subtracted before the correlation: fixed, or `balanced_medians`.
 
     Returns
     -------
     DataFrame
         Per sample ``call``, its ``correlation``, the ``margin`` by which that exceeds the next class's, and how many
-        ``genes`` it rests on; ``reason`` where no call is made (fewer than 40 of the genes, or no variation). Genes are
-        matched under today's symbols.
+        ``genes`` it rests on; ``ror_p``, where the classes and genes for it are there; ``reason`` where no call is made
+        (fewer than four fifths of the genes, or no variation). Genes are matched under today's symbols.
     """
     values = values.set_axis(todays(list(values.columns)), axis=1)
     centroids = centroids.set_axis(todays(list(centroids.index)), axis=0)
     medians = medians.set_axis(todays(list(medians.index)))
-    genes = [g for g in centroids.index if g in values.columns]
-    if len(genes) < MIN_GENES:
-        named = "; its genes look like Ensembl ids, wanted are symbols" if _ensembl(list(values.columns)) else ""
-        reason = f"{len(genes)} of {len(centroids)} PAM50 genes in the matrix, {MIN_GENES} needed{named}"
-        nothing = {"call": None, "correlation": np.nan, "margin": np.nan, "genes": len(genes), "reason": reason}
+    genes, fewest = [g for g in centroids.index if g in values.columns], int(np.ceil(LEAST_SHARE * len(centroids)))
+    if len(genes) < fewest:
+        other = are_ensembl(list(values.columns)) != are_ensembl(list(centroids.index))
+        named = "; one of the two names genes by Ensembl ids, the other by symbols" if other else ""
+        reason = f"{len(genes)} of {len(centroids)} genes of the centroids in the matrix, {fewest} needed{named}"
+        nothing = dict.fromkeys(("correlation", "margin", "ror_p"), np.nan)
+        nothing |= {"call": None, "genes": len(genes), "reason": reason}
         return pd.DataFrame(nothing, index=values.index)
     centred = (values[genes] - medians.reindex(genes)).to_numpy(float)
     reference = centroids.loc[genes].to_numpy(float).T
@@ -73,7 +83,7 @@ def call_pam50(values: pd.DataFrame, centroids: pd.DataFrame, medians: pd.Series
         for i in np.flatnonzero(np.isnan(centred).any(1)):
             seen = np.isfinite(centred[i])
             correlation[i] = (
-                spearman(centred[i : i + 1, seen], reference[:, seen])[0] if seen.sum() >= MIN_GENES else np.nan
+                spearman(centred[i : i + 1, seen], reference[:, seen])[0] if seen.sum() >= fewest else np.nan
             )
     flat = ~np.isfinite(correlation).all(1)
     best = np.where(flat, 0, np.nan_to_num(correlation, nan=-2).argmax(1))
@@ -85,44 +95,104 @@ def call_pam50(values: pd.DataFrame, centroids: pd.DataFrame, medians: pd.Series
             "correlation": np.where(flat, np.nan, correlation[np.arange(len(best)), best]),
             "margin": ordered[:, -1] - ordered[:, -2],
             "genes": np.isfinite(centred).sum(1),
-            "reason": ["no variation over the PAM50 genes, or too few of them" if f else None for f in flat],
+            "ror_p": _ror_p(pd.DataFrame(correlation, columns=names), pd.DataFrame(centred, columns=genes)),
+            "reason": ["no variation over the genes of the centroids, or too few of them" if f else None for f in flat],
         },
         index=values.index,
     )
 
 
-def _ensembl(names: list[str]) -> bool:
-    """Whether most names are ids of Ensembl's genes."""
-    return sum(bool(re.fullmatch(r"ENS[A-Z]*G\d{11}(\.\d+)?", name)) for name in names) > len(names) / 2
+def _ror_p(correlation: pd.DataFrame, centred: pd.DataFrame) -> np.ndarray:
+    """Risk of relapse by subtype and proliferation, (samples,) float64; NaN where classes or genes for it lack.
+
+    As in the published program, proliferation is the mean of those of its genes that a sample shows.
+    """
+    if not set(ROR_P) <= set(correlation) or not set(PROLIFERATION) <= set(centred):
+        return np.full(len(correlation), np.nan)
+    score = (correlation[list(ROR_P)] * pd.Series(ROR_P)).sum(axis=1, skipna=False)
+    score += ROR_P_PROLIFERATION * centred[list(PROLIFERATION)].mean(axis=1)
+    return (100 * (score - ROR_P_LEAST) / ROR_P_RANGE).to_numpy(float)
 
 
-def read_centroids(path: Path) -> tuple[pd.DataFrame, pd.Series]:
-    """Centroids (genes x classes) and the fixed median of each gene; ValueError where the table has none."""
-    reference = pd.read_csv(path, sep=None, engine="python", index_col=0)
-    if "median" not in reference:
+def balanced_medians(values: pd.DataFrame, groups: pd.Series) -> pd.Series:
+    """Median of each gene in a cohort in which the two most frequent groups weigh alike.
+
+    Parameters
+    ----------
+    values : DataFrame
+        Samples x genes, log2 scale.
+    groups : Series of (str or None)
+        Of samples, by the same ids; samples of no group, or of a third, are passed over.
+
+    Raises
+    ------
+    ValueError
+        There are no two groups of ten samples.
+    """
+    groups = groups.reindex(values.index).dropna()
+    counts = groups.value_counts()
+    if len(counts) < 2 or counts.iloc[1] < FEWEST_PER_GROUP:
         raise ValueError(
-            f"{path}: no column 'median'; PAM50 calls need fixed medians per gene (log2 scale), not those of the cohort"
+            f"column '{groups.name}' says {counts.to_dict() or 'nothing'} of the samples with RNA: wanted are two "
+            f"values of {FEWEST_PER_GROUP} samples each (balanced_by)"
         )
-    return reference.drop(columns="median"), reference["median"]
+    chosen = groups[groups.isin(counts.index[:2])]
+    weights = (1 / counts.reindex(chosen).to_numpy(float))[:, None]
+    some = values.loc[chosen.index].to_numpy(float)
+    order = np.argsort(some, axis=0)
+    share = np.cumsum(np.take_along_axis(np.broadcast_to(weights, some.shape), order, 0), axis=0) / weights.sum()
+    # The middle between the last value below half of the weight and the first above, as of an ordinary median.
+    low, high = (np.argmax(share >= half, axis=0)[None] for half in (0.5 - 1e-9, 0.5 + 1e-9))
+    ordered = np.take_along_axis(some, order, 0)
+    middle = (np.take_along_axis(ordered, low, 0) + np.take_along_axis(ordered, high, 0))[0] / 2
+    return pd.Series(middle, index=values.columns)
+
+
+def read_centroids(path: Path) -> tuple[pd.DataFrame, pd.Series | None]:
+    """Centroids (genes x classes), and the fixed median of each gene (None: the table has no column ``median``)."""
+    first = header_of(path)[0]
+    table = read_turned(path, [i for i, name in enumerate(header_of(path)) if i and name], "class")
+    centroids = pd.DataFrame(table.values.T, index=table.names, columns=table.ids["class"])
+    if twice := repeated(table.names):
+        raise ValueError(f"{path}: genes {twice[:5]} stand twice in column '{first}'; a centroid has one value of each")
+    if not np.isfinite(centroids.to_numpy()).all():
+        raise ValueError(f"{path}: a gene without a number in some column, first '{_first_gap(centroids)}'")
+    return centroids.drop(columns="median", errors="ignore"), centroids.get("median")
+
+
+def _first_gap(centroids: pd.DataFrame) -> str:
+    return centroids.index[int(np.argmax(~np.isfinite(centroids.to_numpy()).all(1)))]
+
+
+def with_medians(path: Path, medians: pd.Series | None) -> pd.Series:
+    """The fixed medians of a table; ValueError where it has none."""
+    if medians is None:
+        raise ValueError(
+            f"{path}: no column 'median'; calls need fixed medians per gene (log2 scale), or, for a label's "
+            "`centroids`, a clinical column by which those of the cohort are balanced (balanced_by)"
+        )
+    return medians
+
+
+def log_scale(values: pd.DataFrame, is_counts: bool) -> pd.DataFrame:
+    """Values (samples x genes) as they are, or log2 counts per million."""
+    return np.log2(values.div(values.sum(axis=1), axis=0) * 1e6 + 1) if is_counts else values
 
 
 def call_samples(
-    values: pd.DataFrame, index: pd.DataFrame, is_counts: bool, centroids: pd.DataFrame, medians: pd.Series
+    values: pd.DataFrame, index: pd.DataFrame, centroids: pd.DataFrame, medians: pd.Series
 ) -> pd.DataFrame:
     """Columns of ``rna/pam50``: a row per sample of ``rna/index``.
 
     Parameters
     ----------
     values : DataFrame
-        Usable patients x genes: counts, or a log2 scale.
+        Usable patients x genes, log2 scale.
     index : DataFrame
         ``rna/index``.
-    is_counts : bool
     centroids, medians
         See `call_pam50`.
     """
-    if is_counts:
-        values = np.log2(values.div(values.sum(axis=1), axis=0) * 1e6 + 1)
     called = call_pam50(values, centroids, medians).reindex(index["patient_id"]).reset_index(drop=True)
     rows = index[["sample_id", "patient_id"]].reset_index(drop=True).join(called)
     reason = rows["reason"].fillna(index["reason"].reset_index(drop=True))

@@ -11,6 +11,7 @@ from confuselt.acquire.cohort import patient_table
 from confuselt.acquire.excluded import check_excluded, log_excluded
 from confuselt.acquire.outcomes import check_readable
 from confuselt.acquire.schema import OUTCOMES, PATIENTS, RNA, SLIDES
+from confuselt.rna.schema import CALLS
 from confuselt.run_step import Output, run_step
 from confuselt.sheets.read import read_sheet
 from confuselt.tables import empty_table, read_table, write_table
@@ -18,6 +19,7 @@ from confuselt.tables import empty_table, read_table, write_table
 READS = ("acquire.id_column", "acquire.limit", "acquire.site", "tasks.survival", "tasks.labels")
 
 log = logging.getLogger("confuselt.acquire")
+TOLD = ("filled", "both", "kappa")
 
 
 def main(
@@ -26,14 +28,18 @@ def main(
     outcomes: Output,
     patients: Output,
     cfg: dict,
+    calls: list[Path],
     clinical_table: Path | None = None,
     site_map: Path | None = None,
     max_excluded: float = 0.2,
 ) -> None:
     """Convert outcomes to the project's words; a patient without usable slides and RNA is excluded."""
-    table = outcome_rows(clinical_table, cfg) if clinical_table else Outcomes(empty_outcomes(cfg), {}, {})
+    called = {path.stem: read_table(path, CALLS) for path in calls}
+    table = outcome_rows(clinical_table, cfg, called) if clinical_table else Outcomes(empty_outcomes(cfg), {}, {}, {})
     for task, coding in table.codings.items():
         log.info("%s: %s", task, coding)
+    for task, found in table.agreement.items():
+        log.info("%s: %d patients have their class from RNA; of %d others kappa is %s", task, *map(found.get, TOLD))
     if clinical_table:
         check_readable(table.read, max_excluded, clinical_table)
     facts = merge_sites(table.rows, read_sheet(site_map, codes=("code",)) if site_map else None)
@@ -41,7 +47,7 @@ def main(
     people = patient_table(read_table(slides, SLIDES), read_table(rna, RNA), facts, cfg)
     log_excluded(people, "patients", "patient_id")
     check_excluded(people, max_excluded, "patients", "patient_id")
-    write_table(facts, outcomes, OUTCOMES, {"codings": table.codings})
+    write_table(facts, outcomes, OUTCOMES, {"codings": table.codings, "agreement": table.agreement})
     write_table(people, patients, PATIENTS)
 
 

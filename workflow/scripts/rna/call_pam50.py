@@ -4,7 +4,7 @@ from pathlib import Path
 
 import anndata as ad
 
-from confuselt.rna.pam50 import call_samples, read_centroids
+from confuselt.rna.pam50 import call_samples, log_scale, read_centroids, with_medians
 from confuselt.rna.schema import INDEX, PAM50
 from confuselt.run_step import Output, run_step
 from confuselt.tables import read_table, write_table
@@ -14,8 +14,9 @@ READS = ("rna.matrix",)
 
 def main(counts: Path, index: Path, centroids: Path, pam50: Output, cfg: dict) -> None:
     """A row per sample, with the call or why there is none."""
-    values, samples = ad.read_h5ad(counts).to_df(), read_table(index, INDEX)
-    write_table(call_samples(values, samples, cfg["rna.matrix"] == "counts", *read_centroids(centroids)), pam50, PAM50)
+    values = log_scale(ad.read_h5ad(counts).to_df(), cfg["rna.matrix"] == "counts")
+    table, medians = read_centroids(centroids)
+    write_table(call_samples(values, read_table(index, INDEX), table, with_medians(centroids, medians)), pam50, PAM50)
 
 
 if __name__ == "__main__":
