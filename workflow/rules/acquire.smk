@@ -140,6 +140,7 @@ rule fetch_files:
         url=of_download("url"),
         mirror=of_download("mirror"),
         token_file=of_download("token_file"),
+        given=of_download("folder"),
         attempts=of_download("attempts"),
         timeout=of_download("timeout"),
     params:
@@ -197,6 +198,7 @@ rule fetch_slides:
         url=of_download("url"),
         mirror=of_download("mirror"),
         token_file=of_download("token_file"),
+        given=of_download("folder"),
         segment_mb=of_download("segment_mb"),
         attempts=of_download("attempts"),
         timeout=of_download("timeout"),
@@ -244,6 +246,7 @@ rule stream_slides:
         url=of_download("url"),
         mirror=of_download("mirror"),
         token_file=of_download("token_file"),
+        given=of_download("folder"),
         segment_mb=of_download("segment_mb"),
         attempts=of_download("attempts"),
         timeout=of_download("timeout"),

@@ -14,8 +14,9 @@ from urllib.parse import quote
 import requests
 from urllib3.exceptions import HTTPError
 
+from confuselt.acquire.given import given_path, take
 from confuselt.acquire.http import Client, Exhausted, Patience, Refused, check_status
-from confuselt.acquire.partial import Partial, discard
+from confuselt.acquire.partial import Partial, discard, discard_partial
 from confuselt.unusable import Unusable
 
 log = logging.getLogger(__name__)
@@ -84,11 +85,14 @@ class Manner:
         Bytes.
     attempts : int
         Tries in a row that bring nothing before a source is given up.
+    given : Path or None
+        Folder of gdc-client, in which a file may lie already.
     """
 
     connections: int = 4
     segment: int = 16 << 20
     attempts: int = 8
+    given: Path | None = None
 
 
 class Outage(Exception):
@@ -139,6 +143,10 @@ def fetch(
         The disk is full, cannot be written, or another process writes the file.
     """
     if final.is_file() and final.stat().st_size == remote.bytes and _md5(final) == remote.md5:
+        return
+    here = given_path(manner.given, remote.file_id, remote.file_name, remote.bytes)
+    if here is not None and take(here, remote.md5, final):
+        discard_partial(final)
         return
     part = Partial(final, remote.md5, remote.bytes, manner.segment)
     said, unreachable = [], []

@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from confuselt.acquire.download import Manner, Outage, Remote, Source, fetch
+from confuselt.acquire.given import given_path
 from confuselt.acquire.http import Client, read_token
 from confuselt.unusable import Unusable
 
@@ -60,8 +61,10 @@ def fetch_rows(
         Nobody answered for some file at the moment; all others were seen to before.
     """
     missing = [row for row in rows if not _there(folder / row["file"], row)]
-    mine = sum(row["bytes"] for row in missing)
-    check_space(folder, mine if cohort is None else max(mine, cohort - on_disk(folder)), len(missing))
+    mine = sum(row["bytes"] for row in missing if not _given(row, manner))
+    # What other jobs find at gdc-client's they do not fetch, and only they know.
+    alone = cohort is None or manner.given is not None
+    check_space(folder, mine if alone else max(mine, cohort - on_disk(folder)), len(missing))
     lost: dict[str, str] = {}
     down: list[str] = []
     stop = threading.Event()
@@ -94,6 +97,10 @@ def fetch_rows(
 
 def _there(path: Path, row: dict) -> bool:
     return path.is_file() and path.stat().st_size == row["bytes"]
+
+
+def _given(row: dict, manner: Manner) -> bool:
+    return given_path(manner.given, row["file_id"], row["file_name"], row["bytes"]) is not None
 
 
 def on_disk(folder: Path) -> int:

@@ -118,6 +118,12 @@ def table_row(what: str, file_id: str, file_name: str, md5: str, size: int) -> d
     }
 
 
+def left_out_row(file_id: str, file_name: str, reason: str) -> dict:
+    """Row of a file of a portal's manifest that is neither a slide nor counts, or nobody's."""
+    known = table_row("other", _kept(file_id), _kept(file_name), "", 0)
+    return {**known, "status": EXCLUDED, "reason": reason}
+
+
 def unique_ids(table: pd.DataFrame) -> pd.DataFrame:
     """A row per file: what has no id, or one that an earlier row has, is left out under a name of its own."""
     again = (table["file_id"] == "") | table.duplicated("file_id")

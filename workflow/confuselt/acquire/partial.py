@@ -134,6 +134,12 @@ def begun(final: Path) -> bool:
 
 def discard(final: Path) -> None:
     """Remove a file, fetched or half fetched."""
+    final.unlink(missing_ok=True)
+    discard_partial(final)
+
+
+def discard_partial(final: Path) -> None:
+    """Remove what is half fetched of a file."""
     partial = final.with_name(f".partial.{final.name}")
-    for path in (final, partial, partial.with_name(f"{partial.name}.done")):
+    for path in (partial, partial.with_name(f"{partial.name}.done")):
         path.unlink(missing_ok=True)

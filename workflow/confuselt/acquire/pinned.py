@@ -10,6 +10,7 @@ from confuselt.acquire.downloads import listed_path
 from confuselt.acquire.excluded import EXCLUDED, OK
 from confuselt.acquire.limit import first_patients
 from confuselt.acquire.manifest import fault_of
+from confuselt.acquire.portal import portal_hash
 from confuselt.config.root import Config
 from confuselt.sheets.read import read_sheet
 
@@ -98,6 +99,13 @@ def _checked(config: Config, cohort: str) -> list[dict]:
                 "choose another `cohort`, "
                 "or pin anew with `snakemake cohort --forcerun pin_cohort`"
             )
+    given = portal_hash(gdc.manifest, gdc.sample_sheet)
+    if given != about.get("manifest") and not (given is None and gdc.manifest):
+        raise ValueError(
+            f"{path} was pinned {'with another' if about.get('manifest') else 'without a'} manifest of the portal than "
+            "acquire.gdc.manifest and its sample sheet are now: "
+            "choose another `cohort`, or pin anew with `snakemake cohort --forcerun pin_cohort`"
+        )
     rows = [row for row in rows if row["what"] not in wanted or wanted[row["what"]] is not None]
     # Of a manifest that was pinned by other rules, or edited: what is wrong with one row is that row's.
     rows = [

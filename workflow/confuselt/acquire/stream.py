@@ -9,6 +9,7 @@ import pandas as pd
 
 from confuselt.acquire.download import Manner, Outage, Source, fetch
 from confuselt.acquire.fetch import Meter, check_space, remote_of
+from confuselt.acquire.given import given_path
 from confuselt.acquire.partial import begun, discard
 from confuselt.acquire.schema import FETCHED
 from confuselt.cells.group import type_slide
@@ -76,7 +77,8 @@ def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner
     def bring() -> None:
         if lost:
             raise Unusable(f"excluded at acquire: {lost[0]}")
-        if not path.is_file():
+        here = given_path(manner.given, row["file_id"], row["file_name"], row["bytes"])
+        if not path.is_file() and here is None:
             check_space(path.parent, row["bytes"], 1)
         try:
             with Meter(row["bytes"], path.parent) as meter:

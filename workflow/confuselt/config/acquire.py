@@ -40,6 +40,23 @@ class Gdc(Block):
     mpp: dict[str, Annotated[float, Field(ge=LEAST_MPP, le=MOST_MPP)]] = Field(
         {}, description="µm per pixel of slides that do not state it, by slide id"
     )
+    manifest: str | None = Field(
+        None,
+        description=(
+            "manifest from GDC's portal (id, filename, md5, size): exactly its slides and STAR counts are pinned, "
+            "nothing is asked; null: all open ones of `project`. Paths start where you run"
+        ),
+    )
+    sample_sheet: str | None = Field(
+        None, description="with manifest: the portal's sample sheet, which says whose each file is; counts need it"
+    )
+    folder: str | None = Field(
+        None,
+        description=(
+            "folder that gdc-client has filled (<file id>/<file name>): a file that lies there with the right md5 is "
+            "not fetched again"
+        ),
+    )
     token_file: str | None = Field(
         None,
         description=(

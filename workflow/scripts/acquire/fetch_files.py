@@ -23,11 +23,13 @@ def main(
     connections: int = 4,
     attempts: int = 8,
     timeout: float = 30.0,
+    given: str = "",
 ) -> None:
     """Fetch small files side by side, each over one connection; one that does not come is a row with its reason."""
     rows, folder = cfg["rows"], Path(cfg["data"])
     sources = sources_of(url, mirror or None, token_file or None, timeout)
-    lost = fetch_rows(rows, folder, sources, Manner(connections=1, attempts=attempts), connections)
+    manner = Manner(connections=1, attempts=attempts, given=Path(given) if given else None)
+    lost = fetch_rows(rows, folder, sources, manner, connections)
     found = [
         {**row, "status": EXCLUDED, "reason": lost[row["file_id"]], "n": 0, "sha": None}
         if row["file_id"] in lost

@@ -24,6 +24,7 @@ def main(
     attempts: int = 8,
     timeout: float = 30.0,
     cohort_mb: int = 0,
+    given: str = "",
 ) -> None:
     """Fetch one slide after the other, each over several connections.
 
@@ -32,7 +33,8 @@ def main(
     rows, sources = cfg["rows"], sources_of(url, mirror or None, token_file or None, timeout)
     folder = Path(cfg["data"], "slides")
     named = [{**row, "file": Path(row["file"]).name} for row in rows]
-    lost = fetch_rows(named, folder, sources, Manner(connections, segment_mb << 20, attempts), cohort=cohort_mb << 20)
+    manner = Manner(connections, segment_mb << 20, attempts, Path(given) if given else None)
+    lost = fetch_rows(named, folder, sources, manner, cohort=cohort_mb << 20)
 
     def found(row: dict) -> dict:
         if row["file_id"] in lost:

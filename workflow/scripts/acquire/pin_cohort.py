@@ -3,19 +3,23 @@
 import shutil
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 
 from confuselt.acquire.gdc import COUNTS, SLIDES, Gdc
 from confuselt.acquire.http import Client, read_token
-from confuselt.acquire.manifest import rna_rows, slide_rows, unique_ids
+from confuselt.acquire.manifest import left_out_row, rna_rows, slide_rows, unique_ids
 from confuselt.acquire.pin import pin_table
+from confuselt.acquire.portal import portal_hash, read_portal
 from confuselt.acquire.schema import MANIFEST
 from confuselt.run_step import Output, run_step
 from confuselt.tables import write_table
 
 READS = (
     "acquire.gdc.project",
+    "acquire.gdc.manifest",
+    "acquire.gdc.sample_sheet",
     "acquire.gdc.sample_types",
     "acquire.gdc.outcomes",
     "acquire.gdc.outcomes_md5",
@@ -27,31 +31,51 @@ def main(manifest: Output, cfg: dict, url: str, token_file: str = "", attempts: 
     """Write the manifest; runs start from it and never ask again."""
     client = Client(timeout, read_token(token_file or None), url)
     gdc, project, kinds = Gdc(url, client, attempts), cfg["acquire.gdc.project"], cfg["acquire.gdc.sample_types"]
-    frames = [slide_rows(gdc.files(project, SLIDES), kinds), rna_rows(gdc.files(project, COUNTS), kinds)]
-    if all(frame.empty for frame in frames):
-        raise ValueError(
-            f"{url} has no open slides and no open counts of project '{project}'{gdc.projects_like(project)} "
-            "(acquire.gdc.project)"
-        )
+    if cfg["acquire.gdc.manifest"]:
+        asked = _of_portal(cfg)
+    else:
+        asked = [slide_rows(gdc.files(project, SLIDES), kinds), rna_rows(gdc.files(project, COUNTS), kinds)]
+        if all(frame.empty for frame in asked):
+            raise ValueError(
+                f"{url} has no open slides and no open counts of project '{project}'{gdc.projects_like(project)} "
+                "(acquire.gdc.project)"
+            )
     pins = [
         pin_table(what, cfg[f"acquire.gdc.{what}"], cfg.get(f"acquire.gdc.{what}_md5"), url, client, attempts)
         for what in ("outcomes", "subtypes")
     ]
     table = unique_ids(
-        pd.concat([pd.DataFrame([p for p in pins if p], columns=frames[0].columns), *frames], ignore_index=True)
+        pd.concat([pd.DataFrame([p for p in pins if p], columns=asked[0].columns), *asked], ignore_index=True)
     )
-    queries = {"slides": gdc.query(project, SLIDES), "rna": gdc.query(project, COUNTS)}
+    given = portal_hash(cfg["acquire.gdc.manifest"], cfg["acquire.gdc.sample_sheet"])
+    queries = {} if given else {"slides": gdc.query(project, SLIDES), "rna": gdc.query(project, COUNTS)}
     chosen = {key: cfg[f"acquire.gdc.{key}"] for key in ("sample_types", "outcomes", "subtypes")}
     about = {
         "project": project,
         **chosen,
+        "manifest": given,
         "url": url,
-        "release": gdc.release(),
+        "release": "manifest of the portal" if given else gdc.release(),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "query": queries,
     }
     write_table(table, manifest, MANIFEST, meta=about)
     print(summary(table, about["release"], shutil.disk_usage(manifest.parent).free), file=sys.stderr)
+
+
+def _of_portal(cfg: dict) -> list[pd.DataFrame]:
+    """Rows of the files that the portal's manifest names."""
+    sheet, tables = cfg["acquire.gdc.sample_sheet"], (cfg["acquire.gdc.outcomes"], cfg["acquire.gdc.subtypes"])
+    path, kinds = Path(cfg["acquire.gdc.manifest"]), cfg["acquire.gdc.sample_types"]
+    found = read_portal(path, Path(sheet) if sheet else None, cfg["acquire.gdc.project"], tuple(filter(None, tables)))
+    if not (found.slides or found.counts):
+        raise ValueError(
+            f"{path} names no slide and no STAR counts that can be used: "
+            f"{'; '.join(reason for _, reason in list(found.others.values())[:3]) or 'it has no row'}"
+        )
+    others = [left_out_row(file_id, name, reason) for file_id, (name, reason) in found.others.items()]
+    frames = [slide_rows(found.slides, kinds), rna_rows(found.counts, kinds)]
+    return [*frames, pd.DataFrame(others, columns=frames[0].columns)]
 
 
 def summary(table: pd.DataFrame, release: str, free: int) -> str:

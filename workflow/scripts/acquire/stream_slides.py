@@ -33,12 +33,14 @@ def main(
     segment_mb: int = 16,
     attempts: int = 8,
     timeout: float = 30.0,
+    given: str = "",
 ) -> None:
     """Write the group's parts of four indexes; no more than one slide of it is on disk."""
     sources = sources_of(url, mirror or None, token_file or None, timeout)
     folders = [path and path.parent.parent for path in (tiles, embedded, typed)]
     steps = Steps(Path(cfg["data"]), cfg, load_encoder(cfg["embed.encoder"], pick_device(device)), *folders)
-    found = stream_group(cfg["rows"], steps, sources, Manner(connections, segment_mb << 20, attempts))
+    manner = Manner(connections, segment_mb << 20, attempts, Path(given) if given else None)
+    found = stream_group(cfg["rows"], steps, sources, manner)
     for frame, path, table in zip(
         found, (part, tiles, embedded, typed), (FETCHED, TILE_INDEX, STREAM_INDEX, STREAM_INDEX), strict=True
     ):

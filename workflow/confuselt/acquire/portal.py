@@ -1,0 +1,131 @@
+"""A manifest as GDC's portal and gdc-client have it, with its sample sheet, as the records that the API would give.
+
+The manifest (``id filename md5 size state``) says which files make the cohort, the sample sheet (``File ID``, ``Case
+ID``, ``Sample ID``, …) whose they are. Without a sheet the names of TCGA's slides tell that; those of counts do not.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from confuselt.acquire.manifest import CODE, SLIDE_SUFFIXES
+from confuselt.sheets.read import closest, columns_of, read_sheet
+
+COLUMNS = ("id", "filename", "md5", "size")
+SHEET = ("File ID", "Case ID", "Sample ID")
+COUNTS = ".rna_seq.augmented_star_gene_counts.tsv"
+FROZEN = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}-\d\d[A-Z]-\d\d-[TBM]S")  # a section of frozen tissue
+
+
+@dataclass(frozen=True)
+class Portal:
+    """Files of a portal's manifest.
+
+    Attributes
+    ----------
+    slides, counts : list of dict
+        Records as `manifest.slide_rows` and `manifest.rna_rows` read them.
+    others : dict of str to (str, str)
+        File id to its name, and why it is neither.
+    """
+
+    slides: list[dict]
+    counts: list[dict]
+    others: dict[str, tuple[str, str]]
+
+
+def read_portal(manifest: Path, sample_sheet: Path | None, project: str, tables: tuple[str, ...]) -> Portal:
+    """Read a manifest and its sample sheet.
+
+    Parameters
+    ----------
+    manifest : Path
+    sample_sheet : Path or None
+    project : str
+        Files of other projects, by the sheet, are left out.
+    tables : tuple of str
+        Ids of files that are pinned in another way.
+
+    Raises
+    ------
+    ValueError
+        A file is absent, or no such table.
+    """
+    files = _table(manifest, COLUMNS, "acquire.gdc.manifest").dropna(subset=["id"])
+    owners = _owners(sample_sheet)
+    slides, counts, others = [], [], {}
+    for row in files[~files["id"].isin(tables)].to_dict("records"):
+        name, owner = row["filename"] or "", owners.get(row["id"], {})
+        hit = {"file_id": row["id"], "file_name": name, "md5sum": row["md5"], "file_size": row["size"]}
+        hit["cases"] = _cases(name, owner)
+        if owner.get("project", project) != project:
+            others[row["id"]] = (name, f"it belongs to project {owner['project']}, not {project} (acquire.gdc.project)")
+        elif sample_sheet is not None and not owner and not hit["cases"]:
+            others[row["id"]] = (name, f"{sample_sheet.name} does not say whose file it is")
+        elif FROZEN.match(name):
+            others[row["id"]] = (name, "it is a section of frozen tissue; wanted are diagnostic slides (DX)")
+        elif PurePosixPath(name).suffix.lower() in SLIDE_SUFFIXES:
+            slides.append(hit)
+        elif name.endswith(COUNTS) and not hit["cases"]:
+            reason = "its name does not say whose counts they are: name the portal's sample sheet in "
+            others[row["id"]] = (name, f"{reason}acquire.gdc.sample_sheet")
+        elif name.endswith(COUNTS):
+            counts.append(hit)
+        else:
+            others[row["id"]] = (name, f"it is neither a slide ({', '.join(sorted(SLIDE_SUFFIXES))}) nor *{COUNTS}")
+    return Portal(slides, counts, others)
+
+
+def portal_hash(*paths: str | None) -> str | None:
+    """What the files hold, in sixteen hex digits; None where none is named, or the first is not there any more."""
+    if not paths[0] or not Path(paths[0]).is_file():
+        return None
+    digest = hashlib.sha256()
+    for path in filter(None, paths):
+        digest.update(Path(path).read_bytes() if Path(path).is_file() else b"")
+    return digest.hexdigest()[:16]
+
+
+def _table(path: Path, wanted: tuple[str, ...], key: str) -> pd.DataFrame:
+    there = columns_of(path)
+    for column in wanted:
+        if column not in there:
+            raise ValueError(
+                f"{path}: no column '{column}'{closest(column, there)}; it holds {', '.join(there[:6])}. "
+                f"Wanted is what GDC's portal offers to download ({key})"
+            )
+    return read_sheet(path, [c for c in there if c])
+
+
+def _owners(sheet: Path | None) -> dict[str, dict]:
+    """File id to its cases, samples, their types and its project, by the sample sheet."""
+    if sheet is None:
+        return {}
+    found = {}
+    for row in _table(sheet, SHEET, "acquire.gdc.sample_sheet").dropna(subset=["File ID"]).to_dict("records"):
+        owner = found.setdefault(row["File ID"], {"cases": {}})
+        for case, sample in zip(_listed(row["Case ID"]), _listed(row["Sample ID"]), strict=False):
+            owner["cases"].setdefault(case, {})[sample] = (_listed(row.get("Sample Type")) or [None])[0]
+        if row.get("Project ID"):
+            owner["project"] = _listed(row["Project ID"])[0]
+    return found
+
+
+def _listed(cell: str | None) -> list[str]:
+    """The portal writes several values into one cell: TCGA-A1-A0SB, TCGA-A1-A0SB."""
+    return [part.strip() for part in (cell or "").split(",") if part.strip()]
+
+
+def _cases(name: str, owner: dict) -> list[dict]:
+    if owner.get("cases"):
+        return [
+            {
+                "submitter_id": case,
+                "samples": [{"submitter_id": sample, "sample_type": kind} for sample, kind in samples.items()],
+            }
+            for case, samples in owner["cases"].items()
+        ]
+    return [{"submitter_id": name[:12], "samples": [{}]}] if CODE.match(name) else []
