@@ -1,8 +1,11 @@
 """RNA samples: what cannot be used is a row with the reason."""
 
+import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 
 from confuselt.acquire.cohort import read_rna_ids
 from confuselt.acquire.headers import check_matrices, header_notes
@@ -86,7 +89,7 @@ def test_a_large_count_stays_itself_and_an_impossible_one_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("first", ["sample", "Hugo_Symbol", "gene_id", ""])
-@pytest.mark.parametrize("ending", ["csv", "tsv.gz", "parquet", "xlsx"])
+@pytest.mark.parametrize("ending", ["csv", "tsv.gz", "parquet", "xlsx", "h5ad", "sparse.h5ad"])
 def test_genes_in_rows_are_the_same_matrix(tmp_path, first, ending):
     """As Xena and cBioPortal have them: facts of a gene beside its name are no samples."""
     upright = pd.DataFrame({"patient_id": ["P0", "P1"], "A": [1, 2], "B": [0, 7], "C": [5, 5]})
@@ -95,6 +98,10 @@ def test_genes_in_rows_are_the_same_matrix(tmp_path, first, ending):
     path = tmp_path / f"rna.{ending}"
     if ending == "parquet":
         turned.to_parquet(path)
+    elif ending.endswith("h5ad"):
+        x = turned[["P1", "P0"]].to_numpy(np.int64).T
+        obs, var = pd.DataFrame({"age": [1, 2]}, index=["P1", "P0"]), pd.DataFrame(index=["A", "B", "C"])
+        ad.AnnData(csr_matrix(x) if "sparse" in ending else x, obs, var).write_h5ad(path)
     elif ending == "xlsx":
         turned.to_excel(path, index=False)
     else:
@@ -105,7 +112,19 @@ def test_genes_in_rows_are_the_same_matrix(tmp_path, first, ending):
         rows = read_rna_ids(matrix, {"acquire.id_column": "patient_id"})
         found.append(gather(matrix, rows, "patient_id", counts=True, data=tmp_path)[0].to_df())
     pd.testing.assert_frame_equal(*found)
-    assert any("genes stand in rows" in note for note in header_notes("rna", path, "patient_id"))
+    said = "X is read" if ending.endswith("h5ad") else "genes stand in rows"
+    assert any(said in note for note in header_notes("rna", path, "patient_id"))
+
+
+def test_what_is_no_anndata_is_told_so(tmp_path):
+    path = tmp_path / "rna.h5ad"
+    path.write_text("no")
+    with pytest.raises(ValueError, match=r"rna.h5ad: cannot be read as AnnData \("):
+        read_rna_ids(path, {"acquire.id_column": "patient_id"})
+    with h5py.File(path, "w") as file:
+        file["features"] = [1]
+    with pytest.raises(ValueError, match="cannot be read as AnnData: it holds features"):
+        read_rna_ids(path, {"acquire.id_column": "patient_id"})
 
 
 def test_a_gene_in_two_rows_is_summed_and_a_row_without_one_refused(tmp_path):

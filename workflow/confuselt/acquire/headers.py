@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from confuselt.sheets.genes import check_genes, genes_in_rows
-from confuselt.sheets.read import columns_of, header_of, notes_of, repeated
+from confuselt.sheets.read import columns_of, ending_of, header_of, notes_of, repeated
 from confuselt.sheets.words import plain_name
 
 IDS = ("slide_id", "sample_id", "x", "y")  # beside the id of the patient
@@ -154,6 +154,8 @@ def header_notes(key: str, path: Path, id_column: str) -> list[str]:
     header, turned = header_of(path), key == "rna" and genes_in_rows(path, id_column)
     nameless = [str(i + 1) for i, name in enumerate(header) if not name]
     notes = [f"{path.name}: {note}" for note in notes_of(path)]
+    if turned and ending_of(path) == ".h5ad":
+        return notes
     if turned:
         return [
             *notes,

@@ -127,7 +127,7 @@ class Acquire(Block):
         "rna.parquet",
         description=(
             "table with a row per patient and a column per gene, or a sheet with a row per sample and a column `file` "
-            "with the path of a STAR count file of GDC"
+            "with the path of a STAR count file of GDC; or X of an AnnData file (.h5ad)"
         ),
     )
     clinical: str | None = Field(

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from confuselt.sheets.annotated import open_annotated
 from confuselt.sheets.arrow import Arrow, open_arrow
 from confuselt.sheets.text import Text, open_text
 from confuselt.sheets.words import number, said, stripped, written
@@ -21,7 +22,7 @@ from confuselt.sheets.workbook import Workbook, open_workbook
 
 ARROW = (".parquet", ".feather")
 TEXT = (".csv", ".tsv", ".txt")
-SUFFIXES = (*ARROW, ".xlsx", *TEXT, *(f"{suffix}.gz" for suffix in TEXT))
+SUFFIXES = (*ARROW, ".xlsx", ".h5ad", *TEXT, *(f"{suffix}.gz" for suffix in TEXT))
 FEWEST_ROWS = 10  # under which a count upwards may be chance
 
 
@@ -205,6 +206,8 @@ def _open(path: Path) -> Text | Workbook | Arrow:
     ending = ending_of(path)
     if ending in ARROW:
         return open_arrow(path)
+    if ending == ".h5ad":
+        return open_annotated(path)
     return open_workbook(path) if ending == ".xlsx" else open_text(path)
 
 
