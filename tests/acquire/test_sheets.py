@@ -42,7 +42,7 @@ def acquire(folder, clinical=None, max_excluded=0.0, **changes):
         clinical_table=table,
         max_excluded=max_excluded,
     )
-    run("read_outcomes", **out, cfg=cfg, clinical_table=table, max_excluded=max_excluded)
+    run("read_outcomes", **out, cfg=cfg, calls=[], clinical_table=table, max_excluded=max_excluded)
     return {k: pd.read_parquet(p) for k, p in out.items()}
 
 

@@ -1,7 +1,7 @@
 """Steps of the chain up to one fold's models, run from any copy of workflow/ (first argument).
 
-``python steps.py WORKFLOW FOLDER`` writes ``FOLDER/{clean,noise-x,noise-y}`` and prints, as JSON, which artefacts
-of fold 0 differ by content from the clean run after the outer-test patients' features, or their outcomes,
+``python steps.py WORKFLOW FOLDER TRANSFORM`` writes ``FOLDER/{clean,noise-x,noise-y}`` and prints, as JSON, which
+artefacts of fold 0 differ by content from the clean run after the outer-test patients' features, or their outcomes,
 were replaced by noise. Folds and labels are frozen first.
 
 A step is left out where the folder holds its outputs from the same code, config and inputs: in a copy of a finished
@@ -85,7 +85,7 @@ def cohort(workflow: Path, config, raw: Path, folder: Path) -> None:
         clinical_table=raw / "clinical.csv",
     )
     tables = {k: folder / f"{k}.parquet" for k in ("slides", "rna", "outcomes", "patients")}
-    run(workflow, "acquire/read_outcomes", config, **tables, clinical_table=raw / "clinical.csv")
+    run(workflow, "acquire/read_outcomes", config, **tables, calls=[], clinical_table=raw / "clinical.csv")
     covariates = folder / "covariates.parquet"
     run(workflow, "acquire/read_covariates", config, clinical_table=raw / "clinical.csv", covariates=covariates)
     for stream, script in (("tile", "embed/import_tiles"), ("cells", "cells/import_cells")):
@@ -255,8 +255,8 @@ def draw_raw(config, raw: Path) -> None:
     clinical.to_csv(raw / "clinical.csv", index=False)
 
 
-def main(workflow: Path, folder: Path) -> dict[str, list[str]]:
-    """Artefacts that differ, per kind of noise."""
+def main(workflow: Path, folder: Path, transform: str) -> dict[str, list[str]]:
+    """Artefacts that differ, per kind of noise; `transform` is that of RNA."""
     from confuselt.config.validate import validate
 
     config = validate(
@@ -273,7 +273,7 @@ def main(workflow: Path, folder: Path) -> dict[str, list[str]]:
                 "clinical": "clinical.csv",
             },
             "split": {"folds": 3, "min_events": 2},
-            "rna": {"genes": 40},
+            "rna": {"genes": 40, "transform": transform},
             "pretrain": {"epochs": 3, "model": {"hidden": 16, "attention": 8, "dim": 16}},
             "finetune": {"epochs": 6, "learning_rate": 0.01},
         }
@@ -316,4 +316,4 @@ def main(workflow: Path, folder: Path) -> dict[str, list[str]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve())))
+    print(json.dumps(main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve(), sys.argv[3])))

@@ -108,10 +108,10 @@ MUTANTS = {
 }
 
 
-def sing(workflow: Path, folder: Path) -> dict[str, list[str]]:
+def sing(workflow: Path, folder: Path, transform: str = "vst") -> dict[str, list[str]]:
     """Artefacts of the fold that changed with the noise."""
     done = subprocess.run(
-        [sys.executable, str(STEPS), str(workflow), str(folder)],
+        [sys.executable, str(STEPS), str(workflow), str(folder), transform],
         env={**os.environ, "PYTHONPATH": str(workflow)},
         capture_output=True,
         text=True,
@@ -153,3 +153,16 @@ def test_the_canary_catches(mutant, finished, tmp_path):
         assert {"wsi-pretrained-cells.pt", "both-scratch-nocells.pt", "pca-cox (outcomes)"} <= set(caught["noise-y"]), (
             caught
         )
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("transform", ["log-cpm", "rank"])
+def test_no_transform_of_rna_sees_a_test_patient(transform, tmp_path):
+    assert sing(ROOT / "workflow", tmp_path / "run", transform) == {"noise-x": [], "noise-y": []}
+    for mutant in ("normaliser on all", "genes on all"):
+        file, old, new, _ = MUTANTS[mutant]
+        copy = tmp_path / mutant
+        shutil.copytree(ROOT / "workflow", copy, ignore=shutil.ignore_patterns("__pycache__"))
+        (copy / file).write_text((copy / file).read_text().replace(old, new))
+        shutil.copytree(tmp_path / "run", tmp_path / f"run of {mutant}")
+        assert "rna.json" in sing(copy, tmp_path / f"run of {mutant}", transform)["noise-x"]

@@ -12,6 +12,7 @@ from conftest import TINY, script
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from confuselt import code_hash as hashing
 from confuselt.code_hash import PACKAGE_DIR, PLUMBING, Code, code_hash
 from confuselt.config.root import Config
 from confuselt.settings import settings as cfg_of
@@ -124,13 +125,16 @@ def test_an_edit_reaches_exactly_the_scripts_that_import_it(copy, module, old, n
     assert (hash_in(copy, script) != before) is reached
 
 
-def test_a_new_version_of_a_decisive_package_changes_the_hash(monkeypatch):
+def test_a_new_version_of_a_decisive_package_changes_the_hash(monkeypatch, tmp_path):
     script = PACKAGE_DIR.parent / SCRIPT
+    monkeypatch.setattr(hashing, "MEMORY", tmp_path / "code_hash.json")
     before = code_hash(script)
-    code_hash.cache_clear()
+    for function in (code_hash, hashing._package):
+        function.cache_clear()
     monkeypatch.setattr("confuselt.code_hash.versions", lambda names: dict.fromkeys(names, "0"))
     assert code_hash(script) != before
-    code_hash.cache_clear()
+    for function in (code_hash, hashing._package):
+        function.cache_clear()
     foreign = Code(script).foreign
     assert "torch" in foreign and "torchsurv" not in foreign
 
@@ -243,6 +247,7 @@ def test_what_ran_was_followed(tmp_path):
             "rna": files["samples"],
             "outcomes": files["outcomes"],
             "patients": files["patients"],
+            "calls": [],
             "clinical_table": clinical,
         },
         "acquire/read_covariates": {"clinical_table": clinical, "covariates": files["covariates"]},
