@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from confuselt.acquire.manifest import CODES
-from confuselt.sheets.read import closest
-from confuselt.sheets.words import said
+from confuselt.sheets.read import closest, read_sheet
 
 log = logging.getLogger(__name__)
 ENDPOINTS = ("OS", "DSS", "DFI", "PFI")
@@ -22,7 +21,7 @@ STAGE = re.compile(r"Stage (IV|I{1,3})[ABC]?\d?")
 
 
 def read_outcomes(path: Path) -> pd.DataFrame:
-    """Outcomes and covariates per patient, from the workbook or a .tsv with the same columns.
+    """Outcomes and covariates per patient, from the workbook (its sheet TCGA-CDR) or a .tsv with the same columns.
 
     Returns
     -------
@@ -30,17 +29,7 @@ def read_outcomes(path: Path) -> pd.DataFrame:
         By patient: ``age`` (years), ``sex``, ``stage`` (I to IV; A, B, C dropped), ``<endpoint>_days``,
         ``<endpoint>_event``. Redacted patients have none of these.
     """
-    raw = (
-        _workbook(path)
-        if path.suffix == ".xlsx"
-        else pd.read_csv(
-            path,
-            sep="\t",
-            dtype=str,
-            keep_default_na=False,
-            na_values=["", "NA", "#N/A", "[Not Available]", "[Not Applicable]"],
-        )
-    )
+    raw = read_sheet(path, sheet="TCGA-CDR")
     key = _column(raw, "bcr_patient_barcode", path)
     raw = raw[raw[key].notna()].drop_duplicates(key).set_index(key)
     out = pd.DataFrame(index=raw.index.rename("patient_id"))
@@ -50,7 +39,7 @@ def read_outcomes(path: Path) -> pd.DataFrame:
     out["stage"] = [found.group(1) if (found := STAGE.fullmatch(s.strip())) else None for s in stages]
     for name in ENDPOINTS:
         out[f"{name.lower()}_days"] = pd.to_numeric(raw[_column(raw, f"{name}.time", path)], errors="coerce")
-        event = raw[_column(raw, name, path)].map(lambda v: None if pd.isna(v) else said(str(v)))
+        event = raw[_column(raw, name, path)]
         out[f"{name.lower()}_event"] = pd.to_numeric(event, errors="coerce")
         if (worded := event[event.notna() & ~out[f"{name.lower()}_event"].isin([0, 1])]).any():
             raise ValueError(
@@ -80,13 +69,7 @@ def read_subtypes(path: Path, names: dict[str, str], sample_types: list[str]) ->
     sample_types : list of str
         Types of samples, told by the code of the barcode; an id without one is a patient's.
     """
-    raw = pd.read_csv(
-        path,
-        sep="\t",
-        dtype=str,
-        keep_default_na=False,
-        na_values=["", "NA", "#N/A", "[Not Available]", "[Not Applicable]"],
-    )
+    raw = read_sheet(path)
     sample = raw[_column(raw, "pan.samplesID", path)].fillna("")
     code = sample.str.split("-").str[3].str[:2]
     kept = (
@@ -109,11 +92,6 @@ def clinical_table(patients: list[str], outcomes: pd.DataFrame | None, subtypes:
         if part is not None:
             table = table.merge(part, how="left", left_on="patient_id", right_index=True)
     return table
-
-
-def _workbook(path: Path) -> pd.DataFrame:
-    sheets = pd.read_excel(path, sheet_name=None, dtype=str, engine="openpyxl")
-    return sheets.get("TCGA-CDR", next(iter(sheets.values())))
 
 
 def _column(frame: pd.DataFrame, name: str, path: Path) -> str:

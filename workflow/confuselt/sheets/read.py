@@ -65,7 +65,9 @@ def columns_of(path: Path) -> list[str]:
     return [name for name in header_of(path) if name]
 
 
-def read_sheet(path: Path, columns: list[str] | None = None, codes: tuple[str, ...] = ()) -> pd.DataFrame:
+def read_sheet(
+    path: Path, columns: list[str] | None = None, codes: tuple[str, ...] = (), sheet: str | None = None
+) -> pd.DataFrame:
     """Read a table as text: '007' stays '007', and 1, 2, (empty) do not become '1.0', '2.0'.
 
     Parameters
@@ -76,6 +78,8 @@ def read_sheet(path: Path, columns: list[str] | None = None, codes: tuple[str, .
         Columns to read; a missing one is a ValueError with close names. Columns without a name are never read.
     codes : tuple of str
         Columns of codes, in which words stand for themselves: NA is a tissue source site of TCGA.
+    sheet : str, optional
+        Of a workbook, read where it is there; without it the one sheet with rows.
 
     Returns
     -------
@@ -89,7 +93,7 @@ def read_sheet(path: Path, columns: list[str] | None = None, codes: tuple[str, .
         The file is no such table: a row with too few or too many cells, an open quote, bytes of no encoding, a name
         that stands twice.
     """
-    source = _open(path)
+    source = _open(path, sheet)
     header = source.layout.header
     wanted = columns if columns is not None else [name for name in header if name]
     for column in wanted:
@@ -199,7 +203,7 @@ def row_number(position: int) -> int:
     return position + 1
 
 
-def _open(path: Path) -> Text | Workbook | Arrow:
+def _open(path: Path, sheet: str | None = None) -> Text | Workbook | Arrow:
     """The table behind a path, opened as its ending says."""
     if not path.is_file():
         raise ValueError(f"{path} is absent")
@@ -208,7 +212,7 @@ def _open(path: Path) -> Text | Workbook | Arrow:
         return open_arrow(path)
     if ending == ".h5ad":
         return open_annotated(path)
-    return open_workbook(path) if ending == ".xlsx" else open_text(path)
+    return open_workbook(path, sheet) if ending == ".xlsx" else open_text(path)
 
 
 def _cell(text: str | None, code: bool) -> str | None:

@@ -32,8 +32,8 @@ class Workbook:
         yield from self.records[self.layout.above + 1 :]
 
 
-def open_workbook(path: Path) -> Workbook:
-    """Read a workbook whole.
+def open_workbook(path: Path, sheet: str | None = None) -> Workbook:
+    """Read a workbook: a sheet of it by name where it has that, else the one with rows.
 
     Raises
     ------
@@ -41,11 +41,11 @@ def open_workbook(path: Path) -> Workbook:
         It is none, it is protected, or several of its sheets have rows.
     """
     found = path.stat()
-    return _open(path, found.st_size, found.st_mtime_ns)
+    return _open(path, sheet, found.st_size, found.st_mtime_ns)
 
 
 @lru_cache(maxsize=32)
-def _open(path: Path, size: int, changed: int) -> Workbook:
+def _open(path: Path, wanted: str | None, size: int, changed: int) -> Workbook:
     # Only here: every plan of a run looks at tables, and few are workbooks.
     from openpyxl import load_workbook
     from openpyxl.utils.exceptions import InvalidFileException
@@ -57,7 +57,7 @@ def _open(path: Path, size: int, changed: int) -> Workbook:
             f"{path}: cannot be read as a workbook ({error}); is it protected by a password, or another kind of file?"
         ) from None
     sheets = {}
-    for sheet in book.worksheets:
+    for sheet in [s for s in book.worksheets if s.title == wanted] or book.worksheets:
         records = [tuple(_text(value) for value in row) for row in sheet.iter_rows(values_only=True)]
         if filled := [record for record in records if any(cell.strip() for cell in record)]:
             sheets[sheet.title] = filled
