@@ -43,8 +43,8 @@ class Gdc(Block):
     manifest: str | None = Field(
         None,
         description=(
-            "manifest from GDC's portal (id, filename, md5, size): exactly its slides and STAR counts are pinned, "
-            "nothing is asked; null: all open ones of `project`. Paths start where you run"
+            "manifest from GDC's portal (id, filename, md5, size): exactly its slides and STAR counts are pinned; "
+            "null: all open ones of `project`. Paths start where you run"
         ),
     )
     sample_sheet: str | None = Field(
