@@ -99,8 +99,19 @@ def test_every_table_that_cannot_be_read_is_a_fault_of_its_own(tmp_path):
     facts = pd.read_csv(tmp_path / "clinical.csv", sep=";")
     facts.assign(status=[1, 2] * 30).to_csv(tmp_path / "clinical.csv", index=False)
     config["acquire"] |= {"rna": None, "tile": None, "slides": "s.csv"}
-    (fault,) = page(validate(config))[1]
+    coding, fault = page(validate(config))[1]
+    assert coding.startswith("acquire.clinical: clinical.csv: event column 'status'")
     assert "none of its feature files exists" in fault
+
+
+def test_every_column_that_cannot_be_read_is_a_fault_of_its_own(tmp_path):
+    config = cohort(tmp_path)
+    facts = pd.read_csv(tmp_path / "clinical.csv", sep=";")
+    ages = [f"{50 + i} Jahre" for i in range(60)]
+    facts.assign(status=[1, 2] * 30, age=ages).to_csv(tmp_path / "clinical.csv", index=False)
+    faults = page(validate(config))[1]
+    assert len(faults) == 2 and "clinical.csv: event column 'status'" in faults[0]
+    assert "clinical.csv: covariate 'age' says '50 Jahre'" in faults[1]
 
 
 def test_ids_that_match_nothing_are_told_by_rule(tmp_path):

@@ -85,11 +85,15 @@ def checked_page():
 
 def checked(wildcards):
     """What `check` looks at; nothing runs."""
-    if faults := checked_page():
-        raise WorkflowError(
-            f"{len(faults)} fault{'s' * (len(faults) > 1)} in the tables of '{CONFIG.cohort}'"
-        )
+    checked_page()
     return []
+
+
+# While the workflow is parsed, because an error of an input function comes with a traceback.
+if "check" in sys.argv and workflow.is_main_process and (found := checked_page()):
+    raise WorkflowError(
+        f"{len(found)} fault{'s' * (len(found) > 1)} in the tables of '{CONFIG.cohort}'"
+    )
 
 
 # --- tables

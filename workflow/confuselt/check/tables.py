@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from confuselt.acquire.headers import header_notes
-from confuselt.acquire.outcomes import event_column, read_covariate, read_label, time_columns
+from confuselt.acquire.outcomes import event_column, read_covariate, read_endpoint, read_label, time_columns
 from confuselt.acquire.sources import existing_files
 from confuselt.config.root import Config
 from confuselt.sheets.genes import genes_in_rows, samples_of
@@ -22,40 +22,47 @@ def described(config: Config) -> tuple[list[str], list[str]]:
     lines, faults = [], []
     for key, path in existing_files(config).items():
         try:
-            lines += [*_table(key, path, config), ""]
+            said, wrong = _table(key, path, config)
+            lines += [*said, ""]
+            faults += [f"acquire.{key}: {fault}" for fault in wrong]
         except ValueError as fault:
             faults.append(f"acquire.{key}: {fault}")
     return lines, faults
 
 
-def _table(key: str, path: Path, config: Config) -> list[str]:
+def _table(key: str, path: Path, config: Config) -> tuple[list[str], list[str]]:
+    """Lines on a table, and what is wrong with single columns of it."""
     ids = config.acquire.id_column
     header = columns_of(path)
     lines = [f"acquire.{key}: {path}", *(f"  {note}" for note in header_notes(key, path, ids))]
     if key == "clinical":
-        return lines + _clinical(read_sheet(path, codes=(config.acquire.site,)), config)
+        said, faults = _clinical(read_sheet(path, codes=(config.acquire.site,)), config, path.name)
+        return lines + said, faults
     if key == "rna" and genes_in_rows(path, ids):
         samples = list(samples_of(path).values())
-        return [*lines, f"  genes in rows; {len(samples)} columns of samples: {_some(samples)}"]
+        return [*lines, f"  genes in rows; {len(samples)} columns of samples: {_some(samples)}"], []
     if ids not in header:
-        return lines
+        return lines, []
     found = read_sheet(path, [ids])[ids]
     lines.append(f"  {len(found)} rows; id: {ids}, {found.nunique()} different: {_some(list(found.dropna().unique()))}")
     listed = [column for column in ("file", "tile", "cells") if column in header]
     if key in FEATURES and not listed:
         names = [name for name in header if name not in (ids, "slide_id", "sample_id", "x", "y")]
-        return [*lines, f"  {len(names)} {FEATURES[key]}: {_some(names)}"]
+        return [*lines, f"  {len(names)} {FEATURES[key]}: {_some(names)}"], []
     for column in listed if key in ("slides", "rna") else ():
         files = read_sheet(path, [column])[column].dropna()
         lost = [name for name in files if not Path(config.data, name).is_file()]
         absent = f", {len(lost)} of them absent: {_some(lost)}" if lost else ", all there"
         lines.append(f"  {column}: {len(files)} files{absent}")
-    return lines
+    return lines, []
 
 
-def _clinical(table: pd.DataFrame, config: Config) -> list[str]:
-    """Meaning of the columns of the clinical table; the coding of endpoints is told with their events."""
-    acquire, tasks = config.acquire, config.tasks
+def _clinical(table: pd.DataFrame, config: Config, file: str) -> tuple[list[str], list[str]]:
+    """Meaning of the columns of the clinical table, and what is wrong with some.
+
+    The coding of endpoints is told with their events.
+    """
+    acquire, tasks, faults = config.acquire, config.tasks, []
     ids = table.get(acquire.id_column, pd.Series(dtype=object))
     lines = [
         f"  {len(table)} rows; id: {acquire.id_column}, {ids.nunique()} different: {_some(list(ids.dropna().unique()))}"
@@ -68,8 +75,12 @@ def _clinical(table: pd.DataFrame, config: Config) -> list[str]:
             f"{max(sizes.values(), default=0)} patients, {int(table[acquire.site].isna().sum())} patients without"
         )
         used.add(acquire.site)
-    for task in tasks.survival:
-        used |= {*time_columns(task.model_dump()), event_column(task.model_dump())}
+    for task in (t.model_dump() for t in tasks.survival):
+        used |= {*time_columns(task), event_column(task)}
+        try:
+            read_endpoint(table, task, file)
+        except ValueError as fault:
+            faults.append(str(fault))
     for task in tasks.labels:
         called = f"called from RNA by {task.centroids}" if task.centroids else None
         if task.label_column not in table:
@@ -86,14 +97,17 @@ def _clinical(table: pd.DataFrame, config: Config) -> list[str]:
         )
         used.add(task.label_column)
     for name in (c for c in acquire.covariates if c in table):
-        lines.append(f"  covariate {name}: {_covariate(table[name], name)}")
         used.add(name)
+        try:
+            lines.append(f"  covariate {name}: {_covariate(table[name], name, file)}")
+        except ValueError as fault:
+            faults.append(str(fault))
     others = [name for name in table if name not in used]
-    return [*lines, f"  not read: {_some(others)}" if others else "  every column is read"]
+    return [*lines, f"  not read: {_some(others)}" if others else "  every column is read"], faults
 
 
-def _covariate(values: pd.Series, name: str) -> str:
-    read, odd = read_covariate(values, name, "")
+def _covariate(values: pd.Series, name: str, file: str) -> str:
+    read, odd = read_covariate(values, name, file)
     numbers = pd.to_numeric(read, errors="coerce")
     missing = f"{int(read.isna().sum())} missing" + (f", {len(odd)} read otherwise than written" if odd else "")
     if read.notna().any() and numbers.notna().sum() == read.notna().sum():
