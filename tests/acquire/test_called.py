@@ -12,6 +12,7 @@ from conftest import ROOT, script
 from confuselt.acquire.called import by_calls
 from confuselt.acquire.schema import OUTCOMES
 from confuselt.config.root import Config
+from confuselt.rna.centroids import classes_of
 from confuselt.rna.schema import CALLS
 from confuselt.settings import settings
 from confuselt.tables import read_table
@@ -28,9 +29,8 @@ def test_a_written_class_wins_and_blanks_are_filled():
     written = pd.Series(["A", None, None, "B", None], index=["p1", "p2", "p3", "p4", "p5"], dtype=object)
     blank = pd.Series([False, True, False, False, True])
     called = calls_of(p1="B", p2="a-like", p3="A", p4="B", p5="N")
-    classes, agreement, notes = by_calls(written, blank, called, LABEL)
+    classes, agreement = by_calls(written, blank, called, LABEL)
     assert classes == ["A", "A", None, "B", None], "p3 was left out on purpose, p5 is called a class that is"
-    assert notes == {1: "sub 'A' is called from RNA"}
     assert agreement == {"filled": 1, "both": 2, "kappa": 0.0, "table": {"A": {"B": 1}, "B": {"B": 1}}}
 
 
@@ -39,7 +39,7 @@ def test_kappa_is_that_of_the_formula():
     own, other = rng.choice(["A", "B"], 60), rng.choice(["A", "B"], 60)
     people = [f"p{i}" for i in range(60)]
     called = calls_of(**dict(zip(people, other, strict=True)))
-    _, agreement, _ = by_calls(pd.Series(own, people, dtype=object), pd.Series(False, range(60)), called, LABEL)
+    _, agreement = by_calls(pd.Series(own, people, dtype=object), pd.Series(False, range(60)), called, LABEL)
     seen, chance = (own == other).mean(), sum((own == c).mean() * (other == c).mean() for c in "AB")
     np.testing.assert_allclose(agreement["kappa"], (seen - chance) / (1 - chance))
     assert by_calls(pd.Series(["A"], ["p"]), pd.Series([False]), calls_of(p="A"), LABEL)[1]["kappa"] is None
@@ -65,10 +65,9 @@ def test_from_counts_to_outcomes(tmp_path, column):
     if column:
         clinical["sub"] = [*truth[:20], "B", *[""] * 19]
     clinical.to_csv(tmp_path / "clinical.csv", index=False)
-    label = {**LABEL, "centroids": str(tmp_path / "centroids.csv"), "balanced_by": "er"}
-    config = Config.model_validate(
-        {"tasks": {"survival": [{"name": "os"}], "labels": [label]}, "evaluate": {"primary": "os"}}
-    )
+    call = {"centroids": str(tmp_path / "centroids.csv"), "balanced_by": "er"}
+    tasks, rna = {"survival": [{"name": "os"}], "labels": [LABEL]}, {"calls": {"sub": call}}
+    config = Config.model_validate({"tasks": tasks, "rna": rna, "evaluate": {"primary": "os"}})
 
     def cfg(name):
         return settings(ROOT / f"workflow/scripts/{name}.py", config)
@@ -102,6 +101,18 @@ def test_from_counts_to_outcomes(tmp_path, column):
     if column:
         assert outcomes["label_sub"].tolist() == [*truth[:20], "B", *truth[21:]], "the class of the table wins"
         assert agreement["filled"] == 19 and agreement["table"] == {"A": {"A": 10, "B": 0}, "B": {"A": 1, "B": 10}}
-        assert outcomes["reason"].str.contains("sub '[AB]' is called from RNA", na=False).sum() == 19
+        assert outcomes["reason"].isna().all(), "nothing is left out"
     else:
         assert outcomes["label_sub"].tolist() == truth.tolist() and agreement["both"] == 0
+    assert agreement["groups"] == {"pos": 20, "neg": 20}
+
+
+def test_a_centroid_that_is_no_class_stops_and_is_never_dropped(tmp_path):
+    """Its patients alone would stay without a class."""
+    label, path = {**LABEL, "classes": ["Basal", "LumA"], "aliases": {"N": None}}, tmp_path / "c.csv"
+    assert classes_of(["basal_like", "Luminal A", "N"], label, path) == ["Basal", "LumA", "N"]
+    own = {**label, "classes": ["Basal-like", "HER2-enriched"]}
+    assert classes_of(["Basal-like", "HER2-enriched"], own, path) == ["Basal-like", "HER2-enriched"]
+    assert classes_of(["HER2E"], {**label, "aliases": {"HER2E": "Basal"}}, path) == ["HER2E"]
+    with pytest.raises(ValueError, match=r"c.csv: centroid 'HER2-enriched' is no class of label 'sub' .*aliases"):
+        classes_of(["Basal", "HER2-enriched"], label, path)

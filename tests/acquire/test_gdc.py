@@ -133,7 +133,9 @@ def test_one_aliquot_per_patient():
     )
     used = frame[frame["status"] == "ok"]
     assert dict(zip(used["patient_id"], used["file_id"], strict=True)) == {"TCGA-A1-0001": "f2", "TCGA-A1-0002": "f4"}
-    assert reasons(frame)["f0"] == "patient 'TCGA-A1-0001' has 4 aliquots; TCGA-A1-0001-01A-11R-A144-07 is used"
+    assert (
+        reasons(frame)["f0"] == "patient 'TCGA-A1-0001' has 4 aliquots; TCGA-A1-0001-01A-11R-A144-07 (file f2) is used"
+    )
 
 
 def test_what_a_server_may_leave_out_is_no_crash():

@@ -43,5 +43,5 @@ def test_it_stands_in_the_reason_of_every_such_row():
     assert (out["status"] == "excluded").sum() == 30
     assert out["reason"][0] == (
         "rna.parquet: id 'TCGA-A1-A000-01A' matches nothing in clinical.csv; "
-        "30 of 30 such ids are a known id + '-01A': make them equal, or set acquire.id_column"
+        "30 of 30 such ids are a known id + '-01A': make them equal"
     )

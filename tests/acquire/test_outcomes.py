@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_sources import check
 
+from confuselt.acquire.clinical import read_outcomes
 from confuselt.acquire.outcomes import (
     check_readable,
     decide_events,
@@ -113,7 +114,12 @@ def test_the_run_stops_before_any_job(tmp_path):
 
 @pytest.mark.parametrize(
     ("share", "said"),
-    [(0, "nobody of 40"), (0.3, None), (0.9, "36 of 40 patients have an event; if 1 means censored"), (1, "40 of 40")],
+    [
+        (0, "nobody of 40"),
+        (0.3, None),
+        (0.9, "36 of 40 patients have an event; if that is upside down"),
+        (1, "40 of 40"),
+    ],
 )
 def test_nobody_or_nearly_everybody_with_an_event_is_said_on_the_terminal(tmp_path, share, said):
     event = (np.arange(40) < share * 40).astype(int)
@@ -217,9 +223,9 @@ def test_numbers_with_a_unit_or_a_comma_are_no_classes(written):
 
 
 def test_an_event_column_whose_word_for_nothing_happened_reads_as_missing_is_told(tmp_path):
-    """`none` for no relapse: the patients without an event would all be gone."""
+    """`-` for no relapse: the patients without an event would all be gone."""
     facts = pd.DataFrame(
-        {"patient_id": [f"P{i}" for i in range(40)], "site": "S", "months": 5, "dead": ["none"] * 30 + ["distant"] * 10}
+        {"patient_id": [f"P{i}" for i in range(40)], "site": "S", "months": 5, "dead": ["-"] * 30 + ["distant"] * 10}
     )
     facts.to_csv(tmp_path / "clinical.csv", index=False)
     pd.DataFrame({"patient_id": ["P1"], "f": [1.0]}).to_csv(tmp_path / "tile.csv", index=False)
@@ -243,3 +249,30 @@ def test_outcomes_of_a_cohort_to_predict_on_are_not_read(tmp_path):
         tmp_path / "there/clinical.csv", index=False
     )
     check(tmp_path, "unseen", columns=columns, predict=predict)
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet"])
+def test_none_in_a_column_of_events_is_asked_about_and_never_guessed(tmp_path, ending):
+    """It may say that no event happened; beside 0 and 1 it says that nothing is known."""
+    path = tmp_path / f"c.{ending}"
+    cfg = {"acquire.id_column": "patient_id", "acquire.site": None, "tasks.labels": []}
+
+    def outcomes(values, **task):
+        table = pd.DataFrame({"patient_id": list("abcd"), "months": 5.0, "dead": values, "none": "none"})
+        {"csv": table.to_csv, "xlsx": table.to_excel, "parquet": table.to_parquet}[ending](path, index=False)
+        return read_outcomes(path, {**cfg, "tasks.survival": [{**OS, **task}]}).rows["os_event"].tolist()
+
+    for task in ({}, {"event_is": ["relapse"]}):
+        with pytest.raises(ValueError, match=r"'dead' of 'os' says 'none' 2 times, beside 'relapse', 'lost': that no"):
+            outcomes(["relapse", "none", "none", "lost"], **task)
+    np.testing.assert_array_equal(outcomes(["1", "None", "0", "none"]), [1, np.nan, 0, np.nan])
+
+
+def test_values_that_are_no_class_are_counted_by_what_they_say(tmp_path):
+    table = pd.DataFrame({"kind": ["BRCA_A", "BRCA_B", "BRCA_A", "A"]})
+    _, faults = read_label(table, {"name": "sub", "column": "kind", "classes": ["A", "B"], "aliases": {}}, "c.csv")
+    with pytest.raises(ValueError) as said:
+        check_readable({"sub": (4, list(faults.values()))}, 0.2, tmp_path / "c.csv")
+    text = str(said.value)
+    assert "2 times, first c.csv row 1: sub 'BRCA_A' is none of ['A', 'B'] (column 'kind'; another spelling" in text
+    assert "\n  c.csv row 2: sub 'BRCA_B'" in text and text.count("\n") == 2

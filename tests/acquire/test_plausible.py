@@ -26,7 +26,7 @@ def test_a_plausible_endpoint_is_no_matter_of_words():
         (DAYS * 30, EVENT, "the longest time is 3.. years; check tasks.survival 'os' \\(unit, factor\\)"),
         (DAYS * 0 + 7, EVENT, "all 60 patients have the same time \\(7 days\\)"),
         (DAYS, EVENT * 0, "nobody of 60 patients has an event"),
-        (DAYS, EVENT * 0 + 1, "60 of 60 patients have an event; if 1 means censored"),
+        (DAYS, EVENT * 0 + 1, "60 of 60 patients have an event; if that is upside down"),
     ],
 )
 def test_an_odd_endpoint_is_told(days, event, said):

@@ -17,7 +17,7 @@ from confuselt.acquire.given import take
 from confuselt.acquire.http import Client
 from confuselt.acquire.manifest import rna_rows, slide_rows
 from confuselt.acquire.partial import Partial, discard
-from confuselt.acquire.pinned import cohort_rows
+from confuselt.acquire.pinned import cohort_rows, read_manifest
 from confuselt.acquire.portal import portal_hash, read_portal
 from confuselt.config.root import Config
 from confuselt.settings import settings
@@ -38,6 +38,11 @@ def server():
         )
         running.add(b"t", file_name="nationwidechildrens.org_clinical.txt", cases=case("TCGA-A1-A001"))
         yield running
+
+
+@pytest.fixture(autouse=True)
+def no_manifest_of_another_test():
+    read_manifest.cache_clear()
 
 
 def counts(server, patient, vial, kind):
@@ -91,9 +96,9 @@ def pin(server, folder, manifest, sheet):
     path = folder / "resources/cohorts/brca/manifest.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     module = script("acquire/pin_cohort")
-    module.main(
-        path, settings(ROOT / "workflow/scripts/acquire/pin_cohort.py", config), server.url, attempts=2, timeout=5
-    )
+    cfg = settings(ROOT / "workflow/scripts/acquire/pin_cohort.py", config)
+    given = {"portal": str(manifest), "sample_sheet": str(sheet) if sheet else ""}
+    module.main(path, cfg, server.url, attempts=2, timeout=5, **given)
     return config, pd.read_parquet(path).set_index("file_id")
 
 
@@ -188,13 +193,59 @@ def test_another_manifest_than_the_pinned_one_stops_the_run(server, tmp_path, mo
     assert {row["what"] for row in cohort_rows(config, "brca")} == {"slide", "rna"}
     kept = manifest.read_text()
     manifest.write_text(kept.replace("released", "live"))
-    with pytest.raises(ValueError, match="was pinned with another manifest of the portal.*--forcerun pin_cohort"):
+    with pytest.raises(ValueError, match="was pinned by another manifest of the portal.*--forcerun pin_cohort"):
         cohort_rows(config, "brca")
-    manifest.unlink()
-    assert len(cohort_rows(config, "brca")) == 4, "what was pinned is whole without the portal's file"
-    asked = config_of(server, None, None)
-    with pytest.raises(ValueError, match="with another manifest"):
-        cohort_rows(asked, "brca")
+    for gone in (sheet, manifest):
+        gone.unlink()
+        assert len(cohort_rows(config, "brca")) == 4, "what was pinned is whole without the portal's files"
+    with pytest.raises(ValueError, match="was pinned by another manifest"):
+        cohort_rows(config_of(server, None, None), "brca")
+
+
+def test_a_manifest_for_a_cohort_that_was_pinned_by_a_query_stops_the_run_whether_it_is_there_or_not(
+    server, tmp_path, monkeypatch
+):
+    manifest, sheet = portal(server, tmp_path)
+    config, _ = pin(server, tmp_path, "", None)
+    monkeypatch.chdir(tmp_path)
+    assert len(cohort_rows(config, "brca")) == 4
+    for named in (manifest, tmp_path / "mistyped.txt"):
+        with pytest.raises(ValueError, match="was pinned without a manifest of the portal.*mistyped|gdc_manifest"):
+            cohort_rows(config_of(server, named, None), "brca")
+    with pytest.raises(ValueError, match="sample_sheet belongs to a manifest"):
+        config_of(server, None, sheet)
+
+
+def test_what_params_a_pin_has_does_not_hang_on_the_portal():
+    """A pin stays until it is asked for anew: another release of this program must not ask by itself."""
+    path = ROOT / "workflow/scripts/acquire/pin_cohort.py"
+    keys = {"project", "sample_types", "outcomes", "outcomes_md5", "subtypes"}
+    assert set(settings(path, Config())) == {f"acquire.gdc.{key}" for key in keys}
+
+
+def test_of_two_aliquots_of_a_vial_the_first_file_is_taken_and_named(server, tmp_path):
+    """The sheet states samples only; a query knows plates."""
+    first = min(e.record["file_id"] for e in server.entries.values() if "A00101A" in e.record["file_name"])
+    counts(server, "TCGA-A1-A001", "01A", "Primary Tumor")
+    _, found = pin(server, tmp_path, *portal(server, tmp_path))
+    lost = found[found["reason"].str.contains("has 2 aliquots", na=False)]
+    assert len(lost) == 1 and f"TCGA-A1-A001-01A (file {first}) is used" in lost["reason"].iloc[0]
+
+
+def test_a_sheet_that_says_tumour_and_descriptor_in_columns_of_their_own(tmp_path):
+    rows = {"a": ("Tumor", "Primary"), "b": ("Normal", "Not Applicable"), "c": ("Tumor", "Metastatic"), "d": ("", "")}
+    manifest = "".join(f"{i}\tC3L-{i}.svs\t{'0' * 32}\t5\n" for i in rows)
+    (tmp_path / "m.txt").write_text("id\tfilename\tmd5\tsize\n" + manifest)
+    sheet = "".join(f"{i}\tC3L-{i}\tC3L-{i}-1\t{tissue}\t{tumour}\n" for i, (tissue, tumour) in rows.items())
+    (tmp_path / "s.tsv").write_text("File ID\tCase ID\tSample ID\tTissue Type\tTumor Descriptor\n" + sheet)
+    found = slide_rows(read_portal(tmp_path / "m.txt", tmp_path / "s.tsv", "P", ()).slides, PRIMARY)
+    found = found.set_index("file_id")
+    assert found["status"].to_dict() == {"a": "ok", "b": "excluded", "c": "excluded", "d": "excluded"}
+    assert "sample type Solid Tissue Normal is none of" in found.at["b", "reason"]
+    assert found.at["d", "reason"] == "no sample type is stated, and no barcode tells it"
+
+
+def test_nothing_named_has_no_hash():
     assert portal_hash(None, None) is None
 
 
@@ -254,6 +305,19 @@ def test_what_was_half_fetched_before_is_let_go(server, tmp_path):
     Partial(tmp_path / "here" / row["file"], row["md5"], row["bytes"], 4).close()
     assert fetch_rows([row], tmp_path / "here", [], Manner(given=given)) == {}
     assert [p.name for p in (tmp_path / "here").iterdir()] == [row["file"]]
+
+
+def test_a_file_that_cannot_be_read_is_fetched(server, tmp_path, monkeypatch):
+    given, entry = filled(server, tmp_path / "given"), next(iter(server.entries.values()))
+
+    def unreadable(*_):
+        raise PermissionError("not yours")
+
+    monkeypatch.setattr(hashlib, "file_digest", unreadable)
+    row = row_of(entry)
+    sources = sources_of(server.url, None, None, 5)
+    assert fetch_rows([row], tmp_path / "here", sources, Manner(given=given)) == {}
+    assert (tmp_path / "here" / row["file"]).read_bytes() == entry.content and server.sent(row["file_id"])
 
 
 def test_a_link_is_whole_or_not_there(tmp_path):

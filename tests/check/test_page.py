@@ -118,8 +118,9 @@ def test_ids_that_match_nothing_are_told_by_rule(tmp_path):
     config = cohort(tmp_path)
     facts = pd.read_csv(tmp_path / "clinical.csv", sep=";")
     facts.assign(patient_id=facts["patient_id"] + "-01A").to_csv(tmp_path / "clinical.csv", index=False)
-    text = "\n".join(page(validate(config))[0])
-    assert "60 of 60 slides would be left out: more than max_excluded (20%), the run would stop" in text
+    lines, faults = page(validate(config))
+    text = "\n".join(lines)
+    assert faults[0].startswith("60 of 60 slides would be left out: more than max_excluded (20%), first: ")
     assert "60 of 60 such ids are a known id without its ending '-01A'" in text
 
 
@@ -128,7 +129,8 @@ def test_slides_are_counted_by_their_sheet(tmp_path):
         tmp_path / "slides.csv", index=False
     )
     (tmp_path / "a.svs").touch()
-    own = cohort(tmp_path, embed={"encoder": "efficientnet-lite0"}, cells={"method": "classical"})
+    slides = {"embed": {"encoder": "efficientnet-lite0"}, "cells": {"method": "classical"}}
+    own = cohort(tmp_path, **slides, max_excluded=0.5)
     config = validate({**own, "acquire": {**own["acquire"], "tile": None, "slides": "slides.csv"}})
     size = size_of(config)
     assert (size.slides, size.instances, size.width) == (2, 20_000, 1306)
@@ -151,3 +153,34 @@ def test_check_prints_the_page_and_runs_nothing(tmp_path, broken):
     if broken:
         stopped = snakemake(tmp_path, config=config, check=False)
         assert stopped.returncode != 0 and "this is a web page" in stopped.stdout + stopped.stderr
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (lambda v: np.log2(v + 1), "it looks like a log scale: set rna.matrix: normalised"),
+        (lambda v: v + 0.5, "set rna.round: true"),
+        (lambda v: -v - 1, "has the negative count"),
+    ],
+)
+def test_values_of_rna_are_looked_at(tmp_path, values, said):
+    config = cohort(tmp_path)
+    table = pd.read_csv(tmp_path / "rna.tsv", sep="\t", index_col=0).astype(float)
+    values(table).to_csv(tmp_path / "rna.tsv", sep="\t")
+    (fault,) = page(validate(config))[1]
+    assert fault.startswith("50 of 50 RNA samples would be left out: more than max_excluded") and said in fault
+    table.rename(index={"W": "1-Mar"}).to_csv(tmp_path / "rna.tsv", sep="\t")
+    (fault,) = page(validate(config))[1]
+    assert "'1-Mar' are dates" in fault
+
+
+def test_bags_that_are_not_there_are_a_fault_and_notes_stand_once(tmp_path):
+    config = cohort(tmp_path)
+    sheet = pd.DataFrame({"slide_id": [f"s{i}" for i in range(10)], "patient_id": [f"P{i:03d}" for i in range(10)]})
+    sheet.assign(tile=[f"s{i}.h5" for i in range(10)]).to_csv(tmp_path / "slides.csv", index=False)
+    config["acquire"] |= {"tile": None, "slides": "slides.csv"}
+    lines, (fault,) = page(validate(config))
+    assert (
+        "10 of 10 files in column 'tile'" in fault and f"first {tmp_path / 's0.h5'}; relative paths start at" in fault
+    )
+    assert sum("genes stand in rows" in line for line in page(validate(cohort(tmp_path)))[0]) == 1

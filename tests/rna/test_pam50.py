@@ -7,8 +7,17 @@ from conftest import shared
 from hypothesis import given
 from hypothesis import strategies as st
 
+from confuselt.rna.centroids import CLASSES, read_centroids, with_medians
 from confuselt.rna.genes import ENSEMBL, PAM50_GENES, PREVIOUS, PROLIFERATION, are_ensembl, plain_genes, todays
-from confuselt.rna.pam50 import balanced_medians, call_pam50, read_centroids, spearman, with_medians
+from confuselt.rna.pam50 import balanced_medians, call_pam50, spearman
+from confuselt.sheets.words import plain_name
+
+
+def published():
+    """Values (samples x genes) of the published test data, and the centroids under the project's names of classes."""
+    data = pd.read_csv(shared("pam50", "pam50_testdata.tsv"), sep="\t", index_col=0)
+    centroids = pd.read_csv(shared("pam50", "pam50_centroids.tsv"), sep="\t", index_col=0).select_dtypes("number")
+    return data.select_dtypes("number").T, centroids.rename(columns=lambda n: CLASSES.get(plain_name(n), n))
 
 
 def test_spearman_is_scipys():
@@ -23,11 +32,9 @@ def test_spearman_is_scipys():
 
 
 def test_reference_calls():
-    data = pd.read_csv(shared("pam50", "pam50_testdata.tsv"), sep="\t", index_col=0)
-    centroids = pd.read_csv(shared("pam50", "pam50_centroids.tsv"), sep="\t", index_col=0)
+    values, centroids = published()
     calls = pd.read_csv(shared("pam50", "pam50_testdata_assignments.tsv"), sep="\t", index_col=0)
-    values = data.select_dtypes("number").T
-    ours = call_pam50(values, centroids.select_dtypes("number"), values.median())
+    ours = call_pam50(values, centroids, values.median())
     theirs = calls["assignment"].map(
         {"basal": "Basal", "her2": "Her2", "luminal_a": "LumA", "luminal_b": "LumB", "normal": "Normal"}
     )
@@ -37,9 +44,7 @@ def test_reference_calls():
 
 def test_reference_calls_are_the_same_under_previous_symbols():
     """The published table has three of them; a matrix of today has none, one of its time all."""
-    data = pd.read_csv(shared("pam50", "pam50_testdata.tsv"), sep="\t", index_col=0)
-    centroids = pd.read_csv(shared("pam50", "pam50_centroids.tsv"), sep="\t", index_col=0).select_dtypes("number")
-    values = data.select_dtypes("number").T
+    values, centroids = published()
     before = {new: old for old, new in PREVIOUS.items()}
     calls = [
         call_pam50(v, c, v.median())
@@ -83,9 +88,7 @@ def test_ids_of_ensembl_and_proliferation_are_those_of_the_published_annotation(
 
 def test_reference_calls_are_the_same_under_ids_of_ensembl():
     """On either side, of any release."""
-    data = pd.read_csv(shared("pam50", "pam50_testdata.tsv"), sep="\t", index_col=0)
-    centroids = pd.read_csv(shared("pam50", "pam50_centroids.tsv"), sep="\t", index_col=0).select_dtypes("number")
-    values = data.select_dtypes("number").T
+    values, centroids = published()
     of = {symbol: i for i, symbol in ENSEMBL.items()}
     first = call_pam50(values, centroids, values.median())
     plain, dated = (v.set_axis(todays(list(v.columns)), axis=1).rename(columns=of) for v in (values, values))
@@ -110,24 +113,21 @@ def test_genes_lose_their_version_alone():
 def test_risk_of_relapse_is_that_of_the_published_formula():
     from scipy.stats import spearmanr
 
-    data = pd.read_csv(shared("pam50", "pam50_testdata.tsv"), sep="\t", index_col=0)
-    centroids = pd.read_csv(shared("pam50", "pam50_centroids.tsv"), sep="\t", index_col=0).select_dtypes("number")
-    values = data.select_dtypes("number").T
+    values, centroids = published()
     ours = call_pam50(values, centroids, values.median())["ror_p"]
     centred = values - values.median()
     assert ours.notna().all() and 0 < ours.median() < 100
-    names = {n.lower().replace("_", ""): n for n in centroids}
     symbols = dict(zip(todays(list(values.columns)), values.columns, strict=True))
     fast = [symbols[g] for g in PROLIFERATION]
     for sample in values.index[:10]:
         seen = values.columns[values.loc[sample].notna()]
-        r = {k: spearmanr(centred.loc[sample, seen], centroids.loc[seen, n])[0] for k, n in names.items()}
-        weighed = -0.0009299747 * r["basal"] + 0.0692289192 * r["her2"]
-        weighed += -0.0951505484 * r["luminala"] + 0.0493487685 * r["luminalb"]
+        r = {n: spearmanr(centred.loc[sample, seen], centroids.loc[seen, n])[0] for n in centroids}
+        weighed = -0.0009299747 * r["Basal"] + 0.0692289192 * r["Her2"]
+        weighed += -0.0951505484 * r["LumA"] + 0.0493487685 * r["LumB"]
         weighed += 0.3385116381 * centred.loc[sample, fast].mean()
         np.testing.assert_allclose(ours[sample], 100 * (weighed + 0.35) / 0.85)
     assert call_pam50(values.drop(columns=fast[:1]), centroids, values.median())["ror_p"].isna().all()
-    assert call_pam50(values, centroids.drop(columns=names["her2"]), values.median())["ror_p"].isna().all()
+    assert call_pam50(values, centroids.drop(columns="Her2"), values.median())["ror_p"].isna().all()
 
 
 @given(st.integers(10, 25), st.integers(10, 25), st.integers(1, 4), st.integers(0, 2**31), st.integers(0, 5))
@@ -146,8 +146,14 @@ def test_medians_are_those_of_a_cohort_of_as_many_of_both_groups(few, many, copi
 
 def test_medians_are_balanced_by_two_groups_or_not_at_all():
     values = pd.DataFrame(np.zeros((30, 1)))
-    for groups in ([None] * 30, ["pos"] * 30, ["pos"] * 25 + ["neg"] * 5):
-        with pytest.raises(ValueError, match=r"column 'er' says .*10 samples each"):
+    for groups in (
+        [None] * 30,
+        ["pos"] * 30,
+        ["pos"] * 25 + ["neg"] * 5,
+        ["pos"] * 10 + ["neg"] * 10 + ["Pos"] * 10,
+        list(map(str, range(30))),
+    ):
+        with pytest.raises(ValueError, match=r"balanced_by 'er' says .*two values with 10 samples"):
             balanced_medians(values, pd.Series(groups, name="er", dtype=object))
 
 

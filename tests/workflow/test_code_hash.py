@@ -486,6 +486,9 @@ def test_a_memory_that_cannot_be_read_or_written_costs_time_alone(copy, spoilt):
     shutil.rmtree(memory.parent)
     memory.parent.touch()  # no folder, nor can one be made
     assert hash_in(copy) == before
+    (copy / "confuselt/.#genes.py").symlink_to("nobody@nowhere")  # an editor's lock
+    (copy / "confuselt/gone.py").symlink_to("nowhere.py")
+    assert hash_in(copy) == before
 
 
 def test_no_edit_is_hidden_by_what_is_remembered(copy):

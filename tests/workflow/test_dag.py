@@ -75,24 +75,26 @@ def test_a_label_with_centroids_is_called_before_outcomes_are_read(tmp_path):
         pd.DataFrame({"patient_id": ["P1"], "f": [1.0]}).to_parquet(tmp_path / f"{name}.parquet")
     clinical = {"patient_id": "P1", "site": "S", "os_days": 10, "os_event": 1, "er": "Positive"}
     pd.DataFrame({k: [v] for k, v in clinical.items()}).to_parquet(tmp_path / "clinical.parquet")
-    (tmp_path / "centroids.csv").write_text("gene,median,A,B\nG1,0,1,2\n")
-    label = {"name": "subtype", "classes": ["A", "B"], "from_rna": True, "centroids": str(tmp_path / "centroids.csv")}
-    config = {
-        "data": str(tmp_path),
-        "tasks": {"survival": [{"name": "os"}], "labels": [label]},
-        "evaluate": {"primary": "os"},
-    }
+    for name, classes in (("centroids", "A,B"), ("other", "A,C")):
+        (tmp_path / f"{name}.csv").write_text(f"gene,median,{classes}\nG1,0,1,2\n")
+    label = {"name": "subtype", "classes": ["A", "B"], "from_rna": True}
+    call = {"centroids": str(tmp_path / "centroids.csv"), "balanced_by": None}
+    config = {"data": str(tmp_path), "cohort": "cohort", "evaluate": {"primary": "os"}}
     outcomes = str(tmp_path / "results/cohorts/cohort/acquire/outcomes.parquet")
-    for changed, said in (
-        ({}, "rna: subtype of cohort by centroids"),
-        ({"balanced_by": "er"}, "rna: subtype of cohort by centroids"),
-        ({"balanced_by": "ER status"}, "tasks.labels 'subtype' balanced_by"),
-        ({"from_rna": False}, "set from_rna: true"),
-        ({"centroids": None, "balanced_by": "er"}, "which belongs to centroids"),
+    for changed, name, said in (
+        ({}, "subtype", "rna: subtype of cohort by centroids"),
+        ({"balanced_by": "er"}, "subtype", "rna: subtype of cohort by centroids"),
+        ({"balanced_by": "ER status"}, "subtype", "rna.calls 'subtype' balanced_by"),
+        ({"centroids": "nowhere.csv"}, "subtype", "rna.calls 'subtype': nowhere.csv is absent"),
+        ({"centroids": str(tmp_path / "other.csv")}, "subtype", "centroid 'C' is no class of label 'subtype'"),
+        ({}, "subtpye", "rna.calls 'subtpye' is no label"),
+        ({}, "grade", "set from_rna: true"),
     ):
-        config["tasks"]["labels"] = [{**label, **changed}]
-        done = snakemake(tmp_path, outcomes, "-n", config={**config, "cohort": "cohort"}, check=False)
-        assert said in done.stdout + done.stderr, changed
+        labels = [label, {"name": "grade", "classes": ["1", "2"]}]
+        tasks = {"survival": [{"name": "os"}], "labels": labels}
+        asked = {**config, "tasks": tasks, "rna": {"calls": {name: {**call, **changed}}}}
+        done = snakemake(tmp_path, outcomes, "-n", config=asked, check=False)
+        assert said in done.stdout + done.stderr, (changed, done.stdout + done.stderr)
 
 
 def test_real_example_dry_run(tmp_path):

@@ -52,7 +52,7 @@ BELOW = {
     "import_cells": "pack_bags write_report",
     "gather_rna": "normalise_rna call_pam50 write_report",
     "call_pam50": "",
-    # And, where a label has centroids, of which these cohorts have none, read_outcomes.
+    # Where a label is called, as in `OWN` alone, outcomes wait for it.
     "call_labels": "",
     "make_folds": "normalise_rna drop_pam50 pretrain_towers finetune_arm fit_baseline fit_clinical_plus "
     "fit_leaky_chance score_arms write_report",
@@ -122,13 +122,13 @@ def under(key, keys):
     return any(key == k or key.startswith(f"{k}.") for k in keys)
 
 
-def closure(rules):
+def closure(rules, below=BELOW):
     found, todo = set(), list(rules)
     while todo:
         rule = todo.pop()
         if rule not in found:
             found.add(rule)
-            todo += BELOW[rule].split()
+            todo += below[rule].split()
     return found
 
 
@@ -174,7 +174,11 @@ OWN = {
     **LOCAL,
     "cohort": "own",
     "experiment": "own",
-    "rna": {**TINY["rna"], "pam50_centroids": "centroids.csv"},
+    "rna": {
+        **TINY["rna"],
+        "pam50_centroids": "centroids.csv",
+        "calls": {"pam50": {"centroids": "calls.csv", "balanced_by": "er"}},
+    },
     "acquire": {"source": "local", "rna": "rna_counts.parquet", "clinical": "clinical.csv"},
     "finetune": {**TINY["finetune"], "arms": ["wsi-pretrained-cells"]},
     "evaluate": {
@@ -194,8 +198,10 @@ def own(tmp_path_factory):
     (folder / "data").mkdir()
     for name, table in tables.items():
         table.to_parquet(folder / f"data/{name}.parquet", index=False)
-    simulated.clinical.to_csv(folder / "data/clinical.csv", index=False)
-    (folder / "centroids.csv").write_text("gene,median,Basal,LumA\nG1,0,1,2\n")
+    er = ["pos", "neg"] * (len(simulated.clinical) // 2)
+    simulated.clinical.assign(er=er).to_csv(folder / "data/clinical.csv", index=False)
+    for name in ("centroids", "calls"):
+        (folder / f"{name}.csv").write_text("gene,median,Basal,LumA\nGENE0001,0,1,2\n")
     snakemake(folder, config={**OWN, "data": str(folder / "data")})
     return folder
 
@@ -222,7 +228,8 @@ class TestEditsOfFiles:
             table.to_csv(path, index=False)
             rules = set(row["rules"].replace("-", "").split())
             # Calls are asked for here, a control without PAM50's genes is not.
-            assert set(self.plan(own)) == closure(rules) - {"fit_late_fusion", "drop_pam50", "call_labels"}
+            below = BELOW | {"gather_rna": f"{BELOW['gather_rna']} call_labels", "call_labels": "read_outcomes"}
+            assert set(self.plan(own)) == closure(rules, below) - {"fit_late_fusion", "drop_pam50"}
         finally:
             path.write_bytes(before)
             os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))

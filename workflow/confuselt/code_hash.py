@@ -242,7 +242,8 @@ def _package() -> str:
     """Hash of all that hashes of scripts follow from but the scripts: the package's files, Python, the versions."""
     decisive = versions(tuple(sorted(DECISIVE.values())))
     digest = hashlib.sha256(repr((sys.version_info[:3], sorted(decisive.items()))).encode())
-    for path in sorted(p for p in PACKAGE_DIR.rglob("*") if p.suffix in (".py", ".j2")):
+    files = (p for p in PACKAGE_DIR.rglob("*") if p.suffix in (".py", ".j2") and not p.name.startswith("."))
+    for path in sorted(files):
         digest.update(f"{path.relative_to(PACKAGE_DIR)}\0{_text(path)}\0".encode())
     return digest.hexdigest()
 
@@ -258,9 +259,9 @@ def _remembered() -> dict[str, str]:
 
 def _remember(script: str, found: str) -> None:
     """Add a hash to those remembered; a folder that cannot be written only costs time."""
-    text = json.dumps({"package": _package(), "scripts": {**_remembered(), script: found}})
     partial = MEMORY.with_suffix(f".{os.getpid()}")
-    with suppress(OSError):
+    with suppress(OSError, ValueError):
+        text = json.dumps({"package": _package(), "scripts": {**_remembered(), script: found}})
         MEMORY.parent.mkdir(exist_ok=True)
         partial.write_text(text)
         partial.replace(MEMORY)

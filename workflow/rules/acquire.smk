@@ -111,6 +111,8 @@ rule pin_cohort:
         url=of_download("url"),
         token_file=of_download("token_file"),
         attempts=of_download("attempts"),
+        portal=of_download("manifest"),
+        sample_sheet=of_download("sample_sheet"),
         timeout=of_download("timeout"),
     params:
         cfg=cfg("acquire", "pin_cohort"),

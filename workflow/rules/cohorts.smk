@@ -249,33 +249,24 @@ def pam50_calls(cohort):
     return [f"{RESULTS}/cohorts/{cohort}/rna/pam50.parquet"] if wanted else []
 
 
-def label_of(task):
-    """The label of a name."""
-    return next(label for label in CONFIG.tasks.labels if label.name == task)
-
-
 def centroids_of_label(wildcards):
     """The table of centroids by which a label is called."""
-    return label_of(wildcards.task).centroids
+    return CONFIG.rna.calls[wildcards.task].centroids
 
 
 def clinical_of_calls(wildcards):
     """The clinical table, where the medians of a label's genes are balanced by one of its columns."""
-    if label_of(wildcards.task).balanced_by is None:
+    if CONFIG.rna.calls[wildcards.task].balanced_by is None:
         return {}
     return clinical_files("clinical")(wildcards)
 
 
 def label_calls(wildcards):
-    """Calls of the labels that have centroids; a cohort to predict on needs no label."""
+    """Calls of the labels that are called; a cohort to predict on needs none."""
     if wildcards.cohort != CONFIG.cohort:
         return []
     folder = f"{RESULTS}/cohorts/{wildcards.cohort}/rna/calls"
-    return [
-        f"{folder}/{label.name}.parquet"
-        for label in CONFIG.tasks.labels
-        if label.centroids
-    ]
+    return [f"{folder}/{task}.parquet" for task in CONFIG.rna.calls]
 
 
 def features_of(stream):

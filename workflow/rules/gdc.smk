@@ -5,6 +5,7 @@ from functools import cache
 
 from snakemake.exceptions import WorkflowError
 
+from confuselt.acquire.given import given_path
 from confuselt.acquire.pinned import cohort_rows, left_out, manifest_path
 
 GDC_COHORTS = [
@@ -44,9 +45,20 @@ def pinned(cohort, what=None):
     return asked(cohort_rows, CONFIG.for_cohort(cohort), cohort, what)
 
 
+@cache
+def bytes_to_fetch(cohort):
+    """Bytes of all slides of a cohort but those that gdc-client has fetched."""
+    folder = CONFIG.for_cohort(cohort).acquire.gdc.folder
+    return sum(
+        row["bytes"]
+        for row in pinned(cohort, "slide")
+        if not given_path(folder, row["file_id"], row["file_name"], row["bytes"])
+    )
+
+
 def cohort_mb(wildcards):
-    """MB of all slides of a cohort."""
-    return sum(row["bytes"] for row in pinned(wildcards.cohort, "slide")) >> 20
+    """MB of the slides of a cohort that are to be fetched."""
+    return bytes_to_fetch(wildcards.cohort) >> 20
 
 
 def fetched_rows(wildcards):

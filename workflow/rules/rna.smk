@@ -65,6 +65,8 @@ rule call_labels:
         f"{RESULTS}/logs/rna/call_labels.{{cohort}}/{{task}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/rna/call_labels.{{cohort}}/{{task}}.jsonl"
+    wildcard_constraints:
+        task="|".join(CONFIG.rna.calls) or r"(?!)",
     conda:
         "../../environment.yml"
     resources:

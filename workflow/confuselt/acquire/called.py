@@ -3,9 +3,7 @@
 import pandas as pd
 
 
-def by_calls(
-    written: pd.Series, blank: pd.Series, calls: pd.DataFrame, task: dict
-) -> tuple[list[str | None], dict, dict[int, str]]:
+def by_calls(written: pd.Series, blank: pd.Series, calls: pd.DataFrame, task: dict) -> tuple[list[str | None], dict]:
     """Fill what is blank, and compare the rest.
 
     Parameters
@@ -25,8 +23,6 @@ def by_calls(
     agreement : dict
         ``filled`` and ``both`` count patients; ``kappa`` (Cohen 1960) and ``table`` (written class to called class to
         count) are about those with both.
-    notes : dict of int to str
-        Position to what was filled in.
     """
     called = calls.dropna(subset=["call"]).drop_duplicates("patient_id").set_index("patient_id")["call"]
     found = called.reindex(written.index).map(lambda c: task["aliases"].get(c, c), na_action="ignore")
@@ -41,7 +37,7 @@ def by_calls(
         "kappa": _kappa(written[both], found[both]),
         "table": {str(row): {str(c): int(n) for c, n in cells.items()} for row, cells in table.iterrows()},
     }
-    return classes, agreement, {i: f"{task['name']} '{classes[i]}' is called from RNA" for i in filled.nonzero()[0]}
+    return classes, agreement
 
 
 def _kappa(written: pd.Series, called: pd.Series) -> float | None:

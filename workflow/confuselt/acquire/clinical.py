@@ -61,8 +61,8 @@ def covariate_columns(cfg: dict) -> list[str]:
 
 def balance_columns(cfg: dict) -> list[str]:
     """Columns that the medians of a label's genes are balanced by: of the label that is `cfg`'s ``task``."""
-    by = [t["balanced_by"] for t in cfg["tasks.labels"] if t["name"] == cfg["task"] and t["balanced_by"]]
-    return list(dict.fromkeys([*id_columns(cfg), *by]))
+    by = cfg["rna.calls"][cfg["task"]]["balanced_by"]
+    return [*id_columns(cfg), by] if by else []
 
 
 def read_columns(path: Path, wanted: list[str], cfg: dict) -> pd.DataFrame:
@@ -70,7 +70,9 @@ def read_columns(path: Path, wanted: list[str], cfg: dict) -> pd.DataFrame:
     key, present = cfg["acquire.id_column"], columns_of(path)
     if key not in present:
         raise ValueError(f"{path}: no column '{key}'{closest(key, present)} (acquire.id_column)")
-    return read_sheet(path, [column for column in wanted if column in present], codes=(cfg.get("acquire.site"),))
+    there = [column for column in wanted if column in present]
+    events = tuple(event_column(task) for task in cfg.get("tasks.survival", ()))
+    return read_sheet(path, there, codes=(cfg.get("acquire.site"),), nones=events)
 
 
 def read_outcomes(path: Path, cfg: dict, calls: dict[str, pd.DataFrame] | None = None) -> Outcomes:
@@ -118,8 +120,7 @@ def read_outcomes(path: Path, cfg: dict, calls: dict[str, pd.DataFrame] | None =
         if name in (calls or {}):
             column = task["column"] or name
             blank = raw[column].isna() if column in raw else pd.Series(True, raw.index)
-            classes, agreement[name], filled = by_calls(pd.Series(classes, out["patient_id"]), blank, calls[name], task)
-            notes.append(filled)
+            classes, agreement[name] = by_calls(pd.Series(classes, out["patient_id"]), blank, calls[name], task)
         out[f"label_{name}"] = classes
     return Outcomes(_noted(out, notes), read, codings, agreement)
 

@@ -213,7 +213,7 @@ def exclude_unmatched(frame: pd.DataFrame, known: set[str], table: str, file: st
         patient, where = frame.at[i, "patient_id"], row_name(file, int(frame.at[i, "row"])) if "row" in frame else file
         advice = "make them equal, or set acquire.id_column"
         alike = (
-            f"; {would}: {advice}"
+            f"; {would}: make them equal"
             if would
             else closest(patient, sorted(known))
             or f"; ids there look like {', '.join(repr(k) for k in sorted(known)[:2])}: {advice}"

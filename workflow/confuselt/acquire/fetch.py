@@ -62,9 +62,7 @@ def fetch_rows(
     """
     missing = [row for row in rows if not _there(folder / row["file"], row)]
     mine = sum(row["bytes"] for row in missing if not _given(row, manner))
-    # What other jobs find at gdc-client's they do not fetch, and only they know.
-    alone = cohort is None or manner.given is not None
-    check_space(folder, mine if alone else max(mine, cohort - on_disk(folder)), len(missing))
+    check_space(folder, mine if cohort is None else max(mine, cohort - on_disk(folder)), len(missing))
     lost: dict[str, str] = {}
     down: list[str] = []
     stop = threading.Event()

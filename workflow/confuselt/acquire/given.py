@@ -8,7 +8,7 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 
-def given_path(folder: Path | None, file_id: str, file_name: str, size: int) -> Path | None:
+def given_path(folder: Path | str | None, file_id: str, file_name: str, size: int) -> Path | None:
     """Where gdc-client has put a file; None where it is not there whole."""
     path = folder and Path(folder, file_id, file_name)
     return path if path and path.is_file() and path.stat().st_size == size else None
@@ -25,17 +25,24 @@ def take(path: Path, md5: str, final: Path) -> bool:
     final : Path
         Becomes a second name of the file, or, on another disk, a link to it: deleting it leaves the user's file alone.
     """
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if found != md5:
-        log.warning("%s: md5 is %s, the manifest says %s; the file is fetched", path, found, md5)
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        if found != md5:
+            raise ValueError(f"md5 is {found}, the manifest says {md5}")
+        _link(path, final)
+    except (OSError, ValueError) as fault:
+        log.warning("%s is not taken, but fetched: %s", path, fault)
         return False
+    return True
+
+
+def _link(path: Path, final: Path) -> None:
     partial = final.with_name(f".partial.given.{final.name}")
     final.parent.mkdir(parents=True, exist_ok=True)
     partial.unlink(missing_ok=True)
     try:
         os.link(path, partial)
-    except OSError:
+    except OSError:  # on another disk
         partial.symlink_to(path.resolve())
     partial.replace(final)
-    return True

@@ -99,9 +99,8 @@ def rna_rows(hits: list, sample_types: list[str]) -> pd.DataFrame:
     for patient, some in frame[frame["status"] == OK].groupby("patient_id"):
         order = sorted(some.index, key=lambda i: _rank(frame.at[i, "sample_id"], frame.at[i, "file_id"]))
         for i in order[1:]:
-            _leave_out_at(
-                frame, i, f"patient '{patient}' has {len(order)} aliquots; {frame.at[order[0], 'sample_id']} is used"
-            )
+            used = f"{frame.at[order[0], 'sample_id']} (file {frame.at[order[0], 'file_id']})"
+            _leave_out_at(frame, i, f"patient '{patient}' has {len(order)} aliquots; {used} is used")
     return frame
 
 
@@ -175,7 +174,7 @@ def _row(hit: object, what: str, sample_types: list[str]) -> dict:
     if len(patients) != 1:
         _leave_out(row, f"the file belongs to {len(patients)} patients")
     elif not kinds:
-        _leave_out(row, "the server states no sample type, and no barcode tells it")
+        _leave_out(row, "no sample type is stated, and no barcode tells it")
     elif not wanted:
         _leave_out(
             row, f"sample type {row['sample_type']} is none of {', '.join(sample_types)} (acquire.gdc.sample_types)"

@@ -1,6 +1,7 @@
 """What the columns of an endpoint, a label or a covariate say: decided once per column, for the whole cohort."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pandas as pd
 
 from confuselt.acquire.units import DAYS_PER
 from confuselt.sheets.read import closest, row_number
-from confuselt.sheets.words import number
+from confuselt.sheets.words import NONE, number
 
 # Both are understood wherever they stand, alone or together with numbers.
 TRUE, FALSE = "true", "false"
@@ -22,6 +23,7 @@ REVERSED = re.compile(
 WITH_WORDS = re.compile(r"-?\d+([.,]\d+)?\W*\D*")  # 52 years, 61 y, 52,3
 FEW_LEVELS = 10  # of a covariate of classes that begin with a number: 1a, 1b, 2
 BOUND = re.compile(r"(?:[<>]=?|[≤≥])\s*(\d+(?:\.\d+)?)|(\d+(?:\.\d+)?)\s*\+")
+ROW = re.compile(r"^\S+ row \d+: ")
 # Of a time: a date, or a duration in words.
 DATED = re.compile(
     r"\d{4}-\d{1,2}-\d{1,2}([ T].*)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{1,2}[ -]?[A-Za-z]{3,9}[ -]?\d{2,4}"
@@ -72,9 +74,17 @@ def decide_events(values: pd.Series, task: dict, file: str) -> Coding:
         Names the column, its values and the key.
     """
     found = list(dict.fromkeys(values.dropna()))
+    nones = [v for v in found if v.lower() == NONE]
+    found = [v for v in found if v not in nones]
     key, column = f"tasks.survival '{task['name']}': event_is", event_column(task)
     where = f"{file}: event column '{column}' of '{task['name']}'"
     shown = ", ".join(repr(v) for v in found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else "")
+    simple = task["event_is"] is None and all(_plain(v) in (0.0, 1.0, TRUE, FALSE) for v in found)
+    if nones and not simple:
+        raise ValueError(
+            f"{where} says {nones[0]!r} {int(values.isin(nones).sum())} times, beside {shown}: that no event happened, "
+            "or that nothing is known? Write 'no' for the one, and leave cells of the other empty"
+        )
     if task["event_is"] is not None:
         wanted = {_plain(v) for v in task["event_is"]}
         wanted |= {
@@ -207,7 +217,10 @@ def read_label(raw: pd.DataFrame, task: dict, file: str) -> tuple[list[str | Non
     for i, value in enumerate(raw[column]):
         text = task["aliases"].get(value, value) if value is not None else None
         if text is not None and text not in task["classes"]:
-            faults[i] = f"{file} row {row_number(i)}: {task['name']} '{text}' is none of {task['classes']}"
+            faults[i] = (
+                f"{file} row {row_number(i)}: {task['name']} '{text}' is none of {task['classes']} (column '{column}'; "
+                "another spelling of a class goes into the label's aliases)"
+            )
             text = None
         classes.append(text)
     return classes, faults
@@ -278,8 +291,11 @@ def check_readable(read: dict[str, tuple[int, list[str]]], share: float, path: P
     told = []
     for task, (given, faults) in read.items():
         if given and len(faults) / given > share:
-            lines = "\n".join(f"  {fault}" for fault in faults[:20])
-            more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""
+            alike = Counter(ROW.sub("", fault) for fault in faults)
+            first = {ROW.sub("", fault): fault for fault in reversed(faults)}
+            shown = [f"{n} times, first {first[f]}" if n > 1 else first[f] for f, n in alike.most_common(20)]
+            lines = "\n".join(f"  {fault}" for fault in shown)
+            more = f"\n  and {len(alike) - 20} other faults" if len(alike) > 20 else ""
             told.append(
                 f"{task}: {len(faults)} of {given} values cannot be used, "
                 f"more than max_excluded ({share:.0%}):\n{lines}{more}"

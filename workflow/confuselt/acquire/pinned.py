@@ -99,11 +99,11 @@ def _checked(config: Config, cohort: str) -> list[dict]:
                 "choose another `cohort`, "
                 "or pin anew with `snakemake cohort --forcerun pin_cohort`"
             )
-    given = portal_hash(gdc.manifest, gdc.sample_sheet)
-    if given != about.get("manifest") and not (given is None and gdc.manifest):
+    before, now = about.get("manifest"), portal_hash(gdc.manifest, gdc.sample_sheet)
+    if bool(before) != bool(gdc.manifest) or (now and now != before):
         raise ValueError(
-            f"{path} was pinned {'with another' if about.get('manifest') else 'without a'} manifest of the portal than "
-            "acquire.gdc.manifest and its sample sheet are now: "
+            f"{path} was pinned {'by another' if before else 'without a'} manifest of the portal than acquire.gdc."
+            f"manifest ({gdc.manifest}) and sample_sheet ({gdc.sample_sheet}) say now: "
             "choose another `cohort`, or pin anew with `snakemake cohort --forcerun pin_cohort`"
         )
     rows = [row for row in rows if row["what"] not in wanted or wanted[row["what"]] is not None]

@@ -49,8 +49,8 @@ def odd_endpoint(name: str, days: np.ndarray, event: np.ndarray, horizons: list[
         said.append(f"{name}: nobody of {len(event)} patients has an event; check {key} (event, event_is)")
     elif event.mean() >= NEARLY_ALL:
         said.append(
-            f"{name}: {int(event.sum())} of {len(event)} patients have an event; "
-            f"if 1 means censored, set {key}: event_is: [0]"
+            f"{name}: {int(event.sum())} of {len(event)} patients have an event; if that is upside down, name what is "
+            f"an event: {key}: event_is: [...]"
         )
     if len(days) < FEWEST:
         return said

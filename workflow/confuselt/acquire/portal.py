@@ -2,6 +2,7 @@
 
 The manifest (``id filename md5 size state``) says which files make the cohort, the sample sheet (``File ID``, ``Case
 ID``, ``Sample ID``, …) whose they are. Without a sheet the names of TCGA's slides tell that; those of counts do not.
+Sections of frozen tissue are known by TCGA's names alone; the sheet states samples and no aliquots.
 """
 
 import hashlib
@@ -79,14 +80,12 @@ def read_portal(manifest: Path, sample_sheet: Path | None, project: str, tables:
     return Portal(slides, counts, others)
 
 
-def portal_hash(*paths: str | None) -> str | None:
-    """What the files hold, in sixteen hex digits; None where none is named, or the first is not there any more."""
-    if not paths[0] or not Path(paths[0]).is_file():
+def portal_hash(manifest: str | None, sample_sheet: str | None) -> str | None:
+    """What the files hold, in sixteen hex digits; None where none is named, or one is not there any more."""
+    named = [Path(path) for path in (manifest, sample_sheet) if path]
+    if not manifest or not all(path.is_file() for path in named):
         return None
-    digest = hashlib.sha256()
-    for path in filter(None, paths):
-        digest.update(Path(path).read_bytes() if Path(path).is_file() else b"")
-    return digest.hexdigest()[:16]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in named)).hexdigest()[:16]
 
 
 def _table(path: Path, wanted: tuple[str, ...], key: str) -> pd.DataFrame:
@@ -108,10 +107,20 @@ def _owners(sheet: Path | None) -> dict[str, dict]:
     for row in _table(sheet, SHEET, "acquire.gdc.sample_sheet").dropna(subset=["File ID"]).to_dict("records"):
         owner = found.setdefault(row["File ID"], {"cases": {}})
         for case, sample in zip(_listed(row["Case ID"]), _listed(row["Sample ID"]), strict=False):
-            owner["cases"].setdefault(case, {})[sample] = (_listed(row.get("Sample Type")) or [None])[0]
+            owner["cases"].setdefault(case, {})[sample] = _kind(row)
         if row.get("Project ID"):
             owner["project"] = _listed(row["Project ID"])[0]
     return found
+
+
+def _kind(row: dict) -> str | None:
+    """Type of a sample; newer sheets say tumour and descriptor in columns of their own."""
+    if stated := _listed(row.get("Sample Type")):
+        return stated[0]
+    tissue, tumour = (" ".join(_listed(row.get(name))[:1]) for name in ("Tissue Type", "Tumor Descriptor"))
+    if tissue == "Normal":
+        return "Solid Tissue Normal"
+    return {"Primary": "Primary Tumor", "Metastatic": "Metastatic", "Recurrence": "Recurrent Tumor"}.get(tumour)
 
 
 def _listed(cell: str | None) -> list[str]:

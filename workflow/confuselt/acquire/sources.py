@@ -21,6 +21,7 @@ from confuselt.acquire.slide_name import slide_fault
 from confuselt.acquire.units import LEAST_MPP, MOST_MPP
 from confuselt.config.acquire import Acquire
 from confuselt.config.root import Config
+from confuselt.rna.centroids import check_centroids
 from confuselt.sheets.genes import genes_in_rows
 from confuselt.sheets.read import SUFFIXES, closest, columns_of, ending_of, read_sheet
 from confuselt.stamp import config_hash
@@ -63,7 +64,8 @@ def clinical_content(config: Config, parts: tuple[str, ...], cfg: dict) -> str:
     if "site_map" in parts and "site_map" in present:
         read["site_map"] = read_sheet(present["site_map"], ["code", "institution"], codes=("code",)).to_dict("list")
     for part in (p for p in parts if p in PARTS and "clinical" in present):
-        read[part] = read_columns(present["clinical"], PARTS[part](cfg), cfg).to_dict("list")
+        if columns := PARTS[part](cfg):
+            read[part] = read_columns(present["clinical"], columns, cfg).to_dict("list")
     return config_hash(read) if read else ""
 
 
@@ -182,6 +184,8 @@ def check_sources(config: Config, cohort: str) -> None:
         lack.
     """
     seen = config.for_cohort(cohort)
+    if cohort == config.cohort:
+        _check_calls(config)
     if seen.acquire.source == "simulate":
         return
     listed, present = listed_files(seen), existing_files(seen)
@@ -207,9 +211,34 @@ def check_sources(config: Config, cohort: str) -> None:
         for column, where in _wanted(seen, key):
             if column not in columns:
                 raise ValueError(f"{where}: {path} has no column '{column}'{closest(column, columns)}")
+    _check_bags(seen, present)
     check_matrices(present, seen.acquire.id_column, seen.rna.matrix == "counts")
     if cohort == config.cohort:
         _check_outcomes(seen, listed, present)
+
+
+def _check_bags(config: Config, present: dict[str, Path]) -> None:
+    """Raise ValueError where more than ``max_excluded`` of the files that a sheet lists are not there."""
+    for key, columns in (("slides", ("file", "tile", "cells")), ("rna", ("file",))):
+        for column in (c for c in columns if key in present and c in columns_of(present[key])):
+            listed = [Path(config.data, name) for name in read_sheet(present[key], [column])[column].dropna()]
+            lost = [path for path in listed if not path.is_file()]
+            if len(lost) > config.max_excluded * len(listed):
+                raise ValueError(
+                    f"acquire.{key}: {len(lost)} of {len(listed)} files in column '{column}' of {present[key]} are "
+                    f"absent, more than max_excluded ({config.max_excluded:.0%}), first {lost[0]}; relative paths "
+                    f"start at the root key data ('{config.data}')"
+                )
+
+
+def _check_calls(config: Config) -> None:
+    """Raise ValueError for a table of centroids that is absent, or by which its label cannot be called."""
+    for name, calls in config.rna.calls.items():
+        label = next(t for t in config.tasks.labels if t.name == name).model_dump()
+        try:
+            check_centroids(Path(calls.centroids), label, balanced=calls.balanced_by is not None)
+        except ValueError as fault:
+            raise ValueError(f"rna.calls '{name}': {fault}") from None
 
 
 def _endpoints(config: Config) -> dict[str, Endpoint]:
@@ -224,7 +253,7 @@ def _endpoints(config: Config) -> dict[str, Endpoint]:
     used = dict.fromkeys(
         column for task in tasks for column in (*time_columns(task), event_column(task)) if column in present
     )
-    raw = read_sheet(path, list(used))
+    raw = read_sheet(path, list(used), nones=tuple(event_column(task) for task in tasks))
     found = {task["name"]: read_endpoint(raw, task, path.name) for task in tasks}
     return {name: endpoint for name, endpoint in found.items() if endpoint}
 
@@ -373,7 +402,9 @@ def named_columns(config: Config) -> list[tuple[str, str]]:
             named += [(column, f"{where} time") for column in task.time_columns]
             named.append((task.event_column, f"{where} event"))
     named += [(task.label_column, f"tasks.labels '{task.name}' column") for task in config.tasks.labels if task.column]
-    named += [(t.balanced_by, f"tasks.labels '{t.name}' balanced_by") for t in config.tasks.labels if t.balanced_by]
+    named += [
+        (c.balanced_by, f"rna.calls '{task}' balanced_by") for task, c in config.rna.calls.items() if c.balanced_by
+    ]
     # config.yaml writes the default list out, so that an explicit list is told by its value.
     if config.acquire.covariates != Acquire().covariates:
         named += [(column, "acquire.covariates") for column in config.acquire.covariates]

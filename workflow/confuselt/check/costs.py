@@ -38,7 +38,7 @@ def size_of(config: Config) -> Size:
             ids = [c for c in ("slide_id", config.acquire.id_column) if c in columns_of(files[stream])]
             owners = read_sheet(files[stream], ids[:1])[ids[0]]
             slides, rows = max(slides, owners.nunique()), max(rows, len(owners))
-            width += len(columns_of(files[stream])) - len(ids)
+            width += len([c for c in columns_of(files[stream]) if c not in (*ids, config.acquire.id_column, "x", "y")])
         elif bags := bag_files(config, stream):
             shapes = [_shape(Path(bag)) for bag in bags]
             slides, rows = max(slides, len(bags)), max(rows, sum(shape[0] for shape in shapes))

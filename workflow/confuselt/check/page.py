@@ -26,10 +26,14 @@ def page(config: Config) -> tuple[list[str], list[str]]:
     lines = [f"cohort '{config.cohort}', experiment '{config.experiment}'", "", *lines]
     try:
         check_sources(config, config.cohort)
+        said = set(lines)
         notes = [*absent_files(config), *table_notes(config), *filter(None, [cells_warning(config)])]
+        # How each table is read stands above, beside the table.
+        notes = [note for note in notes if f"  {note.partition(': ')[2]}" not in said]
         lines += _section("outcomes, and what to look at", notes)
         people = read_people(config)
-        lines += _section("who is in it", counted(people, config.max_excluded))
+        who, over = counted(people, config.max_excluded)
+        lines, faults = lines + _section("who is in it", who), faults + over
         check_readable(people.read, config.max_excluded, existing_files(config)["clinical"])
         lines += _section("folds", events_per_fold(people, folds_of(people, config), config))
         able = int((people.patients["status"] == "ok").sum())

@@ -11,6 +11,7 @@ from confuselt.acquire.excluded import EXCLUDED, OK
 from confuselt.acquire.schema import RNA
 from confuselt.acquire.sources import existing_files, folder_rows
 from confuselt.config.root import Config
+from confuselt.rna.gather import gather
 from confuselt.run_step import SCRIPTS
 from confuselt.settings import settings
 from confuselt.sheets.read import read_sheet
@@ -55,30 +56,35 @@ def read_people(config: Config) -> People:
         slides, known, table, ", ".join(p.name for p in streams.values()) or "the folder of slides"
     )
     rna = exclude_unmatched(rna, known, table, files["rna"].name if "rna" in files else "")
+    if "rna" in files:
+        is_counts, key = config.rna.matrix == "counts", config.acquire.id_column
+        _, found = gather(files["rna"], rna, key, is_counts, Path(config.data), config.rna.round)
+        rna = rna.assign(status=found["status"], reason=rna["reason"].where(rna["status"] != OK, found["reason"]))
     read = read_outcomes(files["clinical"], cfg)
     sites = read_sheet(files["site_map"], codes=("code",)) if "site_map" in files else None
     outcomes = of_limit(merge_sites(read.rows, sites), config.acquire.limit)
     return People(slides, rna, outcomes, patient_table(slides, rna, outcomes, cfg), read.read)
 
 
-def counted(people: People, share: float) -> list[str]:
-    """How many there are of what, and why some are left out."""
+def counted(people: People, share: float) -> tuple[list[str], list[str]]:
+    """How many there are of what, and why some are left out; and for what of it a run would stop."""
     there = people.patients[people.patients["status"] == OK]
     slides, rna = there["slides"] > 0, there["rna"] > 0
     lines = [
         f"{len(there)} patients: {int((slides & rna).sum())} with slides and RNA, {int((slides & ~rna).sum())} with "
         f"slides only, {int((~slides & rna).sum())} with RNA only"
     ]
+    faults = []
     for frame, what in ((people.slides, "slides"), (people.rna, "RNA samples"), (people.patients, "patients")):
         out = frame[frame["status"] == EXCLUDED]
         if len(out):
-            over = (
-                f": more than max_excluded ({share:.0%}), the run would stop" if len(out) > share * len(frame) else ""
-            )
-            lines.append(f"{len(out)} of {len(frame)} {what} would be left out{over}")
+            told = f"{len(out)} of {len(frame)} {what} would be left out"
+            lines.append(told)
+            if len(out) > share * len(frame):
+                faults.append(f"{told}: more than max_excluded ({share:.0%}), first: {out['reason'].iloc[0]}")
             lines += [f"  {reason}" for reason in out["reason"].head(SHOWN)]
             lines += [f"  and {len(out) - SHOWN} more"] * (len(out) > SHOWN)
-    return lines
+    return lines, faults
 
 
 def folds_of(people: People, config: Config) -> pd.DataFrame:

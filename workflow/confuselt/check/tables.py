@@ -36,7 +36,8 @@ def _table(key: str, path: Path, config: Config) -> tuple[list[str], list[str]]:
     header = columns_of(path)
     lines = [f"acquire.{key}: {path}", *(f"  {note}" for note in header_notes(key, path, ids))]
     if key == "clinical":
-        said, faults = _clinical(read_sheet(path, codes=(config.acquire.site,)), config, path.name)
+        events = tuple(task.event_column for task in config.tasks.survival)
+        said, faults = _clinical(read_sheet(path, codes=(config.acquire.site,), nones=events), config, path.name)
         return lines + said, faults
     if key == "rna" and genes_in_rows(path, ids):
         samples = list(samples_of(path).values())
@@ -82,7 +83,8 @@ def _clinical(table: pd.DataFrame, config: Config, file: str) -> tuple[list[str]
         except ValueError as fault:
             faults.append(str(fault))
     for task in tasks.labels:
-        called = f"called from RNA by {task.centroids}" if task.centroids else None
+        calls = config.rna.calls.get(task.name)
+        called = f"called from RNA by {calls.centroids}" if calls else None
         if task.label_column not in table:
             what = called or "so that this task is not available"
             lines.append(f"  label {task.name}: no column '{task.label_column}', {what}")

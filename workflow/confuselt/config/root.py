@@ -97,6 +97,11 @@ class Config(Block):
                 f"tasks.survival is [] and evaluate.primary '{self.evaluate.primary}' is no label "
                 f"of tasks.labels {labels}: set it to one of them"
             )
+        for name in self.rna.calls:
+            if name not in labels:
+                raise ValueError(f"rna.calls '{name}' is no label of tasks.labels {labels}")
+            if not next(t for t in self.tasks.labels if t.name == name).from_rna:
+                raise ValueError(f"rna.calls '{name}': its class is defined on RNA then; set from_rna: true in tasks")
         if self.predict.name == self.cohort:
             raise ValueError(
                 f"predict.name '{self.predict.name}' is the training cohort; name the other cohort differently"

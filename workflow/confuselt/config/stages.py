@@ -72,6 +72,19 @@ class Cells(Block):
     )
 
 
+class Calls(Block):
+    """How a label is called from RNA."""
+
+    centroids: str = Field(description="table of centroids (genes x classes, log2 scale, and a column `median`)")
+    balanced_by: str | None = Field(
+        None,
+        description=(
+            "column of the clinical table, such as ER status, whose two values weigh alike in the median of each gene, "
+            "which is then this cohort's; null: the medians of the table"
+        ),
+    )
+
+
 class Rna(Block):
     """Normalisation; everything is fitted on the training patients of a fold."""
 
@@ -120,6 +133,14 @@ class Rna(Block):
         None,
         description=(
             "table of PAM50 centroids (genes x classes, log2 scale): calls are then written to rna/pam50.parquet"
+        ),
+    )
+    calls: dict[str, Calls] = Field(
+        {},
+        description=(
+            "label (with from_rna) to `centroids` and `balanced_by`: patients to whom the table gives no class "
+            "get that of the nearest centroid, written to rna/calls; a written class wins, and the report says how "
+            "often both agree"
         ),
     )
 

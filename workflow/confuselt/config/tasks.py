@@ -96,30 +96,6 @@ class Label(Block):
         _no_blanks(list(aliases), "aliases")
         return aliases
 
-    centroids: str | None = Field(
-        None,
-        description=(
-            "with from_rna: table of centroids (genes x classes, log2 scale, and a column `median`). Patients to whom "
-            "the column gives no class get that of the nearest centroid, written to rna/calls; a written class wins, "
-            "and the report says how often both agree"
-        ),
-    )
-    balanced_by: str | None = Field(
-        None,
-        description=(
-            "with centroids: column of the clinical table, such as ER status, whose two values weigh alike in the "
-            "median of each gene, which is then this cohort's; null: the medians of the table"
-        ),
-    )
-
-    @model_validator(mode="after")
-    def _called_from_rna(self) -> "Label":
-        if self.centroids and not self.from_rna:
-            raise ValueError(f"label '{self.name}' has centroids, so its class is defined on RNA: set from_rna: true")
-        if self.balanced_by and not self.centroids:
-            raise ValueError(f"label '{self.name}' has balanced_by, which belongs to centroids: name their table")
-        return self
-
     @property
     def label_column(self) -> str:
         """Column with the class."""

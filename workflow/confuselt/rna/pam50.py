@@ -4,24 +4,12 @@ Genes are centred by fixed medians, or by those of a cohort in which two groups,
 medians of a cohort with few ER- tumours would make LumA of LumB and Her2 (Zhao et al., Breast Cancer Res 2015).
 """
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
 from confuselt.rna.genes import PROLIFERATION, are_ensembl, todays
-from confuselt.sheets.read import header_of, read_turned, repeated
-from confuselt.sheets.words import plain_name
 
-# Spellings of the classes, in lower case without punctuation, to the project's words.
-CLASSES = {
-    **{c.lower(): c for c in ("Basal", "Her2", "LumA", "LumB", "Normal")},
-    "basallike": "Basal",
-    "luminala": "LumA",
-    "luminalb": "LumB",
-    "normallike": "Normal",
-}
 LEAST_SHARE = 0.8  # of the genes of a table of centroids that a call rests on: 40 of 50
 # ROR-P (Parker et al. 2009): weights of the correlations and of the mean of the genes of proliferation; 0 to 100.
 ROR_P = {"Basal": -0.0009299747, "Her2": 0.0692289192, "LumA": -0.0951505484, "LumB": 0.0493487685}
@@ -54,7 +42,7 @@ def call_pam50(values: pd.DataFrame, centroids: pd.DataFrame, medians: pd.Series
     values : DataFrame
         Samples x genes, log2 scale; a sample is called over the genes that it has.
     centroids : DataFrame
-        Genes x classes.
+        Genes x classes, named as the label names them (see `centroids.classes_of`).
     medians : Series
         Per gene, subtracted before the correlation: fixed, or `balanced_medians`.
 
@@ -88,7 +76,7 @@ def call_pam50(values: pd.DataFrame, centroids: pd.DataFrame, medians: pd.Series
     flat = ~np.isfinite(correlation).all(1)
     best = np.where(flat, 0, np.nan_to_num(correlation, nan=-2).argmax(1))
     ordered = np.sort(np.where(flat[:, None], np.nan, correlation), axis=1)
-    names = [CLASSES.get(plain_name(c), c) for c in centroids.columns]
+    names = list(centroids.columns)
     return pd.DataFrame(
         {
             "call": [None if f else names[b] for f, b in zip(flat, best, strict=True)],
@@ -115,28 +103,29 @@ def _ror_p(correlation: pd.DataFrame, centred: pd.DataFrame) -> np.ndarray:
 
 
 def balanced_medians(values: pd.DataFrame, groups: pd.Series) -> pd.Series:
-    """Median of each gene in a cohort in which the two most frequent groups weigh alike.
+    """Median of each gene in a cohort in which two groups weigh alike.
 
     Parameters
     ----------
     values : DataFrame
         Samples x genes, log2 scale.
     groups : Series of (str or None)
-        Of samples, by the same ids; samples of no group, or of a third, are passed over.
+        Of samples, by the same ids; samples of no group, or of one with fewer than ten, are passed over.
 
     Raises
     ------
     ValueError
-        There are no two groups of ten samples.
+        There are not two groups of ten samples or more.
     """
     groups = groups.reindex(values.index).dropna()
     counts = groups.value_counts()
-    if len(counts) < 2 or counts.iloc[1] < FEWEST_PER_GROUP:
+    counts = counts[counts >= FEWEST_PER_GROUP]
+    if len(counts) != 2:
         raise ValueError(
-            f"column '{groups.name}' says {counts.to_dict() or 'nothing'} of the samples with RNA: wanted are two "
-            f"values of {FEWEST_PER_GROUP} samples each (balanced_by)"
+            f"balanced_by '{groups.name}' says {_some(groups)} of the samples with RNA: wanted are two values with "
+            f"{FEWEST_PER_GROUP} samples or more each"
         )
-    chosen = groups[groups.isin(counts.index[:2])]
+    chosen = groups[groups.isin(counts.index)]
     weights = (1 / counts.reindex(chosen).to_numpy(float))[:, None]
     some = values.loc[chosen.index].to_numpy(float)
     order = np.argsort(some, axis=0)
@@ -148,30 +137,10 @@ def balanced_medians(values: pd.DataFrame, groups: pd.Series) -> pd.Series:
     return pd.Series(middle, index=values.columns)
 
 
-def read_centroids(path: Path) -> tuple[pd.DataFrame, pd.Series | None]:
-    """Centroids (genes x classes), and the fixed median of each gene (None: the table has no column ``median``)."""
-    first = header_of(path)[0]
-    table = read_turned(path, [i for i, name in enumerate(header_of(path)) if i and name], "class")
-    centroids = pd.DataFrame(table.values.T, index=table.names, columns=table.ids["class"])
-    if twice := repeated(table.names):
-        raise ValueError(f"{path}: genes {twice[:5]} stand twice in column '{first}'; a centroid has one value of each")
-    if not np.isfinite(centroids.to_numpy()).all():
-        raise ValueError(f"{path}: a gene without a number in some column, first '{_first_gap(centroids)}'")
-    return centroids.drop(columns="median", errors="ignore"), centroids.get("median")
-
-
-def _first_gap(centroids: pd.DataFrame) -> str:
-    return centroids.index[int(np.argmax(~np.isfinite(centroids.to_numpy()).all(1)))]
-
-
-def with_medians(path: Path, medians: pd.Series | None) -> pd.Series:
-    """The fixed medians of a table; ValueError where it has none."""
-    if medians is None:
-        raise ValueError(
-            f"{path}: no column 'median'; calls need fixed medians per gene (log2 scale), or, for a label's "
-            "`centroids`, a clinical column by which those of the cohort are balanced (balanced_by)"
-        )
-    return medians
+def _some(groups: pd.Series) -> str:
+    counts = groups.value_counts()
+    more = f" and {len(counts) - 5} other values" if len(counts) > 5 else ""
+    return ", ".join(f"'{value}' {n} times" for value, n in counts.head(5).items()) + more if len(counts) else "nothing"
 
 
 def log_scale(values: pd.DataFrame, is_counts: bool) -> pd.DataFrame:

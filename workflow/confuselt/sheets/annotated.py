@@ -1,13 +1,14 @@
 """AnnData (.h5ad) as a table with a gene in every row and a sample in every column, named by var and obs."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from confuselt.sheets.arrow import Arrow
-from confuselt.sheets.layout import Layout
+from confuselt.sheets.layout import Layout, named
 
 GENE = "gene"
 
@@ -18,13 +19,20 @@ class Annotated(Arrow):
 
     def table(self, columns: list[str] | None = None) -> pa.Table:
         """A row per gene: its name, and its value in every sample."""
-        import anndata as ad  # only here: headers are read without it
-
-        found = ad.read_h5ad(self.path)
-        values = found.X if isinstance(found.X, np.ndarray) else found.X.toarray()
-        arrays = [pa.array(found.var_names.astype(str)), *map(pa.array, values)]
-        table = pa.Table.from_arrays(arrays, names=list(self.layout.header))
+        changed = self.path.stat()
+        table = _table(self.path, self.layout.header, changed.st_size, changed.st_mtime_ns)
         return table if columns is None else table.select(columns)
+
+
+@lru_cache(maxsize=1)
+def _table(path: Path, header: tuple[str, ...], size: int, changed: int) -> pa.Table:
+    import h5py
+    from anndata.io import read_elem  # only here: headers are read without it
+
+    with h5py.File(path) as file:
+        values, genes = read_elem(file["X"]), file["var"][file["var"].attrs["_index"]].asstr()[()]
+    values = values if isinstance(values, np.ndarray) else values.toarray()
+    return pa.Table.from_arrays([pa.array(named(genes)), *map(pa.array, values)], names=list(header))
 
 
 def open_annotated(path: Path) -> Annotated:
@@ -35,7 +43,7 @@ def open_annotated(path: Path) -> Annotated:
         with h5py.File(path) as file:
             if not {"obs", "var", "X"} <= set(file):
                 raise ValueError(f"{path}: cannot be read as AnnData: it holds {', '.join(file) or 'nothing'}")
-            samples = [str(name) for name in file["obs"][file["obs"].attrs["_index"]].asstr()[()]]
+            samples = named(file["obs"][file["obs"].attrs["_index"]].asstr()[()])
     except (OSError, KeyError, AttributeError) as error:
         raise ValueError(f"{path}: cannot be read as AnnData ({str(error).splitlines()[0]})") from None
     return Annotated(path, Layout((GENE, *samples), 0, ("X is read, a sample per row of obs, a gene per row of var",)))

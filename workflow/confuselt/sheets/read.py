@@ -17,7 +17,7 @@ import pyarrow as pa
 from confuselt.sheets.annotated import open_annotated
 from confuselt.sheets.arrow import Arrow, open_arrow
 from confuselt.sheets.text import Text, open_text
-from confuselt.sheets.words import number, said, stripped, written
+from confuselt.sheets.words import NONE, number, said, stripped, written
 from confuselt.sheets.workbook import Workbook, open_workbook
 
 ARROW = (".parquet", ".feather")
@@ -66,7 +66,11 @@ def columns_of(path: Path) -> list[str]:
 
 
 def read_sheet(
-    path: Path, columns: list[str] | None = None, codes: tuple[str, ...] = (), sheet: str | None = None
+    path: Path,
+    columns: list[str] | None = None,
+    codes: tuple[str, ...] = (),
+    sheet: str | None = None,
+    nones: tuple[str, ...] = (),
 ) -> pd.DataFrame:
     """Read a table as text: '007' stays '007', and 1, 2, (empty) do not become '1.0', '2.0'.
 
@@ -80,6 +84,8 @@ def read_sheet(
         Columns of codes, in which words stand for themselves: NA is a tissue source site of TCGA.
     sheet : str, optional
         Of a workbook, read where it is there; without it the one sheet with rows.
+    nones : tuple of str
+        Columns in which ``none`` is kept as a word: no event, or nothing known.
 
     Returns
     -------
@@ -109,12 +115,13 @@ def read_sheet(
         table = source.table(wanted)
         texts = {name: [written(value) for value in table.column(name).to_pylist()] for name in wanted}
         return pd.DataFrame(
-            {name: [_cell(text, name in codes) for text in cells] for name, cells in texts.items()},
+            {name: [_cell(text, name in codes, name in nones) for text in cells] for name, cells in texts.items()},
             columns=wanted,
             dtype=object,
         )
     at = [header.index(column) for column in wanted]
-    rows = [[_cell(row[i], name in codes) for i, name in zip(at, wanted, strict=True)] for row in source.rows()]
+    kinds = [(i, name in codes, name in nones) for i, name in zip(at, wanted, strict=True)]
+    rows = [[_cell(row[i], code, none) for i, code, none in kinds] for row in source.rows()]
     return pd.DataFrame(rows, columns=wanted, dtype=object)
 
 
@@ -215,9 +222,11 @@ def _open(path: Path, sheet: str | None = None) -> Text | Workbook | Arrow:
     return open_workbook(path, sheet) if ending == ".xlsx" else open_text(path)
 
 
-def _cell(text: str | None, code: bool) -> str | None:
-    """What a cell says; a code says what is written."""
-    return None if text is None else (stripped(text) or None) if code else said(text)
+def _cell(text: str | None, code: bool, none: bool = False) -> str | None:
+    """What a cell says; a code says what is written, and where `none` is set so does that word."""
+    if text is None:
+        return None
+    return (stripped(text) or None) if code or (none and stripped(text).lower() == NONE) else said(text)
 
 
 def _numbers(source: Text | Workbook | Arrow, at: list[int], advice: str) -> np.ndarray:

@@ -68,6 +68,7 @@ MISSING = frozenset(
         *("[completed]", "[pending]", "[redacted]", "not allowed to collect", "no data"),
     }
 )
+NONE = "none"  # of an event it may be that there was none
 INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"  # byte order mark, characters of no width
 
 

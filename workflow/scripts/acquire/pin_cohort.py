@@ -18,8 +18,6 @@ from confuselt.tables import write_table
 
 READS = (
     "acquire.gdc.project",
-    "acquire.gdc.manifest",
-    "acquire.gdc.sample_sheet",
     "acquire.gdc.sample_types",
     "acquire.gdc.outcomes",
     "acquire.gdc.outcomes_md5",
@@ -27,12 +25,24 @@ READS = (
 )
 
 
-def main(manifest: Output, cfg: dict, url: str, token_file: str = "", attempts: int = 8, timeout: float = 30.0) -> None:
-    """Write the manifest; runs start from it and never ask again."""
+def main(
+    manifest: Output,
+    cfg: dict,
+    url: str,
+    token_file: str = "",
+    attempts: int = 8,
+    timeout: float = 30.0,
+    portal: str = "",
+    sample_sheet: str = "",
+) -> None:
+    """Write the manifest, of what GDC lists or of what a manifest of its portal does.
+
+    Runs start from it and never ask again.
+    """
     client = Client(timeout, read_token(token_file or None), url)
     gdc, project, kinds = Gdc(url, client, attempts), cfg["acquire.gdc.project"], cfg["acquire.gdc.sample_types"]
-    if cfg["acquire.gdc.manifest"]:
-        asked = _of_portal(cfg)
+    if portal:
+        asked = _of_portal(Path(portal), Path(sample_sheet) if sample_sheet else None, cfg)
     else:
         asked = [slide_rows(gdc.files(project, SLIDES), kinds), rna_rows(gdc.files(project, COUNTS), kinds)]
         if all(frame.empty for frame in asked):
@@ -47,7 +57,7 @@ def main(manifest: Output, cfg: dict, url: str, token_file: str = "", attempts: 
     table = unique_ids(
         pd.concat([pd.DataFrame([p for p in pins if p], columns=asked[0].columns), *asked], ignore_index=True)
     )
-    given = portal_hash(cfg["acquire.gdc.manifest"], cfg["acquire.gdc.sample_sheet"])
+    given = portal_hash(portal or None, sample_sheet or None)
     queries = {} if given else {"slides": gdc.query(project, SLIDES), "rna": gdc.query(project, COUNTS)}
     chosen = {key: cfg[f"acquire.gdc.{key}"] for key in ("sample_types", "outcomes", "subtypes")}
     about = {
@@ -63,11 +73,10 @@ def main(manifest: Output, cfg: dict, url: str, token_file: str = "", attempts: 
     print(summary(table, about["release"], shutil.disk_usage(manifest.parent).free), file=sys.stderr)
 
 
-def _of_portal(cfg: dict) -> list[pd.DataFrame]:
+def _of_portal(path: Path, sheet: Path | None, cfg: dict) -> list[pd.DataFrame]:
     """Rows of the files that the portal's manifest names."""
-    sheet, tables = cfg["acquire.gdc.sample_sheet"], (cfg["acquire.gdc.outcomes"], cfg["acquire.gdc.subtypes"])
-    path, kinds = Path(cfg["acquire.gdc.manifest"]), cfg["acquire.gdc.sample_types"]
-    found = read_portal(path, Path(sheet) if sheet else None, cfg["acquire.gdc.project"], tuple(filter(None, tables)))
+    tables, kinds = (cfg["acquire.gdc.outcomes"], cfg["acquire.gdc.subtypes"]), cfg["acquire.gdc.sample_types"]
+    found = read_portal(path, sheet, cfg["acquire.gdc.project"], tuple(filter(None, tables)))
     if not (found.slides or found.counts):
         raise ValueError(
             f"{path} names no slide and no STAR counts that can be used: "

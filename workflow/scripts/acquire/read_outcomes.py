@@ -14,7 +14,7 @@ from confuselt.acquire.schema import OUTCOMES, PATIENTS, RNA, SLIDES
 from confuselt.rna.schema import CALLS
 from confuselt.run_step import Output, run_step
 from confuselt.sheets.read import read_sheet
-from confuselt.tables import empty_table, read_table, write_table
+from confuselt.tables import empty_table, read_meta, read_table, write_table
 
 READS = ("acquire.id_column", "acquire.limit", "acquire.site", "tasks.survival", "tasks.labels")
 
@@ -36,6 +36,9 @@ def main(
     """Convert outcomes to the project's words; a patient without usable slides and RNA is excluded."""
     called = {path.stem: read_table(path, CALLS) for path in calls}
     table = outcome_rows(clinical_table, cfg, called) if clinical_table else Outcomes(empty_outcomes(cfg), {}, {}, {})
+    for path in calls:
+        if path.stem in table.agreement:
+            table.agreement[path.stem]["groups"] = read_meta(path)["groups"]
     for task, coding in table.codings.items():
         log.info("%s: %s", task, coding)
     for task, found in table.agreement.items():
