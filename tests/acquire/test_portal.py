@@ -213,7 +213,7 @@ def test_a_manifest_for_a_cohort_that_was_pinned_by_a_query_stops_the_run_whethe
         with pytest.raises(ValueError, match="was pinned without a manifest of the portal.*mistyped|gdc_manifest"):
             cohort_rows(config_of(server, named, None), "brca")
     with pytest.raises(ValueError, match="sample_sheet belongs to a manifest"):
-        config_of(server, None, sheet)
+        cohort_rows(config_of(server, None, sheet), "brca")
 
 
 def test_what_params_a_pin_has_does_not_hang_on_the_portal():

@@ -209,3 +209,25 @@ def test_an_outcome_among_features_stops_the_run_before_any_job(tmp_path, key):
         ),
     ):
         check(tmp_path, acquire={key: "leak.csv"})
+
+
+@pytest.mark.parametrize("column", ["tile", "file"])
+def test_a_sheet_whose_files_are_not_there_stops_the_run(tmp_path, column):
+    """A few that are absent are rows; those of patients beyond the limit are nobody's."""
+    people = [f"P{i}" for i in range(10)]
+    pd.DataFrame({"slide_id": people, "patient_id": people, column: [f"{p}.x" for p in people]}).to_csv(
+        tmp_path / "slides.csv", index=False
+    )
+    facts = pd.DataFrame({k: [v] * 10 for k, v in COLUMNS.items()} | {"patient_id": people})
+    facts.to_csv(tmp_path / "clinical.csv", index=False)
+    from_slides = {"embed": {"encoder": "efficientnet-lite0"}, "cells": {"method": "classical"}}
+    more = {"columns": None, **(from_slides if column == "file" else {})}
+    sheet = {"tile": None, "cells": None, "rna": None, "slides": "slides.csv"}
+    with pytest.raises(ValueError, match=rf"10 of 10 files in column '{column}' .*first .*P0.x; relative paths start"):
+        check(tmp_path, acquire=sheet, **more)
+    for name in people[:2]:
+        (tmp_path / f"{name}.x").touch()
+    check(tmp_path, acquire={**sheet, "limit": 2}, **more)
+    with pytest.raises(ValueError, match="8 of 10 files"):
+        check(tmp_path, acquire=sheet, **more)
+    check(tmp_path, acquire=sheet, **more, max_excluded=0.8)

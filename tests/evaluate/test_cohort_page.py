@@ -110,7 +110,7 @@ def test_endpoints_upside_down_and_streams_joined_by_number_are_said(tmp_path):
     clinical = pd.DataFrame({"os_event": [1.0] * 19 + [0.0], "pfi_event": [1.0, 0.0] * 10})
     clinical["os_days"] = clinical["pfi_days"] = 1000.0 + clinical.index
     (said,) = odd_outcomes(clinical, [{"name": e, "horizons": [365]} for e in ("os", "pfi")])
-    assert "os: 19 of 20 patients have an event; if 1 means censored" in said
+    assert "os: 19 of 20 patients have an event; if that is upside down" in said
     with h5py.File(tmp_path / "store.h5", "w") as file:
         file.attrs.update(by_number=json.dumps(["a", "b"]), factors=json.dumps({"c": 0.25, "d": 0.5}))
     number, unit = joined_by_number(tmp_path / "store.h5")

@@ -22,7 +22,7 @@ from confuselt.tile.groups import group_of
 pytestmark = pytest.mark.xdist_group("gdc")
 TWELVE = {**SIX, "cohort": "twelve", "simulate": {**SIX["simulate"], "patients": 12}, "groups": 4}
 COHORT = "results/cohorts/brca"
-SLOW = 6e4  # bytes a second: a slide takes two or three seconds, so that jobs that may overlap do
+SLOW = 1e5  # bytes a second: a slide takes one or two seconds, so that jobs that may overlap do
 TOKEN = "token-that-nobody-may-see"
 
 

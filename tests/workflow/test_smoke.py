@@ -216,7 +216,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             centroids=tmp_path / "centroids.csv",
             calls="o",
             task="pam50",
-            clinical_table=sim / "clinical.csv",
+            clinical_table=tmp_path / "er.csv",
         ),
         "rna/normalise_rna": dict(
             counts=cohort / "rna/counts.h5ad", folds=folds, normalised=["o", "o"], normalisers=["o", "o"], repeat=0
@@ -313,12 +313,14 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             retrieval_figure="o",
         ),
     }
-    (tmp_path / "centroids.csv").write_text("gene,median,Basal,LumA\nG1,0,1,2\n")
+    (tmp_path / "centroids.csv").write_text("gene,median,Basal,LumA\nGENE0001,0,1,2\n")
+    people = pd.read_csv(sim / "clinical.csv")[["patient_id"]]
+    people.assign(er=["pos", "neg"] * (len(people) // 2)).to_csv(tmp_path / "er.csv", index=False)
     for name, arguments in calls.items():
         path, module = ROOT / f"workflow/scripts/{name}.py", script(name)
         cfg = Recorded(settings(path, config))
         if path.stem == "call_labels":  # the tiny cohort asks for none
-            cfg["rna.calls"] = {"pam50": {"centroids": "centroids.csv", "balanced_by": None}}
+            cfg["rna.calls"] = {"pam50": {"centroids": "centroids.csv", "balanced_by": "er"}}
         given = {"cfg": cfg} if "cfg" in inspect.signature(module.main).parameters else {}
         filled = {k: tmp_path / f"{path.stem}.{k}.out" if v == "o" else v for k, v in arguments.items()}
         filled |= {

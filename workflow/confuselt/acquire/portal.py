@@ -81,7 +81,12 @@ def read_portal(manifest: Path, sample_sheet: Path | None, project: str, tables:
 
 
 def portal_hash(manifest: str | None, sample_sheet: str | None) -> str | None:
-    """What the files hold, in sixteen hex digits; None where none is named, or one is not there any more."""
+    """What the files hold, in sixteen hex digits; None where none is named, or one is not there any more.
+
+    ValueError for a sheet without a manifest.
+    """
+    if sample_sheet and not manifest:
+        raise ValueError("acquire.gdc.sample_sheet belongs to a manifest: name that, too (acquire.gdc.manifest)")
     named = [Path(path) for path in (manifest, sample_sheet) if path]
     if not manifest or not all(path.is_file() for path in named):
         return None

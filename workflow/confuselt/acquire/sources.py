@@ -221,7 +221,10 @@ def _check_bags(config: Config, present: dict[str, Path]) -> None:
     """Raise ValueError where more than ``max_excluded`` of the files that a sheet lists are not there."""
     for key, columns in (("slides", ("file", "tile", "cells")), ("rna", ("file",))):
         for column in (c for c in columns if key in present and c in columns_of(present[key])):
-            listed = [Path(config.data, name) for name in read_sheet(present[key], [column])[column].dropna()]
+            rows = read_sheet(present[key], [config.acquire.id_column, column]).dropna()
+            chosen = first_patients(_clinical_ids(config), rows[config.acquire.id_column], config.acquire.limit)
+            rows = rows if chosen is None else rows[rows[config.acquire.id_column].isin(chosen)]
+            listed = [Path(config.data, name) for name in rows[column]]
             lost = [path for path in listed if not path.is_file()]
             if len(lost) > config.max_excluded * len(listed):
                 raise ValueError(

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from confuselt.acquire.units import LEAST_MPP, MOST_MPP
 from confuselt.config.block import Block
@@ -64,12 +64,6 @@ class Gdc(Block):
             "else the environment variable GDC_TOKEN. Open files need none"
         ),
     )
-
-    @model_validator(mode="after")
-    def _sheet_of_a_manifest(self) -> "Gdc":
-        if self.sample_sheet and not self.manifest:
-            raise ValueError("acquire.gdc.sample_sheet belongs to a manifest: name that, too (acquire.gdc.manifest)")
-        return self
 
 
 class Acquire(Block):
