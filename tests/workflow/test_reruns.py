@@ -200,8 +200,9 @@ def own(tmp_path_factory):
         table.to_parquet(folder / f"data/{name}.parquet", index=False)
     er = ["pos", "neg"] * (len(simulated.clinical) // 2)
     simulated.clinical.assign(er=er).to_csv(folder / "data/clinical.csv", index=False)
+    rows = "".join(f"GENE{k:04d},0,{k % 3},{-k % 5}\n" for k in range(12))
     for name in ("centroids", "calls"):
-        (folder / f"{name}.csv").write_text("gene,median,Basal,LumA\nGENE0001,0,1,2\n")
+        (folder / f"{name}.csv").write_text("gene,median,Basal,LumA\n" + rows)
     snakemake(folder, config={**OWN, "data": str(folder / "data")})
     return folder
 
@@ -233,6 +234,11 @@ class TestEditsOfFiles:
         finally:
             path.write_bytes(before)
             os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+    def test_the_report_says_how_calls_and_written_classes_agree(self, own):
+        text = (own / "results/experiments/own/evaluate/report.html").read_text()
+        assert "Cohen's kappa" in text.replace("&#39;", "'") and "<th>called Basal</th>" in text
+        assert "pos (30) and neg (30) weigh alike" in text and "not free of leakage" in text
 
     def test_an_edited_age_trains_no_arm(self, own):
         """Of the baselines the clinical one alone."""

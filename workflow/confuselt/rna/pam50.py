@@ -11,7 +11,8 @@ from scipy.stats import rankdata
 from confuselt.rna.genes import PROLIFERATION, are_ensembl, todays
 
 LEAST_SHARE = 0.8  # of the genes of a table of centroids that a call rests on: 40 of 50
-# ROR-P (Parker et al. 2009): weights of the correlations and of the mean of the genes of proliferation; 0 to 100.
+# ROR-P (Parker et al. 2009): weights of the correlations and of the mean of the genes of proliferation; its published
+# cohorts lie between 0 and 100.
 ROR_P = {"Basal": -0.0009299747, "Her2": 0.0692289192, "LumA": -0.0951505484, "LumB": 0.0493487685}
 ROR_P_PROLIFERATION, ROR_P_LEAST, ROR_P_RANGE = 0.3385116381, -0.35, 0.85
 FEWEST_PER_GROUP = 10  # samples whose median stands for their group

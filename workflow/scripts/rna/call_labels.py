@@ -7,7 +7,7 @@ import anndata as ad
 
 from confuselt.rna.centroids import classes_of, read_centroids, with_medians
 from confuselt.rna.genes import todays
-from confuselt.rna.pam50 import balanced_medians, call_samples, log_scale
+from confuselt.rna.pam50 import FEWEST_PER_GROUP, balanced_medians, call_samples, log_scale
 from confuselt.rna.schema import CALLS, INDEX
 from confuselt.run_step import Output, run_step
 from confuselt.sheets.read import read_sheet
@@ -35,7 +35,8 @@ def main(
         key = cfg["acquire.id_column"]
         people = read_sheet(clinical_table, [key, by]).dropna(subset=[key]).drop_duplicates(key).set_index(key)[by]
         medians = balanced_medians(values, people)
-        groups = people.reindex(values.index).value_counts().to_dict()
+        counts = people.reindex(values.index).value_counts()
+        groups = counts[counts >= FEWEST_PER_GROUP].to_dict()
         log.info("%s: medians of this cohort, in which these weigh alike: %s", task, groups)
     write_table(call_samples(values, read_table(index, INDEX), table, medians), calls, CALLS, {"groups": groups})
 
