@@ -6,7 +6,7 @@ import pytest
 
 from confuselt.rna.gather import gather, read_count_files
 from confuselt.rna.genes import PAM50_GENES
-from confuselt.rna.star import read_star, write_star
+from confuselt.rna.star import GeneModel, read_star, write_star
 from confuselt.unusable import Unusable
 
 
@@ -77,3 +77,22 @@ def test_files_of_a_cohort_are_joined_and_an_odd_one_is_named(tmp_path):
 
 def test_pam50_has_fifty_genes():
     assert len(set(PAM50_GENES)) == 50
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_file_is_read_alike_beside_others(tmp_path, seed):
+    """Names that stand twice, another list of genes, a file with an odd count in between: pandas' own sums."""
+    rng, model = np.random.default_rng(seed), GeneModel()
+    for k, genes in enumerate((list("ABCAB"), list("ABCAB"), list("BADAA"), list("ABCAB"))):
+        path, counts = tmp_path / f"{k}.tsv", rng.integers(0, 9, 5)
+        lines = "".join(f"ENSG{i}\t{g}\tx\t{c}\n" for i, (g, c) in enumerate(zip(genes, counts, strict=True)))
+        path.write_text("# m\ngene_id\tgene_name\tgene_type\tunstranded\nN_unmapped\t\t\t7\n" + lines)
+        wanted = pd.Series(counts, genes).groupby(level=0, sort=False).sum()
+        for known in (model, None):
+            found = read_star(path, known)
+            assert found.to_dict() == wanted.to_dict() and list(found.index) == list(wanted.index)
+        if k == 1:
+            path.write_text(path.read_text().replace("ENSG0\tA\tx\t", "ENSG0\tA\tx\t0."))
+            if counts[0]:
+                with pytest.raises(Unusable, match="no whole numbers, first A"):
+                    read_star(path, model)

@@ -11,7 +11,7 @@ import pandas as pd
 from confuselt.content import array_hash
 from confuselt.progress import progress
 from confuselt.rna.genes import plain_genes
-from confuselt.rna.star import read_star
+from confuselt.rna.star import GeneModel, read_star
 from confuselt.sheets.genes import check_genes, genes_in_rows, read_gene_rows
 from confuselt.sheets.read import check_counters, columns_of, read_matrix, read_sheet, repeated, row_number
 from confuselt.unusable import Unusable
@@ -115,17 +115,22 @@ def read_count_files(files: pd.Series, data: Path) -> tuple[list[str], np.ndarra
     Beside them stands why some could not be read. Files of one cohort must list the same genes: one that does not is
     unreadable, named with how it differs.
     """
-    columns, unreadable = {}, {}
+    columns, unreadable, model = {}, {}, GeneModel()
     for row, name in enumerate(progress(list(files), "count files")):
         try:
             if name is None:
                 raise Unusable("the RNA sheet names no file")
-            columns[row] = read_star(data / name)
+            columns[row] = read_star(data / name, model)
         except Unusable as reason:
             unreadable[row] = str(reason)
-    lists = Counter(tuple(c.index) for c in columns.values())
-    genes = list(lists.most_common(1)[0][0]) if lists else []
-    for row in [r for r, c in columns.items() if tuple(c.index) != tuple(genes)]:
+    lists: list[pd.Index] = []
+    which = {}
+    for row, column in columns.items():
+        which[row] = next((k for k, known in enumerate(lists) if known.equals(column.index)), len(lists))
+        lists += [column.index] * (which[row] == len(lists))
+    most = Counter(which.values()).most_common(1)
+    genes = list(lists[most[0][0]]) if most else []
+    for row in [r for r, k in which.items() if k != most[0][0]]:
         own = set(columns.pop(row).index)
         unreadable[row] = (
             f"{files.iloc[row]}: {len(own)} genes, most files have {len(genes)} ({len(own ^ set(genes))} differ); "

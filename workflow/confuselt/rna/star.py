@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
 from confuselt.unusable import Unusable
@@ -12,13 +13,30 @@ from confuselt.unusable import Unusable
 COLUMNS = ("gene_id", "gene_name", "gene_type", "unstranded")
 
 
-def read_star(path: Path) -> pd.Series:
+class GeneModel:
+    """Genes of the file that was read before: those of one cohort list the same, and names are what takes time."""
+
+    def __init__(self) -> None:
+        self._names: pa.Array | None = None
+
+    def of(self, names: pa.Array) -> tuple[np.ndarray, pd.Index]:
+        """Place of each row's gene among the genes, and these, each once, in the order of the file."""
+        if self._names is None or not names.equals(self._names):
+            self._names = names
+            self._codes, genes = pd.factorize(names.to_numpy(zero_copy_only=False))
+            self._genes = pd.Index(genes)
+        return self._codes, self._genes
+
+
+def read_star(path: Path, model: GeneModel | None = None) -> pd.Series:
     """Unstranded counts by gene name.
 
     Parameters
     ----------
     path : Path
         ``# gene-model`` line, a header with at least `COLUMNS`, rows ``N_*`` (left out), a row per gene.
+    model : GeneModel, optional
+        One for all files of a cohort.
 
     Returns
     -------
@@ -33,7 +51,13 @@ def read_star(path: Path) -> pd.Series:
     """
     if not path.is_file():
         raise Unusable(f"{path.name}: the file is listed but absent")
-    table = _table(path)
+    if rows := _plain_rows(path):
+        codes, genes = (model or GeneModel()).of(rows[0])
+        return pd.Series(np.bincount(codes, rows[1], len(genes)).astype(np.int64), genes, name=path.name)
+    try:
+        table = pd.read_csv(path, sep="\t", comment="#")
+    except (ValueError, UnicodeDecodeError) as error:
+        raise Unusable(f"{path.name}: cannot be read as a table ({error})") from None
     lost = [c for c in COLUMNS if c not in table]
     if lost:
         raise Unusable(
@@ -56,25 +80,23 @@ def read_star(path: Path) -> pd.Series:
     )
 
 
-def _table(path: Path) -> pd.DataFrame:
-    """Rows of a count file; in a third of pandas' time where it is as GDC writes it."""
+def _plain_rows(path: Path) -> tuple[pa.Array, np.ndarray] | None:
+    """Names and counts of the genes of a file that is as GDC writes it; None for any other, which pandas explains."""
     try:
         with path.open("rb") as file:
             above = next(i for i, line in enumerate(file) if not line.startswith(b"#"))
-        return csv.read_csv(
+        table = csv.read_csv(
             path,
             csv.ReadOptions(skip_rows=above, use_threads=False),
             csv.ParseOptions(delimiter="\t"),
-            csv.ConvertOptions(
-                column_types={"unstranded": pa.float64()}, include_columns=list(COLUMNS), strings_can_be_null=True
-            ),
-        ).to_pandas()
-    except (pa.ArrowInvalid, KeyError, StopIteration):  # pandas says better what is wrong
-        pass
-    try:
-        return pd.read_csv(path, sep="\t", comment="#")
-    except (ValueError, UnicodeDecodeError) as error:
-        raise Unusable(f"{path.name}: cannot be read as a table ({error})") from None
+            csv.ConvertOptions(column_types={"unstranded": pa.float64()}, include_columns=list(COLUMNS)),
+        )
+    except (pa.ArrowInvalid, KeyError, StopIteration):
+        return None
+    table = table.filter(pc.invert(pc.starts_with(table["gene_id"].cast(pa.string()), "N_")))
+    names, numbers = table["gene_name"].cast(pa.string()).combine_chunks(), table["unstranded"].to_numpy()
+    whole = np.isfinite(numbers) & (numbers >= 0) & (numbers == np.floor(numbers))
+    return (names, numbers) if whole.all() and not names.null_count else None
 
 
 def write_star(counts: pd.Series, path: Path) -> None:
