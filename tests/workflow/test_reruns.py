@@ -238,7 +238,8 @@ class TestEditsOfFiles:
     def test_the_report_says_how_calls_and_written_classes_agree(self, own):
         text = (own / "results/experiments/own/evaluate/report.html").read_text()
         assert "Cohen's kappa" in text.replace("&#39;", "'") and "<th>called Basal</th>" in text
-        assert "pos (30) and neg (30) weigh alike" in text and "not free of leakage" in text
+        assert re.search(r"(pos|neg) \(\d+\) and (pos|neg) \(\d+\) weigh alike", text)
+        assert "not free of leakage" in text
 
     def test_an_edited_age_trains_no_arm(self, own):
         """Of the baselines the clinical one alone."""
