@@ -208,5 +208,5 @@ def test_too_many_faults_end_the_run_with_a_list(folder, tmp_path):
     root, _ = folder
     done = snakemake(root / "strict", config={**CONFIG, "data": str(root), "max_excluded": 0.05}, check=False)
     assert done.returncode
-    log = (root / "strict/results/logs/acquire/read_sheets.bad.log").read_text()
-    assert "are excluded, more than max_excluded (5%)" in log and "typo-slide" in log
+    log = (root / "strict/results/logs/embed/import_tiles.bad.log").read_text()
+    assert "9 of 72 slides are excluded, more than max_excluded (5%)" in log and "typo-slide" in log
