@@ -116,3 +116,19 @@ def test_a_centroid_that_is_no_class_stops_and_is_never_dropped(tmp_path):
     assert classes_of(["HER2E"], {**label, "aliases": {"HER2E": "Basal"}}, path) == ["HER2E"]
     with pytest.raises(ValueError, match=r"c.csv: centroid 'HER2-enriched' is no class of label 'sub' .*aliases"):
         classes_of(["Basal", "HER2-enriched"], label, path)
+
+
+def test_a_matrix_that_names_genes_otherwise_than_the_centroids_is_told_so(tmp_path):
+    genes = [f"ENSG{k:011d}" for k in range(12)]
+    counts = ad.AnnData(np.full((2, 12), 5), obs=pd.DataFrame(index=["a", "b"]), var=pd.DataFrame(index=genes))
+    counts.write_h5ad(tmp_path / "counts.h5ad")
+    found = pd.DataFrame({"sample_id": ["a", "b"], "patient_id": ["a", "b"], "status": "ok", "reason": None})
+    found.assign(n=12, sha="x", total=60.0, seen=12, median=5.0).to_parquet(tmp_path / "index.parquet")
+    pd.DataFrame({"gene": list("GHI"), "median": 0, "A": [1, 2, 3], "B": [3, 2, 1]}).to_csv(
+        tmp_path / "c.csv", index=False
+    )
+    cfg = {"acquire.id_column": "patient_id", "rna.matrix": "counts", "tasks.labels": [LABEL]}
+    cfg["rna.calls"] = {"sub": {"centroids": str(tmp_path / "c.csv"), "balanced_by": None}}
+    paths = [tmp_path / name for name in ("counts.h5ad", "index.parquet", "c.csv", "sub.parquet")]
+    script("rna/call_labels").main(*paths, "sub", cfg)
+    assert read_table(paths[-1], CALLS)["reason"].str.contains("one of the two names genes by Ensembl ids").all()

@@ -7,17 +7,16 @@ from conftest import shared
 from hypothesis import given
 from hypothesis import strategies as st
 
-from confuselt.rna.centroids import CLASSES, read_centroids, with_medians
+from confuselt.rna.centroids import common_name, read_centroids, with_medians
 from confuselt.rna.genes import ENSEMBL, PAM50_GENES, PREVIOUS, PROLIFERATION, are_ensembl, plain_genes, todays
 from confuselt.rna.pam50 import balanced_medians, call_pam50, spearman
-from confuselt.sheets.words import plain_name
 
 
 def published():
     """Values (samples x genes) of the published test data, and the centroids under the project's names of classes."""
     data = pd.read_csv(shared("pam50", "pam50_testdata.tsv"), sep="\t", index_col=0)
     centroids = pd.read_csv(shared("pam50", "pam50_centroids.tsv"), sep="\t", index_col=0).select_dtypes("number")
-    return data.select_dtypes("number").T, centroids.rename(columns=lambda n: CLASSES.get(plain_name(n), n))
+    return data.select_dtypes("number").T, centroids.rename(columns=common_name)
 
 
 def test_spearman_is_scipys():

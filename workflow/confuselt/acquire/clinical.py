@@ -14,7 +14,9 @@ from confuselt.acquire.cohort import mark_repeated, row_name
 from confuselt.acquire.excluded import EXCLUDED, OK
 from confuselt.acquire.limit import first_patients
 from confuselt.acquire.outcomes import event_column, read_covariate, read_endpoint, read_label, time_columns
+from confuselt.acquire.schema import OUTCOMES
 from confuselt.sheets.read import closest, columns_of, read_sheet, row_number
+from confuselt.tables import empty_table
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,13 @@ def read_outcomes(path: Path, cfg: dict, calls: dict[str, pd.DataFrame] | None =
             classes, agreement[name] = by_calls(pd.Series(classes, out["patient_id"]), blank, calls[name], task)
         out[f"label_{name}"] = classes
     return Outcomes(_noted(out, notes), read, codings, agreement)
+
+
+def no_outcomes(cfg: dict) -> Outcomes:
+    """Outcomes of nobody, for a cohort to predict on."""
+    names = [f"{t['name']}_{c}" for t in cfg["tasks.survival"] for c in ("days", "event")]
+    names += [f"label_{t['name']}" for t in cfg["tasks.labels"]]
+    return Outcomes(empty_table(OUTCOMES).reindex(columns=[*OUTCOMES.columns, *names]), {}, {}, {})
 
 
 def read_covariates(path: Path, cfg: dict) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import requests
 from urllib3.exceptions import HTTPError
 
-from confuselt.acquire.given import given_path, take
+from confuselt.acquire.given import file_md5, given_path, take
 from confuselt.acquire.http import Client, Exhausted, Patience, Refused, check_status
 from confuselt.acquire.partial import Partial, discard, discard_partial
 from confuselt.unusable import Unusable
@@ -85,14 +85,14 @@ class Manner:
         Bytes.
     attempts : int
         Tries in a row that bring nothing before a source is given up.
-    given : Path or None
-        Folder of gdc-client, in which a file may lie already.
+    given : str or Path
+        Folder of gdc-client, in which a file may lie already; "" for none.
     """
 
     connections: int = 4
     segment: int = 16 << 20
     attempts: int = 8
-    given: Path | None = None
+    given: str | Path = ""
 
 
 class Outage(Exception):
@@ -142,7 +142,7 @@ def fetch(
     OSError
         The disk is full, cannot be written, or another process writes the file.
     """
-    if final.is_file() and final.stat().st_size == remote.bytes and _md5(final) == remote.md5:
+    if final.is_file() and final.stat().st_size == remote.bytes and file_md5(final) == remote.md5:
         return
     here = given_path(manner.given, remote.file_id, remote.file_name, remote.bytes)
     if here is not None and take(here, remote.md5, final):
@@ -175,11 +175,6 @@ def fetch(
         raise Unusable(text)
     finally:
         part.close()
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 class _Pull:

@@ -8,10 +8,16 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 
-def given_path(folder: Path | str | None, file_id: str, file_name: str, size: int) -> Path | None:
-    """Where gdc-client has put a file; None where it is not there whole."""
-    path = folder and Path(folder, file_id, file_name)
+def given_path(folder: str | Path | None, file_id: str, file_name: str, size: int) -> Path | None:
+    """Where gdc-client has put a file; None where there is no folder, or the file is not there whole."""
+    path = Path(folder, file_id, file_name) if folder else None
     return path if path and path.is_file() and path.stat().st_size == size else None
+
+
+def file_md5(path: Path) -> str:
+    """md5 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def take(path: Path, md5: str, final: Path) -> bool:
@@ -26,9 +32,7 @@ def take(path: Path, md5: str, final: Path) -> bool:
         Becomes a second name of the file, or, on another disk, a link to it: deleting it leaves the user's file alone.
     """
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        if found != md5:
+        if (found := file_md5(path)) != md5:
             raise ValueError(f"md5 is {found}, the manifest says {md5}")
         _link(path, final)
     except (OSError, ValueError) as fault:

@@ -6,6 +6,7 @@ GDC's index does not list these, so they are fetched once to know their md5 and 
 import hashlib
 import logging
 
+import pandas as pd
 import requests
 
 from confuselt.acquire.excluded import EXCLUDED
@@ -64,3 +65,16 @@ def _fetch(url: str, client: Client, attempts: int) -> tuple[bytes, str]:
                 return content, "table.xlsx" if content.startswith(b"PK") else "table.tsv"
         except requests.RequestException as fault:
             patience.failed(type(fault).__name__)
+
+
+def summary(table: pd.DataFrame, release: str, free: int) -> str:
+    """What was pinned, in words for the terminal."""
+    used = table[table["status"] == "ok"]
+    slides, size = used[used["what"] == "slide"], used.loc[used["what"] == "slide", "bytes"].sum()
+    room = "" if size < free else "; set acquire.keep_slides: false, or `results` on a larger disk"
+    return (
+        f"{release}: {len(slides)} slides of {slides['patient_id'].nunique()} patients "
+        f"({size / 1e9:.1f} GB; {free / 1e9:.1f} GB are free here{room}), "
+        f"{int((used['what'] == 'rna').sum())} RNA samples; "
+        f"{len(table) - len(used)} files left out, each with its reason in the manifest"
+    )

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from confuselt.acquire.manifest import CODE, SLIDE_SUFFIXES
+from confuselt.acquire.manifest import CODE, SLIDE_SUFFIXES, left_out_row, rna_rows, slide_rows
 from confuselt.sheets.read import closest, columns_of, read_sheet
 
 COLUMNS = ("id", "filename", "md5", "size")
@@ -78,6 +78,24 @@ def read_portal(manifest: Path, sample_sheet: Path | None, project: str, tables:
         else:
             others[row["id"]] = (name, f"it is neither a slide ({', '.join(sorted(SLIDE_SUFFIXES))}) nor *{COUNTS}")
     return Portal(slides, counts, others)
+
+
+def portal_rows(
+    manifest: Path, sample_sheet: Path | None, project: str, tables: tuple[str, ...], sample_types: list[str]
+) -> list[pd.DataFrame]:
+    """Rows of our manifest for the files of the portal's: slides, counts, and what is neither, with the reason.
+
+    Parameters are those of `read_portal`, and the sample types that are used. ValueError where nothing can be.
+    """
+    found = read_portal(manifest, sample_sheet, project, tables)
+    if not (found.slides or found.counts):
+        raise ValueError(
+            f"{manifest} names no slide and no STAR counts that can be used: "
+            f"{'; '.join(reason for _, reason in list(found.others.values())[:3]) or 'it has no row'}"
+        )
+    others = [left_out_row(file_id, name, reason) for file_id, (name, reason) in found.others.items()]
+    frames = [slide_rows(found.slides, sample_types), rna_rows(found.counts, sample_types)]
+    return [*frames, pd.DataFrame(others, columns=frames[0].columns)]
 
 
 def portal_hash(manifest: str | None, sample_sheet: str | None) -> str | None:

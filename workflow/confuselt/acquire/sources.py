@@ -101,22 +101,22 @@ def _absent(key: str, path: Path) -> str:
     return f"acquire.{key}: {path} is absent{closest(path.name, beside)}"
 
 
+def named_files(config: Config, key: str, column: str) -> pd.Series:
+    """Path of every file that a sheet (``acquire.<key>``) lists in a column, by row; blank cells are passed over."""
+    sheet = existing_files(config).get(key)
+    if sheet is None or column not in columns_of(sheet):
+        return pd.Series(dtype=object)
+    return read_sheet(sheet, columns=[column])[column].dropna().map(lambda name: Path(config.data, name))
+
+
 def bag_files(config: Config, stream: str) -> list[str]:
     """Bag files of a stream that the slide sheet lists and that exist: inputs of the job that reads them."""
-    sheet = existing_files(config).get("slides")
-    if sheet is None or stream not in columns_of(sheet):
-        return []
-    listed = read_sheet(sheet, columns=[stream])[stream].dropna()
-    return [str(Path(config.data) / name) for name in listed if (Path(config.data) / name).is_file()]
+    return [str(path) for path in named_files(config, "slides", stream) if path.is_file()]
 
 
 def count_files(config: Config) -> list[str]:
     """Count files that the RNA sheet lists (column ``file``) and that exist."""
-    sheet = existing_files(config).get("rna")
-    if sheet is None or "file" not in columns_of(sheet):
-        return []
-    listed = read_sheet(sheet, columns=["file"])["file"].dropna()
-    return [str(Path(config.data) / name) for name in listed if (Path(config.data) / name).is_file()]
+    return [str(path) for path in named_files(config, "rna", "file") if path.is_file()]
 
 
 def slide_rows(config: Config, cohort: str) -> list[dict]:
@@ -211,27 +211,28 @@ def check_sources(config: Config, cohort: str) -> None:
         for column, where in _wanted(seen, key):
             if column not in columns:
                 raise ValueError(f"{where}: {path} has no column '{column}'{closest(column, columns)}")
-    _check_bags(seen, present)
+    _check_listed(seen, present)
     check_matrices(present, seen.acquire.id_column, seen.rna.matrix == "counts")
     if cohort == config.cohort:
         _check_outcomes(seen, listed, present)
 
 
-def _check_bags(config: Config, present: dict[str, Path]) -> None:
+def _check_listed(config: Config, present: dict[str, Path]) -> None:
     """Raise ValueError where more than ``max_excluded`` of the files that a sheet lists are not there."""
-    for key, columns in (("slides", ("file", "tile", "cells")), ("rna", ("file",))):
-        for column in (c for c in columns if key in present and c in columns_of(present[key])):
-            rows = read_sheet(present[key], [config.acquire.id_column, column]).dropna()
-            chosen = first_patients(_clinical_ids(config), rows[config.acquire.id_column], config.acquire.limit)
-            rows = rows if chosen is None else rows[rows[config.acquire.id_column].isin(chosen)]
-            listed = [Path(config.data, name) for name in rows[column]]
-            lost = [path for path in listed if not path.is_file()]
-            if len(lost) > config.max_excluded * len(listed):
-                raise ValueError(
-                    f"acquire.{key}: {len(lost)} of {len(listed)} files in column '{column}' of {present[key]} are "
-                    f"absent, more than max_excluded ({config.max_excluded:.0%}), first {lost[0]}; relative paths "
-                    f"start at the root key data ('{config.data}')"
-                )
+    for key, column in (*(("slides", c) for c in ("file", "tile", "cells")), ("rna", "file")):
+        listed = named_files(config, key, column)
+        if listed.empty:
+            continue
+        ids = read_sheet(present[key], [config.acquire.id_column])[config.acquire.id_column].loc[listed.index]
+        chosen = first_patients(_clinical_ids(config), ids, config.acquire.limit)
+        listed = listed[ids.notna() if chosen is None else ids.isin(chosen)]
+        lost = [path for path in listed if not path.is_file()]
+        if len(lost) > config.max_excluded * len(listed):
+            raise ValueError(
+                f"acquire.{key}: {len(lost)} of {len(listed)} files in column '{column}' of {present[key]} are "
+                f"absent, more than max_excluded ({config.max_excluded:.0%}), first {lost[0]}; relative paths "
+                f"start at the root key data ('{config.data}')"
+            )
 
 
 def _check_calls(config: Config) -> None:

@@ -102,7 +102,7 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
     widest, endpoints = bag_sizes(sources.store, cfg), [t["name"] for t in cfg["tasks.survival"]]
     shown = panels(tables["metrics"], tables["retrieval"], _headline(cfg), cfg["evaluate.plan"])
     figures = _named("found", found_figure(shown)) | _figures(sources, tables, models, cfg)
-    is_counts = cfg["rna.matrix"] == "counts"
+    is_counts, about = cfg["rna.matrix"] == "counts", read_meta(sources.outcomes)
     samples = depth(pd.read_parquet(sources.rna_index), is_counts)
     figures |= _named("rna", rna_figure(samples, is_counts))
     lost, slides_arm = list(exclusions(sources)), _with_cells(LOOKED_AT["wsi"], models)
@@ -138,8 +138,8 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
             *unseen_levels(tables["covariates"], tables["folds"]),
             *joined_by_number(sources.store),
         ],
-        "codings": read_meta(sources.outcomes).get("codings", {}),
-        "agreement": read_meta(sources.outcomes).get("agreement", {}),
+        "codings": about.get("codings", {}),
+        "agreement": about.get("agreement", {}),
         "main_metrics": main_metrics(tables["metrics"], _headline(cfg)),
         "unavailable": unavailable(tables["metrics"]),
         "comparisons": tables["comparisons"][tables["comparisons"]["status"] == "ok"].to_dict("records"),

@@ -18,6 +18,11 @@ CLASSES = {
 }
 
 
+def common_name(centroid: str) -> str:
+    """PAM50's class as the project calls it, whatever its spelling; any other name as it is."""
+    return CLASSES.get(plain_name(centroid), centroid)
+
+
 def read_centroids(path: Path) -> tuple[pd.DataFrame, pd.Series | None]:
     """Centroids (genes x classes), and the fixed median of each gene (None: the table has no column ``median``)."""
     first = header_of(path)[0]
@@ -55,7 +60,7 @@ def classes_of(centroids: list[str], task: dict, path: Path) -> list[str]:
         A centroid is no class of the label: its patients would stay without one, while all others get theirs.
     """
     known = {*task["classes"], *task["aliases"]}
-    found = [name if name in known else CLASSES.get(plain_name(name), name) for name in centroids]
+    found = [name if name in known else common_name(name) for name in centroids]
     if unknown := [name for name in found if name not in known]:
         raise ValueError(
             f"{path}: centroid '{unknown[0]}' is no class of label '{task['name']}' {task['classes']}; name it in its "

@@ -28,7 +28,7 @@ def main(
     """Fetch small files side by side, each over one connection; one that does not come is a row with its reason."""
     rows, folder = cfg["rows"], Path(cfg["data"])
     sources = sources_of(url, mirror or None, token_file or None, timeout)
-    manner = Manner(connections=1, attempts=attempts, given=Path(given) if given else None)
+    manner = Manner(connections=1, attempts=attempts, given=given)
     lost = fetch_rows(rows, folder, sources, manner, connections)
     found = [
         {**row, "status": EXCLUDED, "reason": lost[row["file_id"]], "n": 0, "sha": None}

@@ -33,7 +33,7 @@ def main(
     rows, sources = cfg["rows"], sources_of(url, mirror or None, token_file or None, timeout)
     folder = Path(cfg["data"], "slides")
     named = [{**row, "file": Path(row["file"]).name} for row in rows]
-    manner = Manner(connections, segment_mb << 20, attempts, Path(given) if given else None)
+    manner = Manner(connections, segment_mb << 20, attempts, given)
     lost = fetch_rows(named, folder, sources, manner, cohort=cohort_mb << 20)
 
     def found(row: dict) -> dict:

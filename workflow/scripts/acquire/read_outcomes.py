@@ -3,9 +3,7 @@
 import logging
 from pathlib import Path
 
-import pandas as pd
-
-from confuselt.acquire.clinical import Outcomes, merge_sites, of_limit
+from confuselt.acquire.clinical import merge_sites, no_outcomes, of_limit
 from confuselt.acquire.clinical import read_outcomes as outcome_rows
 from confuselt.acquire.cohort import patient_table
 from confuselt.acquire.excluded import check_excluded, log_excluded
@@ -14,7 +12,7 @@ from confuselt.acquire.schema import OUTCOMES, PATIENTS, RNA, SLIDES
 from confuselt.rna.schema import CALLS
 from confuselt.run_step import Output, run_step
 from confuselt.sheets.read import read_sheet
-from confuselt.tables import empty_table, read_meta, read_table, write_table
+from confuselt.tables import read_meta, read_table, write_table
 
 READS = ("acquire.id_column", "acquire.limit", "acquire.site", "tasks.survival", "tasks.labels")
 
@@ -35,7 +33,7 @@ def main(
 ) -> None:
     """Convert outcomes to the project's words; a patient without usable slides and RNA is excluded."""
     called = {path.stem: read_table(path, CALLS) for path in calls}
-    table = outcome_rows(clinical_table, cfg, called) if clinical_table else Outcomes(empty_outcomes(cfg), {}, {}, {})
+    table = outcome_rows(clinical_table, cfg, called) if clinical_table else no_outcomes(cfg)
     for path in calls:
         if path.stem in table.agreement:
             table.agreement[path.stem]["groups"] = read_meta(path)["groups"]
@@ -52,13 +50,6 @@ def main(
     check_excluded(people, max_excluded, "patients", "patient_id")
     write_table(facts, outcomes, OUTCOMES, {"codings": table.codings, "agreement": table.agreement})
     write_table(people, patients, PATIENTS)
-
-
-def empty_outcomes(cfg: dict) -> pd.DataFrame:
-    """Outcomes of nobody, for a cohort to predict on."""
-    names = [f"{t['name']}_{c}" for t in cfg["tasks.survival"] for c in ("days", "event")]
-    names += [f"label_{t['name']}" for t in cfg["tasks.labels"]]
-    return empty_table(OUTCOMES).reindex(columns=[*OUTCOMES.columns, *names])
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def main(
     sources = sources_of(url, mirror or None, token_file or None, timeout)
     folders = [path and path.parent.parent for path in (tiles, embedded, typed)]
     steps = Steps(Path(cfg["data"]), cfg, load_encoder(cfg["embed.encoder"], pick_device(device)), *folders)
-    manner = Manner(connections, segment_mb << 20, attempts, Path(given) if given else None)
+    manner = Manner(connections, segment_mb << 20, attempts, given)
     found = stream_group(cfg["rows"], steps, sources, manner)
     for frame, path, table in zip(
         found, (part, tiles, embedded, typed), (FETCHED, TILE_INDEX, STREAM_INDEX, STREAM_INDEX), strict=True

@@ -24,9 +24,7 @@ def main(
     label, by = next(t for t in cfg["tasks.labels"] if t["name"] == task), cfg["rna.calls"][task]["balanced_by"]
     values = log_scale(ad.read_h5ad(counts).to_df(), cfg["rna.matrix"] == "counts")
     table, medians = read_centroids(centroids)
-    table.columns, table.index = classes_of(list(table.columns), label, centroids), todays(list(table.index))
-    values = values.set_axis(todays(list(values.columns)), axis=1)
-    values, groups = values[[gene for gene in table.index if gene in values.columns]], None
+    table.columns, groups = classes_of(list(table.columns), label, centroids), None
     if by is None:
         medians = with_medians(centroids, medians)
     elif clinical_table is None:
@@ -34,9 +32,10 @@ def main(
     else:
         key = cfg["acquire.id_column"]
         people = read_sheet(clinical_table, [key, by]).dropna(subset=[key]).drop_duplicates(key).set_index(key)[by]
-        medians = balanced_medians(values, people)
-        counts = people.reindex(values.index).value_counts()
-        groups = counts[counts >= FEWEST_PER_GROUP].to_dict()
+        named = values.set_axis(todays(list(values.columns)), axis=1)
+        medians = balanced_medians(named[[gene for gene in todays(list(table.index)) if gene in named]], people)
+        sizes = people.reindex(values.index).value_counts()
+        groups = sizes[sizes >= FEWEST_PER_GROUP].to_dict()
         log.info("%s: medians of this cohort, in which these weigh alike: %s", task, groups)
     write_table(call_samples(values, read_table(index, INDEX), table, medians), calls, CALLS, {"groups": groups})
 

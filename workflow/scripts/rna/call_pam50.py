@@ -4,11 +4,10 @@ from pathlib import Path
 
 import anndata as ad
 
-from confuselt.rna.centroids import CLASSES, read_centroids, with_medians
+from confuselt.rna.centroids import common_name, read_centroids, with_medians
 from confuselt.rna.pam50 import call_samples, log_scale
 from confuselt.rna.schema import INDEX, PAM50
 from confuselt.run_step import Output, run_step
-from confuselt.sheets.words import plain_name
 from confuselt.tables import read_table, write_table
 
 READS = ("rna.matrix",)
@@ -18,7 +17,7 @@ def main(counts: Path, index: Path, centroids: Path, pam50: Output, cfg: dict) -
     """A row per sample, with the call or why there is none."""
     values = log_scale(ad.read_h5ad(counts).to_df(), cfg["rna.matrix"] == "counts")
     table, medians = read_centroids(centroids)
-    table.columns = [CLASSES.get(plain_name(name), name) for name in table.columns]
+    table = table.rename(columns=common_name)
     write_table(call_samples(values, read_table(index, INDEX), table, with_medians(centroids, medians)), pam50, PAM50)
 
 
