@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,11 +110,12 @@ def test_200_files_through_faulty_responses(server, tmp_path):
             return rng.choice(FAULTS) if rng.random() < 0.2 else None
 
     server.fault = script
-    lost = {}
+    # As many tries as a run has: six faults in a row do come in some thousand answers.
+    lost, patient = {}, replace(QUICK, attempts=Manner().attempts)
 
     def one(entry):
         try:
-            fetch(remote(entry), tmp_path / entry.record["file_id"], [gdc(server)], QUICK)
+            fetch(remote(entry), tmp_path / entry.record["file_id"], [gdc(server)], patient)
         except Unusable as reason:
             lost[entry.record["file_id"]] = str(reason)
 
