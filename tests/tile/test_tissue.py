@@ -6,8 +6,8 @@ import pytest
 from conftest import shared
 
 from confuselt.acquire.tissue import Section, draw
+from confuselt.slides.slide import Slide
 from confuselt.tile import tissue as module
-from confuselt.tile.slide import Slide
 from confuselt.tile.tissue import MPP, find_filler, find_tissue
 
 H, W = 300, 400

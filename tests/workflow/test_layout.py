@@ -76,6 +76,11 @@ def test_no_file_is_a_grab_bag():
 @pytest.mark.parametrize(
     ("room", "below"),
     [
+        ("slides", set()),
+        ("tile", {"slides"}),
+        ("embed", {"sheets", "slides", "tile"}),
+        ("cells", {"embed", "slides", "tile"}),
+        ("acquire", {"config", "rna", "sheets", "slides"}),
         ("survival", set()),
         ("controls", set()),
         ("model", set()),
@@ -84,7 +89,7 @@ def test_no_file_is_a_grab_bag():
         ("finetune", {"learn", "model", "pretrain", "rna", "split", "survival"}),
     ],
 )
-def test_a_room_of_learning_looks_at_no_room_above_it(room, below):
+def test_a_room_looks_at_no_room_above_it(room, below):
     """Beside them the plumbing, which are files and no rooms."""
     rooms = {p.name for p in (WORKFLOW / "confuselt").iterdir() if p.is_dir()}
     for path in (WORKFLOW / f"confuselt/{room}").rglob("*.py"):

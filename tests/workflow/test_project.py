@@ -16,8 +16,8 @@ from contents import contents
 from confuselt.acquire.schema import MANIFEST
 from confuselt.acquire.sources import slide_rows
 from confuselt.config.root import Config
+from confuselt.slides.groups import group_of
 from confuselt.tables import read_table
-from confuselt.tile.groups import group_of
 
 pytestmark = pytest.mark.xdist_group("gdc")
 TWELVE = {**SIX, "cohort": "twelve", "simulate": {**SIX["simulate"], "patients": 12}, "groups": 4}

@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, Recorded, script, snakemake
 from contents import contents
+from slides.drawn import drawn_slide
 from test_smoke import OF_SLIDES
-from tile.slides import drawn_slide
 
 from confuselt.config.generate import TABLES
 from confuselt.settings import load_config, settings
+from confuselt.slides.groups import group_of
 from confuselt.tables import read_table
-from confuselt.tile.groups import group_of
 
 pytestmark = pytest.mark.xdist_group("slides")
 BY_NAME = {t.name: t for t in TABLES}

@@ -23,7 +23,7 @@ from confuselt.acquire.sources import (
     table_notes,
 )
 from confuselt.settings import settings
-from confuselt.tile.groups import group_of
+from confuselt.slides.groups import group_of
 
 COHORT = f"{RESULTS}/cohorts/{{cohort}}"
 # The training cohort and its store.

@@ -8,9 +8,9 @@ import pandas as pd
 from confuselt.acquire.excluded import EXCLUDED, OK
 from confuselt.acquire.ids import explained
 from confuselt.acquire.slide_name import slide_fault
-from confuselt.acquire.units import LEAST_MPP, MOST_MPP
 from confuselt.sheets.genes import genes_in_rows, samples_of
 from confuselt.sheets.read import closest, columns_of, read_sheet, row_number
+from confuselt.slides.resolution import LEAST_MPP, MOST_MPP
 
 STREAMS = ("tile", "cells")
 

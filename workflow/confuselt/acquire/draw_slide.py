@@ -9,8 +9,8 @@ import numpy as np
 from confuselt.acquire.svs import write_svs
 from confuselt.acquire.tissue import Section, draw
 from confuselt.content import array_hash
-from confuselt.tile.kept import fit_key, keep_or_make
-from confuselt.tile.picture import write_picture
+from confuselt.slides.kept import fit_key, keep_or_make
+from confuselt.slides.picture import write_picture
 from confuselt.written import written
 
 TRUTH_UM = 2.0  # µm per pixel of the written masks

@@ -18,12 +18,12 @@ from confuselt.acquire.pinned import cohort_rows
 from confuselt.acquire.plausible import contradictions, follow_up, odd_endpoint
 from confuselt.acquire.simulate import slide_sheet
 from confuselt.acquire.slide_name import slide_fault
-from confuselt.acquire.units import LEAST_MPP, MOST_MPP
 from confuselt.config.acquire import Acquire
 from confuselt.config.root import Config
 from confuselt.rna.centroids import check_centroids
 from confuselt.sheets.genes import genes_in_rows
 from confuselt.sheets.read import SUFFIXES, closest, columns_of, ending_of, read_sheet
+from confuselt.slides.resolution import LEAST_MPP, MOST_MPP
 from confuselt.stamp import config_hash
 
 

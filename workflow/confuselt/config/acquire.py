@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from confuselt.acquire.units import LEAST_MPP, MOST_MPP
 from confuselt.config.block import Block
+from confuselt.slides.resolution import LEAST_MPP, MOST_MPP
 
 
 class Gdc(Block):

@@ -10,10 +10,10 @@ from confuselt.content import array_hash
 from confuselt.embed.encoders import Encoder
 from confuselt.embed.write_bag import write_bag
 from confuselt.progress import progress
+from confuselt.slides.kept import keep_or_make, slide_key
+from confuselt.slides.slide import Slide
 from confuselt.tables import read_table
-from confuselt.tile.kept import keep_or_make, slide_key
 from confuselt.tile.schema import GRID
-from confuselt.tile.slide import Slide
 from confuselt.unusable import Unusable
 
 BATCH = 32

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from confuselt.progress import progress
-from confuselt.tile.slide import Slide
+from confuselt.slides.slide import Slide
 from confuselt.tile.tissue import MPP, find_tissue
 from confuselt.unusable import Unusable
 

@@ -1,21 +1,16 @@
-"""Tile the slides of a group; a slide that cannot be used is a row with its reason."""
+"""Tile a slide."""
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
-
 from confuselt.content import frame_hash
-from confuselt.tables import Table, write_table
+from confuselt.slides.kept import fit_key, keep_or_make, slide_state
+from confuselt.slides.picture import write_picture
+from confuselt.slides.slide import Slide
+from confuselt.tables import write_table
 from confuselt.tile.grid import cut, overview
-from confuselt.tile.kept import fit_key, forget, keep_or_make, slide_state
-from confuselt.tile.picture import write_picture
 from confuselt.tile.schema import GRID
-from confuselt.tile.slide import Slide
 from confuselt.unusable import Unusable
-
-log = logging.getLogger(__name__)
 
 
 def tile_slide(row: dict, data: Path, folder: Path, cfg: dict, bring: Callable[[], None] = lambda: None) -> dict:
@@ -40,62 +35,3 @@ def tile_slide(row: dict, data: Path, folder: Path, cfg: dict, bring: Callable[[
 
     key = fit_key({k: row[k] for k in ("slide_id", "file", "mpp")}, cfg, state)
     return keep_or_make(folder / f"{row['slide_id']}.parquet", key, make, [shown])
-
-
-def run_group(rows: list[dict], work: Callable[[dict], dict], table: Table, folder: Path | None = None) -> pd.DataFrame:
-    """Index part of a group: every row with what `work` found out, or with the reason why it is excluded.
-
-    Parameters
-    ----------
-    rows : list of dict
-        ``slide_id, patient_id`` and, where an earlier stage excluded the slide, ``reason``.
-    work : callable
-        Row to ``n``, ``sha`` and further columns; may raise Unusable.
-    table : Table
-    folder : Path, optional
-        Where `work` writes files of each slide: those of an excluded one are removed.
-    """
-    found = []
-    for number, row in enumerate(rows, 1):
-        ids = {"slide_id": row["slide_id"], "patient_id": row["patient_id"], "n": 0}
-        try:
-            if row.get("reason"):
-                raise Unusable(row["reason"])
-            found.append({**ids, "status": "ok", **work(row)})
-            log.info("slide %d of %d, %s: %d rows", number, len(rows), row["slide_id"], found[-1]["n"])
-        except Unusable as reason:
-            log.warning("slide %d of %d, %s excluded: %s", number, len(rows), row["slide_id"], reason)
-            found.append({**ids, "status": "excluded", "reason": str(reason)})
-            if folder is not None:
-                forget(row["slide_id"], folder)
-    return pd.DataFrame(found, columns=list(table.columns))
-
-
-def after(part: pd.DataFrame, stage: str, rows: list[dict]) -> list[dict]:
-    """Rows for the next stage: those of the sheet with what `stage` found out; an excluded slide keeps its reason."""
-    known = part.set_index("slide_id").to_dict("index")
-    return [
-        {
-            **row,
-            **known[row["slide_id"]],
-            "reason": None
-            if known[row["slide_id"]]["status"] == "ok"
-            else _copied(known[row["slide_id"]]["reason"], stage),
-        }
-        for row in rows
-    ]
-
-
-def _copied(reason: str, stage: str) -> str:
-    return reason if reason.startswith("excluded at ") else f"excluded at {stage}: {reason}"
-
-
-def join_parts(parts: list[Path], slides: pd.DataFrame, table: Table) -> pd.DataFrame:
-    """Index of a stage from the parts of its groups; a slide that `acquire` excluded is excluded here too."""
-    frames = [pd.read_parquet(p) for p in parts]
-    index = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(table.columns))
-    lost = slides[slides["status"] != "ok"].set_index("slide_id")["reason"]
-    hit = index["slide_id"].isin(lost.index)
-    index.loc[hit, "reason"] = "excluded at acquire: " + index.loc[hit, "slide_id"].map(lost).astype(str)
-    index.loc[hit, ["status", "n", "sha"]] = ["excluded", 0, None]
-    return index.sort_values("slide_id", ignore_index=True)

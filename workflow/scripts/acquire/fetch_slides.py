@@ -6,8 +6,8 @@ from confuselt.acquire.download import Manner
 from confuselt.acquire.fetch import fetch_rows, sources_of
 from confuselt.acquire.schema import FETCHED
 from confuselt.run_step import Output, run_step
+from confuselt.slides.group import run_group
 from confuselt.tables import write_table
-from confuselt.tile.group import run_group
 from confuselt.unusable import Unusable
 
 READS = ("data",)

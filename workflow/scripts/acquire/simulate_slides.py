@@ -6,8 +6,8 @@ from confuselt.acquire.draw_slide import draw_slide
 from confuselt.acquire.schema import DRAWN
 from confuselt.acquire.sections import simulate_sections
 from confuselt.run_step import Output, run_step
+from confuselt.slides.group import run_group
 from confuselt.tables import write_table
-from confuselt.tile.group import run_group
 
 READS = (
     "simulate.*",

@@ -8,11 +8,11 @@ from pathlib import Path
 from confuselt.acquire.download import Manner
 from confuselt.acquire.fetch import sources_of
 from confuselt.acquire.schema import FETCHED
-from confuselt.acquire.stream import Steps, stream_group
 from confuselt.embed.encoders import load_encoder
 from confuselt.embed.schema import STREAM_INDEX
 from confuselt.learn.device import pick_device
 from confuselt.run_step import Output, run_step
+from confuselt.stream.slides import Steps, stream_group
 from confuselt.tables import write_table
 from confuselt.tile.schema import TILE_INDEX
 

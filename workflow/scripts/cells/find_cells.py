@@ -7,8 +7,8 @@ import pandas as pd
 from confuselt.cells.group import type_slide
 from confuselt.embed.schema import STREAM_INDEX
 from confuselt.run_step import Output, run_step
+from confuselt.slides.group import after, run_group
 from confuselt.tables import write_table
-from confuselt.tile.group import after, run_group
 
 READS = ("data", "cells.keep_nuclei")
 

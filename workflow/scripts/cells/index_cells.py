@@ -6,8 +6,8 @@ from confuselt.acquire.excluded import check_excluded
 from confuselt.acquire.schema import SLIDES
 from confuselt.embed.schema import STREAM_INDEX
 from confuselt.run_step import Output, run_step
+from confuselt.slides.group import join_parts
 from confuselt.tables import read_table, write_table
-from confuselt.tile.group import join_parts
 
 READS = ()
 

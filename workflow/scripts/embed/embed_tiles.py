@@ -9,8 +9,8 @@ from confuselt.embed.group import embed_slide
 from confuselt.embed.schema import STREAM_INDEX
 from confuselt.learn.device import pick_device
 from confuselt.run_step import Output, run_step
+from confuselt.slides.group import after, run_group
 from confuselt.tables import write_table
-from confuselt.tile.group import after, run_group
 
 READS = ("data", "embed.encoder", "tile.mpp")
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from confuselt.acquire.schema import FETCHED
 from confuselt.run_step import Output, run_step
+from confuselt.slides.group import after, run_group
 from confuselt.tables import read_table, write_table
-from confuselt.tile.group import after, run_group, tile_slide
+from confuselt.tile.group import tile_slide
 from confuselt.tile.schema import TILE_INDEX
 
 READS = ("data", "tile.*")

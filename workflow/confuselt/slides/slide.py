@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import openslide
 
-from confuselt.acquire.units import LEAST_MPP, MOST_MPP
+from confuselt.slides.resolution import LEAST_MPP, MOST_MPP
 from confuselt.unusable import Unusable
 
 BAND = 32_000_000  # pixels of a level that are read at once

@@ -4,9 +4,9 @@ import numpy as np
 import openslide
 import pytest
 from conftest import shared
-from tile.slides import drawn_slide
+from slides.drawn import drawn_slide
 
-from confuselt.tile.slide import Slide
+from confuselt.slides.slide import Slide
 from confuselt.unusable import Unusable
 
 
@@ -42,7 +42,7 @@ def test_the_whole_slide_is_read_in_bands_of_bounded_size(drawn, monkeypatch):
     monkeypatch.setattr(
         slide._slide, "read_region", lambda at, level, shape: reads.append(shape) or inner(at, level, shape)
     )
-    monkeypatch.setattr("confuselt.tile.slide.BAND", 10_000)
+    monkeypatch.setattr("confuselt.slides.slide.BAND", 10_000)
     banded = slide.whole(4.0)
     assert len(reads) > 5 and max(w * h for w, h in reads) <= 1.1 * 10_000
     assert banded.shape == at_once.shape

@@ -17,8 +17,9 @@ from confuselt.embed.encoders import Encoder
 from confuselt.embed.group import embed_slide
 from confuselt.embed.schema import STREAM_INDEX
 from confuselt.run_step import acting_as
+from confuselt.slides.group import after, run_group
 from confuselt.tables import Table
-from confuselt.tile.group import after, run_group, tile_slide
+from confuselt.tile.group import tile_slide
 from confuselt.tile.schema import TILE_INDEX
 from confuselt.unusable import Unusable
 
