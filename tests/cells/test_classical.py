@@ -120,7 +120,7 @@ def test_counts_add_up_over_tiles(tmp_path):
     drawn_slide(tmp_path / "a.svs", width_um=500)
     slide = Slide(tmp_path / "a.svs")
     tiles = cut(slide, CFG).tiles
-    found = slide_nuclei(slide, tiles, 224)
+    found, _ = slide_nuclei(slide, tiles, 224)
     assert not found.duplicated(["x", "y"]).any()
     values = slide_features(found, tiles, 112.0, slide.mpp)
     assert np.expm1(values[:, NAMES.index("log_count")]).sum() == pytest.approx(len(found), rel=1e-4)

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from confuselt.evaluate.cohort_page import (
+    how_joined,
     intersection_figure,
-    joined_by_number,
     left,
     odd_outcomes,
     one_clock,
@@ -106,18 +106,22 @@ def test_a_level_that_no_training_patient_has_is_said():
     assert said.startswith("Covariate stage: 'II', 'IV' of 2 patients stands in no training patient of some fold")
 
 
-def test_endpoints_upside_down_and_streams_joined_by_number_are_said(tmp_path):
+def test_endpoints_upside_down_and_streams_how_joined_are_said(tmp_path):
     clinical = pd.DataFrame({"os_event": [1.0] * 19 + [0.0], "pfi_event": [1.0, 0.0] * 10})
     clinical["os_days"] = clinical["pfi_days"] = 1000.0 + clinical.index
     (said,) = odd_outcomes(clinical, [{"name": e, "horizons": [365]} for e in ("os", "pfi")])
     assert "os: 19 of 20 patients have an event; if that is upside down" in said
     with h5py.File(tmp_path / "store.h5", "w") as file:
-        file.attrs.update(by_number=json.dumps(["a", "b"]), factors=json.dumps({"c": 0.25, "d": 0.5}))
-    number, unit = joined_by_number(tmp_path / "store.h5")
+        file.attrs.update(
+            by_number=json.dumps(["a", "b"]), factors=json.dumps({"c": 0.25, "d": 0.5}), without_cells="{}"
+        )
+    number, unit = how_joined(tmp_path / "store.h5")
     assert (
         "Tiles and cells of 2 slides are joined by row number only" in number
         and "0.25 to 0.5 times those of the tiles in 2 slides" in unit
     )
     with h5py.File(tmp_path / "store.h5", "w") as file:
-        file.attrs.update(by_number="[]", factors="{}")
-    assert joined_by_number(tmp_path / "store.h5") == []
+        file.attrs.update(by_number="[]", factors="{}", without_cells='{"e": 3}')
+    assert how_joined(tmp_path / "store.h5") == [
+        "3 tiles of 1 slides are left out, because nothing is known of their cells."
+    ]

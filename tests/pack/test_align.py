@@ -41,19 +41,33 @@ def test_any_order_and_unit_is_undone(n, seed, unit):
 @settings(deadline=None, max_examples=100)
 @given(st.integers(3, 40), st.integers(0, 2**20), st.integers(0, 2))
 def test_other_places_are_never_joined(n, seed, kind):
-    """A tile more and one less, one that lies elsewhere, a grid that is shifted: cells are left out."""
+    """A fifth fewer, one that lies elsewhere, a grid that is shifted by half a tile or by one: cells are left out."""
     tile, rng = grid(n, 256, seed), np.random.default_rng(seed)
     cells = tile[rng.permutation(n)].copy()
     if kind == 0:
         cells[0] = tile.max(0) + 256 * rng.integers(2, 9)
     elif kind == 1:
-        cells += 128
+        cells += rng.choice([128, 256])
     else:
-        cells = np.delete(cells, 0, axis=0)
+        cells = cells[n // 5 + 1 :]
     with pytest.raises(
         Unusable, match="rows of cells for|have a row of cells at their place|beside the tiles everywhere"
     ):
         align(tile, cells)
+
+
+@pytest.mark.parametrize("shorter", ["tile", "cells"])
+def test_a_few_places_that_one_stream_lost_are_left_out_of_both(shorter):
+    tile, rng = grid(40, 256), np.random.default_rng(1)
+    cells = tile[rng.permutation(40)]
+    tile, cells = (tile[3:], cells) if shorter == "tile" else (tile, cells[3:])
+    found = align(tile, cells)
+    np.testing.assert_array_equal(tile[found.rows], cells[found.order])
+    assert len(found.rows) == 37
+    # One row of a tile beside: nearly all places are the same, and every one of them another tile's.
+    dense = np.stack(np.meshgrid(np.arange(30), np.arange(30)), -1).reshape(-1, 2).astype(np.int32) * 256
+    with pytest.raises(Unusable):
+        align(dense, (dense + [256, 0])[5:])
 
 
 def test_places_that_stand_twice_are_joined_in_equal_order_only():

@@ -6,6 +6,8 @@ import pytest
 from conftest import shared
 from slides.drawn import drawn_slide
 
+from confuselt.slides.reader import Unreadable
+from confuselt.slides.readers.tiled_tiff import TiledTiff
 from confuselt.slides.slide import Slide
 from confuselt.unusable import Unusable
 
@@ -37,16 +39,15 @@ def test_the_whole_slide_is_read_in_bands_of_bounded_size(drawn, monkeypatch):
     """A slide without a pyramid is read as one of many levels: little at a time, and the same picture."""
     path, _ = drawn
     at_once = Slide(path).whole(4.0)
-    reads, slide = [], Slide(path)
-    inner = slide._slide.read_region
-    monkeypatch.setattr(
-        slide._slide, "read_region", lambda at, level, shape: reads.append(shape) or inner(at, level, shape)
-    )
-    monkeypatch.setattr("confuselt.slides.slide.BAND", 10_000)
+    boxes, slide = [], Slide(path)
+    inner = slide._reader.read
+    monkeypatch.setattr(slide._reader, "read", lambda *where: boxes.append(where[2]) or inner(*where))
+    monkeypatch.setattr("confuselt.slides.slide.BAND", 4_000)
     banded = slide.whole(4.0)
-    assert len(reads) > 5 and max(w * h for w, h in reads) <= 1.1 * 10_000
+    assert len(boxes) > 5 and max(w * h for _, _, w, h in boxes) <= 1.1 * 4_000
     assert banded.shape == at_once.shape
-    assert np.abs(banded.astype(int) - at_once).mean() < 1
+    beside = np.abs(banded.astype(int)[1:] - at_once[:-1]).mean()
+    assert np.abs(banded.astype(int) - at_once).mean() < 0.25 * beside  # each band to whole pixels of its own
 
 
 def test_outside_of_the_slide_is_white(drawn):
@@ -81,22 +82,80 @@ def test_files_that_cannot_be_used_say_why(tmp_path, drawn):
     assert Slide(tmp_path / "silent.svs", 0.5).mpp == 0.5
 
 
-def test_a_slide_broken_in_the_middle_fails_where_it_is_broken_and_reads_elsewhere(tmp_path, drawn):
-    path, shown = drawn
+def holed(path, size=240):
+    """A copy of a slide in which one stored tile of level 0 is zeros, and its place."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[0]
+        across = -(-page.imagewidth // size)
+        number = across + 2
+        start, length = page.dataoffsets[number], page.databytecounts[number]
     raw = bytearray(path.read_bytes())
-    raw[len(raw) // 3 : len(raw) // 3 + 3000] = bytes(3000)
-    (tmp_path / "holed.svs").write_bytes(raw)
-    slide, fine, broken = Slide(tmp_path / "holed.svs"), 0, 0
-    h, w = shown.image.shape[:2]
-    for y in range(0, h - 240, 240):
-        for x in range(0, w - 240, 240):
-            try:
-                slide.read(x, y, 240, 240, (240, 240))
-                fine += 1
-            except Unusable as reason:
-                assert "holed.svs: cannot be read at" in str(reason)
-                broken += 1
-    assert fine > broken
+    raw[start : start + length] = bytes(length)
+    copy = path.with_name("holed.svs")
+    copy.write_bytes(raw)
+    return copy, 2 * size, size
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_a_broken_place_costs_the_tiles_that_need_it_and_no_others(drawn, monkeypatch, caplog, direct):
+    path, _ = drawn
+    if not direct:
+        monkeypatch.setattr("confuselt.slides.opening.VENDORS", ())
+    whole, broken = Slide(path), holed(path)
+    slide, left, top = Slide(broken[0]), *broken[1:]
+    assert isinstance(slide._reader, TiledTiff) is direct
+    coords = np.array([(x, y) for y in range(0, 1000, 100) for x in range(0, 1300, 100)])
+    touched = (np.abs(coords + 50 - (left + 120, top + 120)) < 120 + 50).all(1)
+    found = {}
+    for at, pixels in slide.tiles(coords, 100, 100):
+        found.update(zip(at.tolist(), pixels, strict=True))
+    assert sorted(found) == np.flatnonzero(~touched).tolist() and touched.sum() == 12
+    for at, pixels in whole.tiles(coords, 100, 100):
+        for number, picture in zip(at, pixels, strict=True):
+            if not touched[number]:
+                np.testing.assert_array_equal(found[number], picture)
+    assert "12 of 130 tiles cannot be read, first the one at" in caplog.text
+    with pytest.raises(Unusable, match=r"holed.svs: cannot be read at \(500, 300\)"):
+        slide.read(500, 300, 50, 50, (50, 50))
+    with pytest.raises(Unusable, match="holed.svs: 2 of the first"):
+        list(slide.tiles(coords[touched], 100, 100))
+
+
+def test_a_margin_that_is_broken_is_white_and_its_tile_is_there(drawn):
+    path, _ = drawn
+    broken, left, top = holed(path)
+    slide, side = Slide(broken), 100
+    coords = np.array([[left - side, top], [0, 0], [left, top], *([[0, 300]] * 10)])
+    found = {}
+    for at, pixels in slide.tiles(coords, side, side + 40, margin=20):
+        found.update(zip(at.tolist(), pixels, strict=True))
+    assert sorted(found) == [0, 1, *range(3, 13)]
+    expected = Slide(path).read(left - side - 20, top - 20, side + 40, side + 40, (side + 40,) * 2)
+    np.testing.assert_array_equal(found[0][20:-20, 20:-20], expected[20:-20, 20:-20])
+    assert (found[0][:, -20:] == 255).all()
+    assert (found[1][:20] == 255).all() and (found[1][20:, 20:] != 255).any()
+
+
+def test_the_overview_is_made_around_a_broken_place(tmp_path, monkeypatch):
+    """From the finer level where there is one, else white, and no more of it than is broken."""
+    drawn_slide(path := tmp_path / "a.svs", mpp=0.25, stated=0.25, width_um=700)
+    reference = Slide(path).whole(4.0).astype(int)
+    for white, bad in ((False, {(2, 0)}), (True, {(2, 0), (1, 0), (0, 0), (0, 1)})):
+        slide = Slide(path)
+        inner = slide._reader._tile
+
+        def tile(of, reduction, number, inner=inner, bad=bad):
+            if (of, number) in bad:
+                raise Unreadable("broken here")
+            return inner(of, reduction, number)
+
+        monkeypatch.setattr(slide._reader, "_tile", tile)
+        shown = slide.whole(4.0).astype(int)
+        other = (np.abs(shown - reference).max(2) > 40).mean()
+        assert shown.shape == reference.shape and other < (0.05 if white else 0.001)
+        assert ((shown == 255).all(2).mean() > 0.005) == white
 
 
 def test_a_real_slide(tmp_path):

@@ -14,7 +14,7 @@ from confuselt.content import array_hash
 from confuselt.embed.write_bag import write_bag
 from confuselt.progress import progress
 from confuselt.slides.kept import keep_or_make, slide_key
-from confuselt.slides.slide import Slide
+from confuselt.slides.slide import BATCH, Slide
 from confuselt.tables import read_table, write_table
 from confuselt.tile.schema import GRID
 from confuselt.written import written
@@ -26,7 +26,7 @@ MARGIN_UM = 12.0  # read around a tile, so that nuclei at its border are whole
 def type_slide(
     row: dict, data: Path, grids: Path, folder: Path, keep_nuclei: bool = True, bring: Callable[[], None] = lambda: None
 ) -> dict:
-    """``n`` and ``sha`` of one slide's bag of cell features.
+    """``n``, ``sha`` and ``unreadable`` tiles of one slide's bag of cell features.
 
     ``<slide>.h5`` and ``<slide>.nuclei.parquet`` are made anew unless they still fit.
 
@@ -54,7 +54,8 @@ def type_slide(
             Slide(data / row["file"], row["mpp_given"]),
             read_table(grids / f"{row['slide_id']}.parquet", GRID),
         )
-        nuclei = slide_nuclei(slide, tiles, int(row["tile_px"]))
+        nuclei, seen = slide_nuclei(slide, tiles, int(row["tile_px"]))
+        total, tiles = len(tiles), tiles[seen]
         features = slide_features(nuclei, tiles, float(row["tile_px"] * slide.mpp), slide.mpp)
         coords = tiles[["x", "y"]].to_numpy(np.int32)
         write_bag(
@@ -74,15 +75,15 @@ def type_slide(
                 write_table(nuclei.round(DECIMALS), beside, NUCLEI)
         else:
             final.unlink(missing_ok=True)
-        return {"n": len(tiles), "sha": array_hash(features, coords)}
+        return {"n": len(tiles), "sha": array_hash(features, coords), "unreadable": total - len(tiles)}
 
     return keep_or_make(
         folder / f"{row['slide_id']}.h5", slide_key(row, data, keep_nuclei), make, [final] if keep_nuclei else []
     )
 
 
-def slide_nuclei(slide: Slide, tiles: pd.DataFrame, size: int) -> pd.DataFrame:
-    """Nuclei whose centre lies in a tile, columns of `NUCLEI`.
+def slide_nuclei(slide: Slide, tiles: pd.DataFrame, size: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Nuclei whose centre lies in a tile, columns of `NUCLEI`, and which tiles could be read, (n,) bool.
 
     Parameters
     ----------
@@ -95,16 +96,19 @@ def slide_nuclei(slide: Slide, tiles: pd.DataFrame, size: int) -> pd.DataFrame:
     margin = round(MARGIN_UM / slide.mpp)
     whole, scale = size + 2 * margin, slide.mpp / MPP
     side = round(whole * scale)
-    parts = []
-    for x, y in progress(list(zip(tiles["x"], tiles["y"], strict=True)), slide.path.name):
-        found = find_nuclei(
-            slide.read(x - margin, y - margin, whole, whole, (side, side)), MPP * whole * scale / side
-        ).table
-        # To level-0 pixels; a nucleus belongs to the tile that holds its centre.
-        found["x"], found["y"] = (x - margin + found["x"] * whole / side), (y - margin + found["y"] * whole / side)
-        inside = found["x"].between(x, x + size, inclusive="left") & found["y"].between(y, y + size, inclusive="left")
-        parts.append(found[inside])
-    return pd.concat(parts, ignore_index=True)
+    coords, parts = tiles[["x", "y"]].to_numpy(np.int32), {}
+    batches = slide.tiles(coords, size, side, margin)
+    for at, pixels in progress(batches, slide.path.name, -(-len(tiles) // BATCH)):
+        for number, picture in zip(at, pixels, strict=True):
+            x, y = coords[number]
+            found = find_nuclei(picture, MPP * whole * scale / side).table
+            # To level-0 pixels; a nucleus belongs to the tile that holds its centre.
+            found["x"], found["y"] = (x - margin + found["x"] * whole / side), (y - margin + found["y"] * whole / side)
+            inside = found["x"].between(x, x + size, inclusive="left") & found["y"].between(
+                y, y + size, inclusive="left"
+            )
+            parts[number] = found[inside]
+    return pd.concat([parts[n] for n in sorted(parts)], ignore_index=True), np.isin(np.arange(len(tiles)), list(parts))
 
 
 def slide_features(nuclei: pd.DataFrame, tiles: pd.DataFrame, side: float, mpp: float) -> np.ndarray:

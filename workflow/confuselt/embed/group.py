@@ -11,12 +11,10 @@ from confuselt.embed.encoders import Encoder
 from confuselt.embed.write_bag import write_bag
 from confuselt.progress import progress
 from confuselt.slides.kept import keep_or_make, slide_key
-from confuselt.slides.slide import Slide
+from confuselt.slides.slide import BATCH, Slide
 from confuselt.tables import read_table
 from confuselt.tile.schema import GRID
 from confuselt.unusable import Unusable
-
-BATCH = 32
 
 
 def embed_slide(
@@ -28,7 +26,9 @@ def embed_slide(
     mpp: float,
     bring: Callable[[], None] = lambda: None,
 ) -> dict:
-    """``n`` and ``sha`` of one slide's bag, ``<slide>.h5`` in `folder`, made anew unless it still fits.
+    """``n, sha`` and ``unreadable`` tiles of one slide's bag.
+
+    ``<slide>.h5`` in `folder` is made anew unless it still fits.
 
     Parameters
     ----------
@@ -55,20 +55,20 @@ def embed_slide(
             Slide(data / row["file"], row["mpp_given"]),
             read_table(grids / f"{row['slide_id']}.parquet", GRID),
         )
-        features = np.empty((len(tiles), encoder.dim), np.float16)
-        size, side = int(row["tile_px"]), (encoder.size, encoder.size)
-        for start in progress(range(0, len(tiles), BATCH), row["slide_id"]):
-            some = tiles.iloc[start : start + BATCH]
-            read = np.stack([slide.read(x, y, size, size, side) for x, y in zip(some["x"], some["y"], strict=True)])
+        coords = tiles[["x", "y"]].to_numpy(np.int32)
+        features, seen = np.empty((len(tiles), encoder.dim), np.float16), np.zeros(len(tiles), bool)
+        batches = slide.tiles(coords, int(row["tile_px"]), encoder.size)
+        for at, pixels in progress(batches, row["slide_id"], -(-len(tiles) // BATCH)):
             with np.errstate(over="ignore"):
-                features[start : start + BATCH] = encoder.embed(read)
+                features[at] = encoder.embed(pixels)
+            seen[at] = True
+        features, coords = features[seen], coords[seen]
         if not np.isfinite(features).all():
             raise Unusable(
                 f"{int((~np.isfinite(features)).any(1).sum())} tiles have features that are not finite in float16"
             )
-        coords = tiles[["x", "y"]].to_numpy(np.int32)
         write_bag(partial, features, coords, recipe_of(encoder, mpp))
-        return {"n": len(tiles), "sha": array_hash(features, coords)}
+        return {"n": len(features), "sha": array_hash(features, coords), "unreadable": int((~seen).sum())}
 
     return keep_or_make(
         folder / f"{row['slide_id']}.h5", slide_key(row, data, encoder.name, encoder.weights, mpp), make

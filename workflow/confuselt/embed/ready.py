@@ -120,7 +120,7 @@ def import_stream(slides: pd.DataFrame, stream: str, cfg: dict, recipe: dict, st
         bags = sorted({files[s] for s in kept if not source.is_table(files[s])})
         if saw := sorted({cohort for bag in bags for cohort in stated_cohorts(Path(cfg["data"]) / bag)}):
             file.attrs["trained_on"] = json.dumps(saw)
-    columns = ["slide_id", "patient_id", "status", "reason", "n", "sha"]
+    columns = ["slide_id", "patient_id", "status", "reason", "n", "sha", "unreadable"]
     index = pd.DataFrame(rows.values(), columns=columns).sort_values("slide_id", ignore_index=True)
     log.info("%s: %d slides, %d excluded, %d features", stream, len(index), int((index["status"] != "ok").sum()), width)
     return index

@@ -1,10 +1,13 @@
-"""Index of a stream (the same for `embed` and `cells`)."""
+"""Index of a stream (the same for `embed` and `cells`).
+
+``unreadable`` counts tiles of a slide that are broken in its file; ready-made features have none.
+"""
 
 from confuselt.tables import INDEX_COLUMNS, Table
 
 STREAM_INDEX = Table(
     "embed/index",
-    {"slide_id": "string", "patient_id": "string", **INDEX_COLUMNS},
+    {"slide_id": "string", "patient_id": "string", **INDEX_COLUMNS, "unreadable": "int64"},
     key=("slide_id",),
     required=("patient_id", "status", "n"),
 )

@@ -199,14 +199,16 @@ def unseen_levels(covariates: pd.DataFrame, folds: pd.DataFrame) -> list[str]:
     return said
 
 
-def joined_by_number(store: Path) -> list[str]:
+def how_joined(store: Path) -> list[str]:
     """A warning where tiles and cells are joined by nothing but the number of the row.
 
-    There is a line too where their coordinates have other units.
+    There is a line too where their coordinates have other units, and where tiles have no cells.
     """
     with h5py.File(store) as file:
-        slides, factors = json.loads(file.attrs["by_number"]), json.loads(file.attrs["factors"])
+        slides, factors, without = (json.loads(file.attrs[k]) for k in ("by_number", "factors", "without_cells"))
     said = []
+    if lost := sum(without.values()):
+        said.append(f"{lost} tiles of {len(without)} slides are left out, because nothing is known of their cells.")
     if slides:
         said.append(
             f"Tiles and cells of {len(slides)} slides are joined by row number only, "

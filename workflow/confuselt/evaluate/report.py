@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from confuselt.evaluate.answers import answers, cannot_answer, joint_model, not_compared, too_small, without_pam50
 from confuselt.evaluate.calibration_figures import incidence_figure, net_benefit_figure, reliability_figure
 from confuselt.evaluate.cohort_page import (
+    how_joined,
     intersection_figure,
-    joined_by_number,
     left,
     odd_outcomes,
     one_clock,
@@ -136,7 +136,7 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
             *one_clock(tables["outcomes"], endpoints),
             *odd_outcomes(tables["outcomes"], cfg["tasks.survival"]),
             *unseen_levels(tables["covariates"], tables["folds"]),
-            *joined_by_number(sources.store),
+            *how_joined(sources.store),
         ],
         "codings": about.get("codings", {}),
         "agreement": about.get("agreement", {}),

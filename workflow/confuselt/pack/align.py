@@ -11,6 +11,8 @@ FEWEST = 3  # places that a change of unit is believed from
 # How far a place may lie off after a change of unit: of the least distance of two tiles, and no more than rounding
 # explains.
 NEAR = 0.25
+# Of the places of the fuller stream: where a slide's file is broken, a tile may be lost for one of the two alone.
+LEAST_SHARED = 0.9
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,14 @@ class Alignment:
         Coordinates of the other stream are this many times those of this one (µm against pixels).
     by_number : bool
         A bag states no places, so that nothing but the row number joins the two.
+    rows : (n,) int32 or None
+        The rows of this stream that have one of the other, where `order` is of these alone; None: all.
     """
 
     order: np.ndarray | None
     factor: float = 1.0
     by_number: bool = False
+    rows: np.ndarray | None = None
 
 
 def align(tile: np.ndarray, cells: np.ndarray) -> Alignment:
@@ -49,6 +54,8 @@ def align(tile: np.ndarray, cells: np.ndarray) -> Alignment:
         The two are not the same places, whatever the unit, or places stand twice in another order.
     """
     if len(tile) != len(cells):
+        if (within := _within(tile, cells)) is not None:
+            return within
         raise Unusable(f"{len(cells)} rows of cells for {len(tile)} tiles; both must hold the same places")
     if np.array_equal(tile, cells):
         # Of one row there is no order to mistake.
@@ -85,6 +92,24 @@ def align(tile: np.ndarray, cells: np.ndarray) -> Alignment:
         f"{shared} of {len(tile)} tiles have a row of cells at their place (x, y), "
         "and no change of unit makes the others fit"
     )
+
+
+def _within(tile: np.ndarray, cells: np.ndarray) -> Alignment | None:
+    """Rows at the places of both, where one stream has nearly all places of the other and no further ones; else None.
+
+    Were there others on both sides, one stream might lie a tile beside the other.
+    """
+    places = [set(map(tuple, c.tolist())) for c in (tile, cells)]
+    both = places[0] & places[1]
+    fewer, more = sorted((len(tile), len(cells)))
+    if not (_states_places(tile) and _states_places(cells)) or [*map(len, places)] != [len(tile), len(cells)]:
+        return None
+    if fewer == more or len(both) != fewer or fewer < LEAST_SHARED * more:
+        return None
+    row_of = {place: row for row, place in enumerate(map(tuple, cells.tolist()))}
+    rows = [row for row, place in enumerate(map(tuple, tile.tolist())) if place in both]
+    order = [row_of[tuple(tile[row].tolist())] for row in rows]
+    return Alignment(np.array(order, np.int32), rows=np.array(rows, np.int32))
 
 
 def _states_places(coords: np.ndarray) -> bool:

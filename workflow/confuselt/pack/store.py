@@ -99,7 +99,8 @@ def pack(sources: dict[str, tuple[Path, Path | None]], store: Path) -> None:
         hash of each bag ('': none). A slide without a stream has a span of no rows. The attributes of a stream are its
         recipe, as ``features.h5`` has it (and ``<stream>/columns``, where it came from a table: names of the features).
         Attributes, JSON: ``excluded``, slides whose streams do not align; ``by_number``, slides whose streams only
-        their row numbers join; ``factors``, slide to the factor between its streams' coordinates, where it is not 1.
+        their row numbers join; ``factors``, slide to the factor between its streams' coordinates, where it is not 1;
+        ``without_cells``, slide to the number of its tiles that are left out because nothing is known of their cells.
     """
     found = {s: Source(s, *paths) for s, paths in sources.items()}
     owner = pd.concat([s.usable["patient_id"] for s in found.values()]) if found else pd.Series(dtype=object)
@@ -116,6 +117,9 @@ def pack(sources: dict[str, tuple[Path, Path | None]], store: Path) -> None:
         except Unusable as reason:
             excluded.append({"slide_id": slide, "reason": f"cells stream left out: {reason}"})
             del rows["cells"][slide]
+    parted = {slide: rows["tile"][slide] - len(how.rows) for slide, how in aligned.items() if how.rows is not None}
+    for slide in parted:
+        rows["tile"][slide] = rows["cells"][slide] = len(aligned[slide].rows)
     by_number = [slide for slide, how in aligned.items() if how.by_number]
     factors = {slide: how.factor for slide, how in aligned.items() if abs(how.factor - 1) > ONE_UNIT}
     with h5py.File(store, "w") as out:
@@ -125,10 +129,11 @@ def pack(sources: dict[str, tuple[Path, Path | None]], store: Path) -> None:
             excluded=json.dumps(excluded),
             by_number=json.dumps(by_number),
             factors=json.dumps(factors),
+            without_cells=json.dumps(parted),
             stamp=str(get_stamp()),
         )
         for stream, source in found.items():
-            orders = {slide: how.order for slide, how in aligned.items()} if stream == "cells" else {}
+            orders = {slide: how.order if stream == "cells" else how.rows for slide, how in aligned.items()}
             _copy(out.create_group(stream), stream, source, slides, rows[stream], orders)
     if by_number:
         log.warning(
@@ -137,11 +142,12 @@ def pack(sources: dict[str, tuple[Path, Path | None]], store: Path) -> None:
             by_number[:5],
         )
     log.info(
-        "%d slides of %d patients; rows %s; %d slides without aligned cells",
+        "%d slides of %d patients; rows %s; %d slides without aligned cells, %d without those of some tiles",
         len(slides),
         owner.nunique(),
         {s: sum(r.values()) for s, r in rows.items()},
         len(excluded),
+        len(parted),
     )
 
 

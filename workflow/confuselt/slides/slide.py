@@ -1,15 +1,26 @@
 """Read a whole slide image at a wanted µm per pixel."""
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import openslide
 
+from confuselt.slides.levels import View, choose, views_of
+from confuselt.slides.opening import open_reader
+from confuselt.slides.reader import Unreadable
+from confuselt.slides.readers.tiled_tiff import CACHE
 from confuselt.slides.resolution import LEAST_MPP, MOST_MPP
 from confuselt.unusable import Unusable
 
+log = logging.getLogger(__name__)
+
 BAND = 32_000_000  # pixels of a level that are read at once
+PIECE = 256  # px of a level: what is left out around a broken place
+BATCH = 32  # tiles
+MOST_LOST = 0.1  # of a slide's tiles
 
 
 class Slide:
@@ -40,19 +51,16 @@ class Slide:
             raise Unusable(f"{path.name}: the file is listed but absent")
         if path.stat().st_size == 0:
             raise Unusable(f"{path.name}: the file is empty (0 bytes)")
-        try:
-            self._slide = openslide.OpenSlide(path)
-        except openslide.OpenSlideError as error:
-            raise Unusable(f"{path.name}: cannot be opened as a slide ({error})") from None
-        self.path, (self.width, self.height) = path, self._slide.dimensions
-        self.mpp, self.mpp_source = self._resolution(mpp)
-        # Exact per level: a truncated downsample would read another field of view.
-        self._downsamples = [self.width / w for w, _ in self._slide.level_dimensions]
+        self.path = path
+        self._reader, properties = open_reader(path)
+        self.width, self.height = self._reader.sizes[0]
+        self._views = views_of(self._reader)
+        self.mpp, self.mpp_source = self._resolution(mpp, properties)
 
-    def _resolution(self, given: float | None) -> tuple[float, str]:
+    def _resolution(self, given: float | None, properties: dict[str, str]) -> tuple[float, str]:
         if given is not None:
             return given, "sheet"
-        stated = [self._slide.properties.get(p) for p in (openslide.PROPERTY_NAME_MPP_X, openslide.PROPERTY_NAME_MPP_Y)]
+        stated = [properties.get(p) for p in (openslide.PROPERTY_NAME_MPP_X, openslide.PROPERTY_NAME_MPP_Y)]
         if None in stated:
             raise Unusable(
                 f"{self.path.name}: the file does not say its µm per pixel; give it in a column mpp of the slide sheet"
@@ -87,40 +95,139 @@ class Slide:
         Unusable
             The file is broken here.
         """
-        level = self._level(width / size[0])
-        scale = self._downsamples[level]
-        shape = (max(1, round(width / scale)), max(1, round(height / scale)))
+        view = choose(self._views, min(width / size[0], height / size[1]))
         try:
-            region = np.asarray(self._slide.read_region((x, y), level, shape))
-        except openslide.OpenSlideError as error:
-            # OpenSlide refuses everything after a first error: open again, so that other parts can still be read.
-            self._slide = openslide.OpenSlide(self.path)
-            raise Unusable(f"{self.path.name}: cannot be read at ({x}, {y}): {error}") from None
-        alpha = region[..., 3:].astype(np.uint16)
-        rgb = (
-            region[..., :3]
-            if alpha.min() == 255
-            else ((region[..., :3] * alpha + 255 * (255 - alpha)) // 255).astype(np.uint8)
+            part = self._reader.read(view.level, view.reduction, _box(view, x, y, width, height))
+        except Unreadable as reason:
+            raise Unusable(f"{self.path.name}: cannot be read at ({x}, {y}): {reason}") from None
+        return _resized(part, size)
+
+    def tiles(
+        self, coords: np.ndarray, size: int, out: int, margin: int = 0
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Square tiles, batch by batch, in the order in which what is stored is decoded once.
+
+        Parameters
+        ----------
+        coords : (n, 2) int
+            Left and top of each, level-0 pixels; may lie outside the slide.
+        size : int
+            Their side, level-0 pixels.
+        out : int
+            Side of what is returned.
+        margin : int
+            Level-0 pixels around each tile that are wanted too. Where the file is broken there alone, they are white.
+
+        Yields
+        ------
+        at : (k,) int
+            Which of `coords` these are. A tile that cannot be read is in no batch.
+        pixels : (k, out, out, 3) uint8
+            RGB; white where the slide has no pixels.
+
+        Raises
+        ------
+        Unusable
+            More than `MOST_LOST` of the tiles cannot be read.
+        """
+        whole = size + 2 * margin
+        view = choose(self._views, whole / out)
+        order, lost = self._order(view, coords - margin, whole), []
+        for start in range(0, len(order), BATCH):
+            some, read = order[start : start + BATCH], []
+            pixels = np.empty((len(some), out, out, 3), np.uint8)
+            for number in some:
+                try:
+                    part = self._tile(view, *(int(v) for v in coords[number]), size, margin)
+                except Unreadable as reason:
+                    lost.append(f"the one at {tuple(coords[number].tolist())}: {reason}")
+                    if len(lost) > MOST_LOST * len(coords):
+                        raise Unusable(
+                            f"{self.path.name}: {len(lost)} of the first {start + len(some)} of {len(coords)} tiles "
+                            f"cannot be read, first {lost[0]}"
+                        ) from None
+                    continue
+                pixels[len(read)] = _resized(part, (out, out))
+                read.append(number)
+            if read:
+                yield np.array(read), pixels[: len(read)]
+        if lost:
+            log.warning("%s: %d of %d tiles cannot be read, first %s", self.path.name, len(lost), len(coords), lost[0])
+
+    def _tile(self, view: View, x: int, y: int, size: int, margin: int) -> np.ndarray:
+        """A tile with its margin, in pixels of a level."""
+        whole = _box(view, x - margin, y - margin, size + 2 * margin, size + 2 * margin)
+        try:
+            return self._reader.read(view.level, view.reduction, whole)
+        except Unreadable:
+            if not margin:
+                raise
+        left, top, width, height = _box(view, x, y, size, size)
+        part = np.full((whole[3], whole[2], 3), 255, np.uint8)
+        part[top - whole[1] :, left - whole[0] :][:height, :width] = self._reader.read(
+            view.level, view.reduction, (left, top, width, height)
         )
-        return rgb if shape == size else cv2.resize(np.ascontiguousarray(rgb), size, interpolation=cv2.INTER_AREA)
+        return part
+
+    def _order(self, view: View, coords: np.ndarray, size: int) -> np.ndarray:
+        """Row by row within strips so narrow that the decoded tiles of a row of them are held until the next row."""
+        across, down = self._reader.blocks[view.level]
+        rows = size / view.scale[1] + 2 * down / view.reduction
+        strip = max(1, int(CACHE / (3 * rows)) - 2 * across // view.reduction) * view.scale[0]
+        x, y = coords[:, 0], coords[:, 1]
+        return np.lexsort((x, y, x // strip))
 
     def whole(self, mpp: float) -> np.ndarray:
         """The whole slide at about `mpp` µm per pixel, RGB.
 
         Read band by band: a slide whose smallest level is large (40 mm without a pyramid: 14 GB) needs no more memory
-        than another.
+        than another. What is broken on a level is taken from a finer one, and is white where that is broken too.
         """
         width, height = (max(1, round(v * self.mpp / mpp)) for v in (self.width, self.height))
-        scale = self._downsamples[self._level(self.width / width)]
-        rows = max(1, int(BAND * height * scale**2 // (self.width * self.height)))
+        view = choose(self._views, min(self.width / width, self.height / height))
+        across, down = view.size
+        rows = max(1, BAND * height // (across * down))
         bands = []
         for top in range(0, height, rows):
             bottom = min(top + rows, height)
-            # At whole pixels of the level: OpenSlide would blur at others.
-            y, end = (round(round(v * self.height / height / scale) * scale) for v in (top, bottom))
-            bands.append(self.read(0, y, self.width, end - y, (width, bottom - top)))
+            y, end = (round(v * down / height) for v in (top, bottom))
+            bands.append(_resized(self._around(view, (0, y, across, max(1, end - y))), (width, bottom - top)))
         return np.concatenate(bands)
 
-    def _level(self, downsample: float) -> int:
-        """The smallest level that is no coarser."""
-        return max((i for i, d in enumerate(self._downsamples) if d <= downsample * 1.01), default=0)
+    def _around(self, view: View, box: tuple[int, int, int, int]) -> np.ndarray:
+        """Part of a level, broken places made good as far as can be."""
+        left, top, width, height = box
+        try:
+            return self._reader.read(view.level, view.reduction, box)
+        except Unreadable:
+            pass
+        if max(width, height) <= PIECE:
+            finer = [v for v in self._views if v.level < view.level and v.reduction == 1]
+            if not finer:
+                return np.full((height, width, 3), 255, np.uint8)
+            below = finer[-1]
+            x, y, right, bottom = (
+                round(v * view.scale[i % 2] / below.scale[i % 2])
+                for i, v in enumerate((left, top, left + width, top + height))
+            )
+            return _resized(self._around(below, (x, y, right - x, bottom - y)), (width, height))
+        part = np.empty((height, width, 3), np.uint8)
+        half = (-(-width // 2) if width > PIECE else width, -(-height // 2) if height > PIECE else height)
+        for y in range(0, height, half[1]):
+            for x in range(0, width, half[0]):
+                size = (min(half[0], width - x), min(half[1], height - y))
+                part[y : y + size[1], x : x + size[0]] = self._around(view, (left + x, top + y, *size))
+        return part
+
+
+def _box(view: View, x: int, y: int, width: int, height: int) -> tuple[int, int, int, int]:
+    """A part in pixels of a level: whole ones, as between them is nothing to see."""
+    across, down = view.scale
+    return round(x / across), round(y / down), max(1, round(width / across)), max(1, round(height / down))
+
+
+def _resized(part: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Means over areas where it gets smaller."""
+    if part.shape[1::-1] == size:
+        return part
+    return cv2.resize(np.ascontiguousarray(part), size, interpolation=cv2.INTER_AREA)
