@@ -47,7 +47,7 @@ def test_the_whole_slide_is_read_in_bands_of_bounded_size(drawn, monkeypatch):
     assert len(boxes) > 5 and max(w * h for _, _, w, h in boxes) <= 1.1 * 4_000
     assert banded.shape == at_once.shape
     beside = np.abs(banded.astype(int)[1:] - at_once[:-1]).mean()
-    assert np.abs(banded.astype(int) - at_once).mean() < 0.25 * beside  # each band to whole pixels of its own
+    assert np.abs(banded.astype(int) - at_once).mean() < 0.4 * beside  # each band to whole pixels of its own
 
 
 def test_outside_of_the_slide_is_white(drawn):

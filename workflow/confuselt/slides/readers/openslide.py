@@ -40,9 +40,8 @@ class OpenSlideReader:
         part = np.full((height, width, 3), 255, np.uint8)
         # Where a part begins left of or above the slide, OpenSlide shows some of it a pixel beside its place.
         x, y = max(left, 0), max(top, 0)
-        right, bottom = (
-            min(end, side) for end, side in zip((left + width, top + height), self.sizes[level], strict=True)
-        )
+        across, down = self.sizes[level]
+        right, bottom = min(left + width, across), min(top + height, down)
         if x < right and y < bottom:
             part[y - top : bottom - top, x - left : right - left] = self._inside(level, x, y, right - x, bottom - y)
         return part

@@ -78,9 +78,8 @@ class TiledTiff:
         stored = self._levels[level]
         across, down = (side // reduction for side in stored.block)
         # What is beyond the size is padding of the last tiles.
-        right, bottom = (
-            min(end, -(-side // reduction)) for end, side in zip((left + width, top + height), stored.size, strict=True)
-        )
+        right = min(left + width, -(-stored.size[0] // reduction))
+        bottom = min(top + height, -(-stored.size[1] // reduction))
         part = np.empty((height, width, 3), np.uint8)
         if left < 0 or top < 0 or right < left + width or bottom < top + height:
             part[:] = 255
