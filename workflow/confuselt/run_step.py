@@ -22,9 +22,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NewType
 
-from confuselt.code_hash import DECISIVE, code_hash
+from confuselt.code_hash import DECISIVE, code_hash, distributions
 from confuselt.progress import no_bars
-from confuselt.settings import load_config, settings
+from confuselt.settings import backends, load_config, settings
 from confuselt.stamp import config_hash, get_stamp, set_stamp, versions
 
 Output = NewType("Output", Path)
@@ -63,7 +63,7 @@ def run_step(main: Callable[..., None], scope: dict[str, Any]) -> None:
 def execute(main: Callable[..., None], values: dict[str, Any], script: Path) -> None:
     """Call `main` with temporary output names, then move every output to its place."""
     cfg = values.get("cfg", {})
-    set_stamp({**_maker(script), "config": config_hash(dict(cfg)), **versions(tuple(DECISIVE.values()))})
+    set_stamp({**_maker(script, cfg), "config": config_hash(dict(cfg)), **versions(distributions(DECISIVE))})
     random.seed(cfg.get("seed", 0))
     outputs = {
         name: values[name] for name, kind in _kinds(main).items() if kind in OUTPUTS and values.get(name) is not None
@@ -95,18 +95,18 @@ def _partial(path: Path) -> Path:
     return Path(path).with_name(f".partial.{Path(path).name}")
 
 
-def _maker(script: Path) -> dict[str, str]:
-    return {"stage": script.parent.name, "rule": script.stem, "code": code_hash(script)}
+def _maker(script: Path, cfg: dict) -> dict[str, str]:
+    return {"stage": script.parent.name, "rule": script.stem, "code": code_hash(script, backends(script, cfg))}
 
 
 @contextmanager
-def acting_as(stage: str, rule: str) -> Iterator[None]:
-    """Stamp what is written meanwhile as the work of another rule.
+def acting_as(stage: str, rule: str, cfg: dict) -> Iterator[None]:
+    """Stamp what is written meanwhile as the work of another rule, whose backends `cfg` names.
 
     One job may do what several jobs would do, and keep what they kept.
     """
     before = get_stamp()
-    set_stamp({**before, **_maker(SCRIPTS / stage / f"{rule}.py")})
+    set_stamp({**before, **_maker(SCRIPTS / stage / f"{rule}.py", cfg)})
     try:
         yield
     finally:

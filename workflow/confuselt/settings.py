@@ -2,10 +2,12 @@
 
 A script states its keys once, in a literal ``READS``; the rule's ``cfg`` param is exactly those (read here from the
 syntax tree, so that parsing the workflow imports no script). ``"rna.*"`` stands for every key of a block; ``"-rna.x"``
-takes one out.
+takes one out. ``BACKENDS``, in the same way, names the modules that it loads by a name that the config or a slide
+chooses: their code belongs to its hash, that of others beside them does not.
 """
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,33 @@ from confuselt.config.root import Config
 
 
 @cache
-def reads(script: Path) -> tuple[str, ...]:
-    """The literal ``READS`` of a script (an empty tuple where it has none)."""
+def _literal(script: Path, wanted: str) -> tuple[str, ...]:
+    """A literal of a script (an empty tuple where it has none)."""
     for node in ast.parse(Path(script).read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "READS" for t in node.targets):
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == wanted for t in node.targets):
             return tuple(ast.literal_eval(node.value))
     return ()
+
+
+def reads(script: Path) -> tuple[str, ...]:
+    """The literal ``READS`` of a script."""
+    return _literal(script, "READS")
+
+
+def backends(script: Path, cfg: dict[str, Any]) -> tuple[str, ...]:
+    """The modules that a script loads by name: those of its literal ``BACKENDS``, sorted.
+
+    ``{key}`` in one stands for a value of the script's `cfg`, ``{rows.column}`` for every value of a column of its
+    rows; what is no letter of a module's name becomes ``_``.
+    """
+    found = set()
+    for name in _literal(script, "BACKENDS"):
+        before, _, rest = name.partition("{")
+        key, _, after = rest.partition("}")
+        block, _, column = key.partition(".")
+        values = {row[column] for row in cfg["rows"]} if block == "rows" else {cfg[key]}
+        found |= {f"{before}{re.sub('[^a-z0-9_]', '_', value)}{after}" for value in values}
+    return tuple(sorted(found))
 
 
 def settings(script: Path, config: Config, cohort: str | None = None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from confuselt.cells.classical import CLASSES
+from confuselt.cells.finders.classical import CLASSES
 
 PSEUDO = 0.5  # added to every count before shares and ratios
 NEAR_UM, FAR_UM, HALO_UM = 20.0, 80.0, 80.0

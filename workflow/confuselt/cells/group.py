@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from confuselt.cells.classical import find_nuclei
 from confuselt.cells.features import HALO_UM, NAMES, tile_features
+from confuselt.cells.finder import load_finder
 from confuselt.cells.schema import DECIMALS, NUCLEI
 from confuselt.content import array_hash
 from confuselt.embed.write_bag import write_bag
@@ -24,7 +24,13 @@ MARGIN_UM = 12.0  # read around a tile, so that nuclei at its border are whole
 
 
 def type_slide(
-    row: dict, data: Path, grids: Path, folder: Path, keep_nuclei: bool = True, bring: Callable[[], None] = lambda: None
+    row: dict,
+    data: Path,
+    grids: Path,
+    folder: Path,
+    method: str,
+    keep_nuclei: bool = True,
+    bring: Callable[[], None] = lambda: None,
 ) -> dict:
     """``n``, ``sha`` and ``unreadable`` tiles of one slide's bag of cell features.
 
@@ -36,6 +42,8 @@ def type_slide(
         Sheet row with the columns of ``tile/index``.
     data, grids, folder : Path
         Where slides, grids, and bags lie.
+    method : str
+        Name of the finder.
     keep_nuclei : bool
         Write the nuclei too.
     bring : callable
@@ -51,10 +59,10 @@ def type_slide(
     def make(partial: Path) -> dict:
         bring()
         slide, tiles = (
-            Slide(data / row["file"], row["mpp_given"]),
+            Slide(data / row["file"], row["mpp_given"], row["reader"]),
             read_table(grids / f"{row['slide_id']}.parquet", GRID),
         )
-        nuclei, seen = slide_nuclei(slide, tiles, int(row["tile_px"]))
+        nuclei, seen = slide_nuclei(slide, tiles, int(row["tile_px"]), load_finder(method))
         total, tiles = len(tiles), tiles[seen]
         features = slide_features(nuclei, tiles, float(row["tile_px"] * slide.mpp), slide.mpp)
         coords = tiles[["x", "y"]].to_numpy(np.int32)
@@ -63,7 +71,7 @@ def type_slide(
             features,
             coords,
             {
-                "name": "classical",
+                "name": method,
                 "trained_on": "[]",
                 "d": len(NAMES),
                 "dtype": "float32",
@@ -78,11 +86,16 @@ def type_slide(
         return {"n": len(tiles), "sha": array_hash(features, coords), "unreadable": total - len(tiles)}
 
     return keep_or_make(
-        folder / f"{row['slide_id']}.h5", slide_key(row, data, keep_nuclei), make, [final] if keep_nuclei else []
+        folder / f"{row['slide_id']}.h5",
+        slide_key(row, data, method, keep_nuclei),
+        make,
+        [final] if keep_nuclei else [],
     )
 
 
-def slide_nuclei(slide: Slide, tiles: pd.DataFrame, size: int) -> tuple[pd.DataFrame, np.ndarray]:
+def slide_nuclei(
+    slide: Slide, tiles: pd.DataFrame, size: int, find_nuclei: Callable[[np.ndarray, float], object]
+) -> tuple[pd.DataFrame, np.ndarray]:
     """Nuclei whose centre lies in a tile, columns of `NUCLEI`, and which tiles could be read, (n,) bool.
 
     Parameters
@@ -92,6 +105,8 @@ def slide_nuclei(slide: Slide, tiles: pd.DataFrame, size: int) -> tuple[pd.DataF
         ``x, y``, level-0 pixels.
     size : int
         Side of a tile in level-0 pixels.
+    find_nuclei : callable
+        See `load_finder`.
     """
     margin = round(MARGIN_UM / slide.mpp)
     whole, scale = size + 2 * margin, slide.mpp / MPP

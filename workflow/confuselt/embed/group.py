@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from confuselt.content import array_hash
-from confuselt.embed.encoders import Encoder
+from confuselt.embed.encoder import Encoder
 from confuselt.embed.write_bag import write_bag
 from confuselt.progress import progress
 from confuselt.slides.kept import keep_or_make, slide_key
@@ -52,7 +52,7 @@ def embed_slide(
     def make(partial: Path) -> dict:
         bring()
         slide, tiles = (
-            Slide(data / row["file"], row["mpp_given"]),
+            Slide(data / row["file"], row["mpp_given"], row["reader"]),
             read_table(grids / f"{row['slide_id']}.parquet", GRID),
         )
         coords = tiles[["x", "y"]].to_numpy(np.int32)

@@ -32,7 +32,8 @@ def slide_key(row: dict, data: Path, *facts: object) -> str:
     """
     state = slide_state(row, data / row["file"])
     # A table with an excluded slide in it holds whole numbers as floats.
-    return fit_key(row["slide_id"], row["file"], row["mpp_given"], int(row["tile_px"]), row["sha"], state, *facts)
+    sheet = [row[name] for name in ("slide_id", "file", "mpp_given", "reader")]
+    return fit_key(*sheet, int(row["tile_px"]), row["sha"], state, *facts)
 
 
 def keep_or_make(path: Path, key: str, make: Callable[[Path], dict], beside: Sequence[Path] = ()) -> dict:

@@ -1,6 +1,7 @@
-"""Which reader a slide gets: the direct one where it shows what OpenSlide shows, else OpenSlide."""
+"""Which reader a slide gets: the direct one of its kind where it shows what OpenSlide shows, else OpenSlide."""
 
 import logging
+from importlib import import_module
 from pathlib import Path
 
 import cv2
@@ -8,7 +9,6 @@ import numpy as np
 
 from confuselt.slides.reader import Reader, Unfit, Unreadable
 from confuselt.slides.readers.openslide import OpenSlideReader
-from confuselt.slides.readers.tiled_tiff import TiledTiff
 
 VENDORS = ("aperio", "generic-tiff")  # others shift, overlap or leave out tiles
 LIKE = 4.0  # mean difference of grey levels on a reduced level, where OpenSlide reads between pixels
@@ -17,8 +17,14 @@ TRIED = 5  # tiles of a level, in case that some are broken
 log = logging.getLogger(__name__)
 
 
-def open_reader(path: Path) -> tuple[Reader, dict[str, str]]:
+def open_reader(path: Path, name: str) -> tuple[Reader, dict[str, str]]:
     """The reader of a slide, and OpenSlide's properties of it.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        The reader that is tried before OpenSlide: see `suffixes.reader_of`.
 
     Raises
     ------
@@ -26,11 +32,13 @@ def open_reader(path: Path) -> tuple[Reader, dict[str, str]]:
         OpenSlide does not open the file.
     """
     through = OpenSlideReader(path)
+    if name == "openslide":
+        return through, through.properties
     vendor = through.properties.get("openslide.vendor")
     try:
         if vendor not in VENDORS:
             raise Unfit(f"slides of {vendor}")
-        direct = TiledTiff(path, through.sizes)
+        direct = import_module(f"confuselt.slides.readers.{name}").open_direct(path, through.sizes)
         _compare(direct, through)
     except Unfit as reason:
         log.info("%s is read through OpenSlide (%s)", path.name, reason)
@@ -38,7 +46,7 @@ def open_reader(path: Path) -> tuple[Reader, dict[str, str]]:
     return direct, through.properties
 
 
-def _compare(direct: TiledTiff, through: OpenSlideReader) -> None:
+def _compare(direct: Reader, through: OpenSlideReader) -> None:
     """Unfit where the fullest tile of a level that can be read is another one than OpenSlide's."""
     for level, size in enumerate(through.sizes):
         for box in direct.fullest(level, TRIED):

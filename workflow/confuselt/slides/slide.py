@@ -31,6 +31,8 @@ class Slide:
     path : Path
     mpp : float, optional
         µm per level-0 pixel from the user's sheet; used where given, whatever the file says.
+    reader : str
+        What is tried before OpenSlide: see `suffixes.reader_of`.
 
     Attributes
     ----------
@@ -45,14 +47,14 @@ class Slide:
         The file is absent, empty, no slide, or does not say its µm per pixel.
     """
 
-    def __init__(self, path: Path, mpp: float | None = None) -> None:
+    def __init__(self, path: Path, mpp: float | None = None, reader: str = "tiled_tiff") -> None:
         path = Path(path)
         if not path.is_file():
             raise Unusable(f"{path.name}: the file is listed but absent")
         if path.stat().st_size == 0:
             raise Unusable(f"{path.name}: the file is empty (0 bytes)")
         self.path = path
-        self._reader, properties = open_reader(path)
+        self._reader, properties = open_reader(path, reader)
         self.width, self.height = self._reader.sizes[0]
         self._views = views_of(self._reader)
         self.mpp, self.mpp_source = self._resolution(mpp, properties)

@@ -13,7 +13,7 @@ from confuselt.acquire.given import given_path
 from confuselt.acquire.partial import begun, discard
 from confuselt.acquire.schema import FETCHED
 from confuselt.cells.group import type_slide
-from confuselt.embed.encoders import Encoder
+from confuselt.embed.encoder import Encoder
 from confuselt.embed.group import embed_slide
 from confuselt.embed.schema import STREAM_INDEX
 from confuselt.run_step import acting_as
@@ -35,7 +35,7 @@ class Steps:
     data : Path
         Where relative paths start.
     cfg : dict
-        Keys ``tile.*``, ``cells.keep_nuclei``.
+        Keys ``tile.*``, ``embed.encoder``, ``cells.method``, ``cells.keep_nuclei``, and ``rows`` of the group.
     encoder : Encoder
     grids, bags : Path
         Folders of `tile` and `embed`.
@@ -90,6 +90,7 @@ def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner
 
     try:
         tiles = _act(
+            steps.cfg,
             "tile",
             "cut_tiles",
             [row],
@@ -100,6 +101,7 @@ def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner
         next_rows = after(tiles, "tile", [{**row, "mpp_given": row["mpp"]}])
         mpp = steps.cfg["tile.mpp"]
         bags = _act(
+            steps.cfg,
             "embed",
             "embed_tiles",
             next_rows,
@@ -110,14 +112,15 @@ def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner
         if steps.cells is None:
             typed = pd.DataFrame(columns=list(STREAM_INDEX.columns))
         else:
-            keep, cells = steps.cfg["cells.keep_nuclei"], steps.cells
+            method, keep, cells = steps.cfg["cells.method"], steps.cfg["cells.keep_nuclei"], steps.cells
             typed = _act(
+                steps.cfg,
                 "cells",
                 "find_cells",
                 next_rows,
                 STREAM_INDEX,
                 cells,
-                lambda r: type_slide(r, steps.data, steps.grids, cells, keep, bring),
+                lambda r: type_slide(r, steps.data, steps.grids, cells, method, keep, bring),
             )
     except Outage:
         raise  # what came of the slide is kept for the next run
@@ -135,10 +138,10 @@ def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner
 
 
 def _act(
-    stage: str, rule: str, rows: list[dict], table: Table, folder: Path, work: Callable[[dict], dict]
+    cfg: dict, stage: str, rule: str, rows: list[dict], table: Table, folder: Path, work: Callable[[dict], dict]
 ) -> pd.DataFrame:
     """Do one stage's work under its own name and code hash, so that its files are those of its own job."""
-    with acting_as(stage, rule):
+    with acting_as(stage, rule, cfg):
         return run_group(rows, work, table, folder)
 
 

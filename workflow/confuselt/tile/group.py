@@ -26,12 +26,12 @@ def tile_slide(row: dict, data: Path, folder: Path, cfg: dict, bring: Callable[[
 
     def make(partial: Path) -> dict:
         bring()
-        slide = Slide(path, row["mpp"])
+        slide = Slide(path, row["mpp"], row["reader"])
         grid = cut(slide, cfg)
         write_picture(overview(grid, slide), shown)
         write_table(grid.tiles, partial, GRID, meta={"slide_id": row["slide_id"], **grid.facts})
         left = {"under_pen": grid.left_out["pen"], "out_of_focus": grid.left_out["out of focus"]}
         return {"n": len(grid.tiles), "sha": frame_hash(grid.tiles), **grid.facts, **left}
 
-    key = fit_key({k: row[k] for k in ("slide_id", "file", "mpp")}, cfg, state)
+    key = fit_key({k: row[k] for k in ("slide_id", "file", "mpp", "reader")}, cfg, state)
     return keep_or_make(folder / f"{row['slide_id']}.parquet", key, make, [shown])

@@ -8,7 +8,7 @@ from pathlib import Path
 from confuselt.acquire.download import Manner
 from confuselt.acquire.fetch import sources_of
 from confuselt.acquire.schema import FETCHED
-from confuselt.embed.encoders import load_encoder
+from confuselt.embed.encoder import load_encoder
 from confuselt.embed.schema import STREAM_INDEX
 from confuselt.learn.device import pick_device
 from confuselt.run_step import Output, run_step
@@ -16,7 +16,7 @@ from confuselt.stream.slides import Steps, stream_group
 from confuselt.tables import write_table
 from confuselt.tile.schema import TILE_INDEX
 
-READS = ("data", "tile.*", "embed.encoder", "cells.keep_nuclei")
+READS = ("data", "tile.*", "embed.encoder", "cells.method", "cells.keep_nuclei")
 
 
 def main(

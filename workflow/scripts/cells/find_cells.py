@@ -10,7 +10,8 @@ from confuselt.run_step import Output, run_step
 from confuselt.slides.group import after, run_group
 from confuselt.tables import write_table
 
-READS = ("data", "cells.keep_nuclei")
+READS = ("data", "cells.method", "cells.keep_nuclei")
+BACKENDS = ("confuselt.cells.finders.{cells.method}", "confuselt.slides.readers.{rows.reader}")
 
 
 def main(tiles: Path, part: Output, cfg: dict) -> None:
@@ -19,7 +20,7 @@ def main(tiles: Path, part: Output, cfg: dict) -> None:
     grids, folder = tiles.parent.parent, part.parent.parent
     table = run_group(
         rows,
-        lambda row: type_slide(row, Path(cfg["data"]), grids, folder, cfg["cells.keep_nuclei"]),
+        lambda row: type_slide(row, Path(cfg["data"]), grids, folder, cfg["cells.method"], cfg["cells.keep_nuclei"]),
         STREAM_INDEX,
         folder,
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from confuselt.embed.encoders import load_encoder
+from confuselt.embed.encoder import load_encoder
 from confuselt.embed.group import embed_slide
 from confuselt.embed.schema import STREAM_INDEX
 from confuselt.learn.device import pick_device
@@ -13,6 +13,7 @@ from confuselt.slides.group import after, run_group
 from confuselt.tables import write_table
 
 READS = ("data", "embed.encoder", "tile.mpp")
+BACKENDS = ("confuselt.embed.encoders.{embed.encoder}", "confuselt.slides.readers.{rows.reader}")
 
 
 def main(tiles: Path, part: Output, cfg: dict, device: str = "auto") -> None:

@@ -10,6 +10,7 @@ from confuselt.tile.group import tile_slide
 from confuselt.tile.schema import TILE_INDEX
 
 READS = ("data", "tile.*")
+BACKENDS = ("confuselt.slides.readers.{rows.reader}",)
 
 
 def main(part: Output, cfg: dict, fetched: Path | None = None) -> None:

@@ -39,6 +39,11 @@ class _Level:
     decode: Callable[[bytes, int], np.ndarray]
 
 
+def open_direct(path: Path, sizes: list[tuple[int, int]]) -> "TiledTiff":
+    """What `opening` asks a direct reader for."""
+    return TiledTiff(path, sizes)
+
+
 class TiledTiff:
     """A `Reader` of tiled TIFF.
 
