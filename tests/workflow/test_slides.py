@@ -195,7 +195,7 @@ def test_slide_scripts_read_every_key_that_they_state(drawn, cohort, tmp_path):
 
 def test_slides_of_ones_own_with_faults_are_rows_and_the_rest_goes_on(tmp_path):
     """A sheet with good slides, and one each that is absent, empty, text, cut off, glass, without mpp."""
-    from confuselt.acquire.svs import write_svs
+    from confuselt.simulate.svs import write_svs
 
     data = tmp_path / "data"
     data.mkdir()
