@@ -10,7 +10,20 @@ from confuselt.config.root import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / "workflow"
-STAGES = ("acquire", "tile", "embed", "cells", "rna", "split", "pack", "pretrain", "finetune", "evaluate", "predict")
+STAGES = (
+    "simulate",
+    "acquire",
+    "tile",
+    "embed",
+    "cells",
+    "rna",
+    "split",
+    "pack",
+    "pretrain",
+    "finetune",
+    "evaluate",
+    "predict",
+)
 SCRIPTS = sorted((WORKFLOW / "scripts").glob("*/*.py"))
 
 
@@ -76,6 +89,7 @@ def test_no_file_is_a_grab_bag():
 @pytest.mark.parametrize(
     ("room", "below"),
     [
+        ("simulate", {"rna", "tile"}),
         ("survival", set()),
         ("controls", set()),
         ("model", set()),
@@ -84,7 +98,7 @@ def test_no_file_is_a_grab_bag():
         ("finetune", {"learn", "model", "pretrain", "rna", "split", "survival"}),
     ],
 )
-def test_a_room_of_learning_looks_at_no_room_above_it(room, below):
+def test_a_room_looks_at_no_room_above_it(room, below):
     """Beside them the plumbing, which are files and no rooms."""
     rooms = {p.name for p in (WORKFLOW / "confuselt").iterdir() if p.is_dir()}
     for path in (WORKFLOW / f"confuselt/{room}").rglob("*.py"):

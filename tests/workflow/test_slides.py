@@ -162,10 +162,10 @@ def test_slide_scripts_read_every_key_that_they_state(drawn, cohort, tmp_path):
     shutil.copytree(cohort / "tile", copies["tile"], dirs_exist_ok=True)
     simulated = tmp_path / "simulated"
     calls = {
-        "acquire/simulate_patients": {
+        "simulate/simulate_patients": {
             k: simulated / f"{k}.out" for k in ("slides", "rna", "counts", "clinical", "centroids", "truth")
         },
-        "acquire/simulate_slides": {"part": simulated / "parts/0.parquet"},
+        "simulate/simulate_slides": {"part": simulated / "parts/0.parquet"},
         "tile/cut_tiles": {"part": tmp_path / "cut/parts/0.parquet"},
         "tile/index_tiles": {"parts": [part], "slides": slides, "index": tmp_path / "i.parquet"},
         "embed/embed_tiles": {"tiles": part, "part": copies["embed"] / "parts/0.parquet"},
