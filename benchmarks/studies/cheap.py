@@ -14,7 +14,6 @@ import pandas as pd
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from confuselt.acquire.simulate import simulate_features
 from confuselt.evaluate.comparisons import compare, compare_retrieval
 from confuselt.evaluate.resample import Resampling
 from confuselt.evaluate.retrieval import Gallery, common_galleries, recall_block
@@ -22,6 +21,7 @@ from confuselt.evaluate.scores import Block, Scorer, folds_per_repeat, intervals
 from confuselt.finetune.baselines import canonical, standardise
 from confuselt.finetune.targets import read_targets
 from confuselt.learn.checkpoint import hashed_ids
+from confuselt.simulate.cohort import simulate_features
 from confuselt.split.folds import make_folds
 from confuselt.split.roles import read_roles
 

@@ -15,8 +15,8 @@ from confuselt.evaluate.planted import against, planted
 CONFIG = yaml.safe_load((full.ROOT / "config/demo.yaml").read_text())
 # Scripts behind the numbers, beside those of a cohort of features: what draws and reads slides.
 CHAIN = (
-    "acquire/simulate_patients",
-    "acquire/simulate_slides",
+    "simulate/simulate_patients",
+    "simulate/simulate_slides",
     "tile/cut_tiles",
     "tile/index_tiles",
     "embed/embed_tiles",

@@ -36,7 +36,7 @@ NULLS = {
 }
 # Scripts behind the numbers of a full chain: those of a cohort of simulated features, up to its metrics.
 CHAIN = (
-    "acquire/simulate_cohort",
+    "simulate/simulate_cohort",
     "acquire/read_sheets",
     "acquire/read_outcomes",
     "embed/import_tiles",

@@ -239,7 +239,7 @@ def noisy_outcomes(outcomes: Path, test: set[str]) -> None:
 
 def draw_raw(config, raw: Path) -> None:
     """Simulated tables; some ages are not known, so that what fills them is seen."""
-    from confuselt.acquire.simulate import simulate_features
+    from confuselt.simulate.cohort import simulate_features
 
     drawn = simulate_features(
         {

@@ -11,10 +11,10 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 from slides.drawn import CFG, drawn_slide
 
-from confuselt.acquire.tissue import Section, draw
 from confuselt.cells.features import HALO_UM, NAMES, tile_features
 from confuselt.cells.finders.classical import CLASSES, classify, find_nuclei, outlined
 from confuselt.cells.group import slide_features, slide_nuclei
+from confuselt.simulate.histology import Section, draw
 from confuselt.slides.slide import Slide
 from confuselt.tile.grid import cut
 

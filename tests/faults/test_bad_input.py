@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from conftest import TINY, snakemake
 
-from confuselt.acquire.simulate import simulate_features
 from confuselt.config.root import Config
+from confuselt.simulate.cohort import simulate_features
 
 pytestmark = pytest.mark.xdist_group("bad")
 CONFIG = {

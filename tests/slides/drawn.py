@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from confuselt.acquire.svs import write_svs
-from confuselt.acquire.tissue import Drawn, Section, draw
+from confuselt.simulate.histology import Drawn, Section, draw
+from confuselt.simulate.svs import write_svs
 
 CFG = {"tile.size": 224, "tile.mpp": 0.5, "tile.min_tissue": 0.5, "tile.max_pen": 0.1, "tile.min_focus": 2.5}
 

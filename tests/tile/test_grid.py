@@ -79,7 +79,7 @@ def test_focus_falls_with_blur():
 
 
 def test_nothing_to_tile_has_its_reason(tmp_path):
-    from confuselt.acquire.svs import write_svs
+    from confuselt.simulate.svs import write_svs
 
     glass = np.full((900, 1200, 3), 243, np.uint8)
     write_svs(tmp_path / "glass.svs", glass, 0.5)

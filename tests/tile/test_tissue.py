@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import shared
 
-from confuselt.acquire.tissue import Section, draw
+from confuselt.simulate.histology import Section, draw
 from confuselt.slides.slide import Slide
 from confuselt.tile import tissue as module
 from confuselt.tile.tissue import MPP, find_filler, find_tissue

@@ -235,7 +235,7 @@ def test_what_ran_was_followed(tmp_path):
     tables = {k: tmp_path / name for k, name in tables.items()}
     simulated = dict(zip(("tile", "cells", "rna"), tables.values(), strict=True))
     calls = {
-        "acquire/simulate_cohort": {**simulated, "clinical": clinical, "truth": tmp_path / "truth.parquet"},
+        "simulate/simulate_cohort": {**simulated, "clinical": clinical, "truth": tmp_path / "truth.parquet"},
         "acquire/read_sheets": {
             "slides": files["slides"],
             "rna": files["samples"],

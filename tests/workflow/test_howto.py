@@ -9,11 +9,11 @@ import pytest
 import yaml
 from conftest import ROOT, snakemake
 
-from confuselt.acquire.simulate import simulate_features
 from confuselt.check.page import page
 from confuselt.config.merge import merge
 from confuselt.config.root import Config
 from confuselt.config.validate import validate
+from confuselt.simulate.cohort import simulate_features
 
 SECTION = (ROOT / "docs/COHORT.md").read_text().partition("## One config per case")[2]
 BLOCKS = re.findall(r"```yaml\n# ([\w-]+)\.yaml\n(.*?)```", SECTION, re.DOTALL)

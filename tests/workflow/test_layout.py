@@ -10,7 +10,20 @@ from confuselt.config.root import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / "workflow"
-STAGES = ("acquire", "tile", "embed", "cells", "rna", "split", "pack", "pretrain", "finetune", "evaluate", "predict")
+STAGES = (
+    "simulate",
+    "acquire",
+    "tile",
+    "embed",
+    "cells",
+    "rna",
+    "split",
+    "pack",
+    "pretrain",
+    "finetune",
+    "evaluate",
+    "predict",
+)
 SCRIPTS = sorted((WORKFLOW / "scripts").glob("*/*.py"))
 
 
@@ -80,7 +93,8 @@ def test_no_file_is_a_grab_bag():
         ("tile", {"slides"}),
         ("embed", {"sheets", "slides", "tile"}),
         ("cells", {"embed", "slides", "tile"}),
-        ("acquire", {"config", "rna", "sheets", "slides"}),
+        ("acquire", {"config", "rna", "sheets", "simulate", "slides"}),
+        ("simulate", {"rna", "slides"}),
         ("survival", set()),
         ("controls", set()),
         ("model", set()),

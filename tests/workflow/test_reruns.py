@@ -18,10 +18,10 @@ import pandas as pd
 import pytest
 from conftest import ROOT, TINY, snakemake
 
-from confuselt.acquire.simulate import simulate_features
 from confuselt.config.generate import leaves
 from confuselt.config.root import Config
 from confuselt.settings import settings
+from confuselt.simulate.cohort import simulate_features
 
 ROWS = list(csv.DictReader((ROOT / "tests/workflow/reruns.tsv").open(), delimiter="\t", quoting=csv.QUOTE_NONE))
 EDITS = [row for row in ROWS if row["key"].startswith("edit ")]

@@ -162,10 +162,10 @@ def test_slide_scripts_read_every_key_that_they_state(drawn, cohort, tmp_path):
     shutil.copytree(cohort / "tile", copies["tile"], dirs_exist_ok=True)
     simulated = tmp_path / "simulated"
     calls = {
-        "acquire/simulate_patients": {
+        "simulate/simulate_patients": {
             k: simulated / f"{k}.out" for k in ("slides", "rna", "counts", "clinical", "centroids", "truth")
         },
-        "acquire/simulate_slides": {"part": simulated / "parts/0.parquet"},
+        "simulate/simulate_slides": {"part": simulated / "parts/0.parquet"},
         "tile/cut_tiles": {"part": tmp_path / "cut/parts/0.parquet"},
         "tile/index_tiles": {"parts": [part], "slides": slides, "index": tmp_path / "i.parquet"},
         "embed/embed_tiles": {"tiles": part, "part": copies["embed"] / "parts/0.parquet"},
@@ -195,7 +195,7 @@ def test_slide_scripts_read_every_key_that_they_state(drawn, cohort, tmp_path):
 
 def test_slides_of_ones_own_with_faults_are_rows_and_the_rest_goes_on(tmp_path):
     """A sheet with good slides, and one each that is absent, empty, text, cut off, glass, without mpp."""
-    from confuselt.acquire.svs import write_svs
+    from confuselt.simulate.svs import write_svs
 
     data = tmp_path / "data"
     data.mkdir()

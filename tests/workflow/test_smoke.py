@@ -180,7 +180,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
         for k in ("predictions", "metrics", "comparisons", "retrieval", "curves")
     }
     calls = {
-        "acquire/simulate_cohort": dict(tile="o", cells="o", rna="o", clinical="o", truth="o"),
+        "simulate/simulate_cohort": dict(tile="o", cells="o", rna="o", clinical="o", truth="o"),
         "acquire/read_sheets": dict(
             slides="o",
             rna="o",

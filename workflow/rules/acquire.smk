@@ -1,84 +1,4 @@
-"""Cohort tables: from the user's sheets, from GDC, from a simulated cohort, and with permuted outcomes."""
-
-if CONFIG.simulate.level == "slides":
-
-    ruleorder: simulate_patients > simulate_cohort
-
-else:
-
-    ruleorder: simulate_cohort > simulate_patients
-
-
-rule simulate_cohort:
-    output:
-        tile=f"{COHORT}/acquire/simulated/tile_features.parquet",
-        cells=f"{COHORT}/acquire/simulated/cell_features.parquet",
-        rna=f"{COHORT}/acquire/simulated/rna_counts.parquet",
-        clinical=f"{COHORT}/acquire/simulated/clinical.csv",
-        truth=f"{COHORT}/acquire/simulated/truth.parquet",
-    log:
-        f"{RESULTS}/logs/acquire/simulate_cohort.{{cohort}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/acquire/simulate_cohort.{{cohort}}.jsonl"
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        cfg=cfg("acquire", "simulate_cohort"),
-        code=code("acquire", "simulate_cohort"),
-    message:
-        "acquire: simulating cohort {wildcards.cohort}"
-    script:
-        "../scripts/acquire/simulate_cohort.py"
-
-
-rule simulate_patients:
-    output:
-        slides=f"{COHORT}/acquire/simulated/slides.csv",
-        rna=f"{COHORT}/acquire/simulated/rna.csv",
-        counts=directory(f"{COHORT}/acquire/simulated/rna"),
-        clinical=f"{COHORT}/acquire/simulated/clinical.csv",
-        centroids=f"{COHORT}/acquire/simulated/pam50_centroids.csv",
-        truth=f"{COHORT}/acquire/simulated/truth.parquet",
-    log:
-        f"{RESULTS}/logs/acquire/simulate_patients.{{cohort}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/acquire/simulate_patients.{{cohort}}.jsonl"
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        cfg=cfg("acquire", "simulate_patients"),
-        code=code("acquire", "simulate_patients"),
-    message:
-        "acquire: simulating patients and RNA of {wildcards.cohort}"
-    script:
-        "../scripts/acquire/simulate_patients.py"
-
-
-rule simulate_slides:
-    output:
-        part=f"{COHORT}/acquire/simulated/parts/{{group}}.parquet",
-    log:
-        f"{RESULTS}/logs/acquire/simulate_slides.{{cohort}}/{{group}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/acquire/simulate_slides.{{cohort}}/{{group}}.jsonl"
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=3000,
-        runtime=60,
-    params:
-        cfg=cfg("acquire", "simulate_slides", rows=rows_of_group),
-        code=code("acquire", "simulate_slides"),
-    message:
-        "acquire: drawing slides, group {wildcards.group} of {wildcards.cohort}"
-    script:
-        "../scripts/acquire/simulate_slides.py"
+"""Cohort tables: from the user's sheets, from GDC, and with permuted outcomes."""
 
 
 rule check:
@@ -254,13 +174,8 @@ rule stream_slides:
         timeout=of_download("timeout"),
         download_mb=group_mb,
     params:
-        cfg=cfg("acquire", "stream_slides", rows=fetched_rows),
-        code=[
-            code("acquire", "stream_slides"),
-            code("tile", "cut_tiles"),
-            code("embed", "embed_tiles"),
-            code("cells", "find_cells"),
-        ],
+        cfg=cfg("acquire", "stream_slides", rows=streamed_rows),
+        code=code_of_stream,
     message:
         "acquire: group {wildcards.group} of {wildcards.cohort}: {resources.download_mb} MB of slides are downloaded, "
         "but for those whose results still fit, used and deleted"

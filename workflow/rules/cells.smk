@@ -52,8 +52,8 @@ rule find_cells:
         mem_mb=4000,
         runtime=240,
     params:
-        cfg=cfg("cells", "find_cells", rows=rows_of_group),
-        code=code("cells", "find_cells"),
+        cfg=cfg("cells", "find_cells", rows=rows_to_read),
+        code=code_with_backends("cells", "find_cells", rows_to_read),
     message:
         "cells: group {wildcards.group} of {wildcards.cohort}"
     script:

@@ -24,6 +24,7 @@ from confuselt.acquire.sources import (
 )
 from confuselt.settings import settings
 from confuselt.slides.groups import group_of
+from confuselt.slides.suffixes import reader_of
 
 COHORT = f"{RESULTS}/cohorts/{{cohort}}"
 # The training cohort and its store.
@@ -195,6 +196,13 @@ def grouped(cohort):
 
 def rows_of_group(wildcards):
     return grouped(wildcards.cohort)[int(wildcards.group)]
+
+
+def rows_to_read(wildcards):
+    """Rows of a group with the name of the reader that each slide's file asks for."""
+    return [
+        {**row, "reader": reader_of(row["file"])} for row in rows_of_group(wildcards)
+    ]
 
 
 def parts_of(folder):

@@ -12,7 +12,7 @@ from confuselt.code_hash import code_hash
 from confuselt.config.validate import validate
 from confuselt.learn.gpus import gpus_here
 from confuselt.learn.size import store_size
-from confuselt.settings import settings
+from confuselt.settings import backends, settings
 
 try:
     CONFIG = validate(config)
@@ -44,6 +44,17 @@ def cfg(stage, rule, **extra):
 def code(stage, rule):
     """Param `code`: content hash of a script and of all that it imports from confuselt."""
     return code_hash(script_of(stage, rule))
+
+
+def code_with_backends(stage, rule, rows):
+    """The same of a script that loads modules by names that the config and its rows give."""
+    script = script_of(stage, rule)
+
+    def of(wildcards):
+        found = settings(script, CONFIG, wildcards.cohort)
+        return code_hash(script, backends(script, {**found, "rows": rows(wildcards)}))
+
+    return of
 
 
 # When a job stops, never what it writes: a resource, and as text, since those are whole numbers or text.

@@ -54,8 +54,8 @@ rule embed_tiles:
         device=CONFIG.device,
         gpu=gpus(),
     params:
-        cfg=cfg("embed", "embed_tiles", rows=rows_of_group),
-        code=code("embed", "embed_tiles"),
+        cfg=cfg("embed", "embed_tiles", rows=rows_to_read),
+        code=code_with_backends("embed", "embed_tiles", rows_to_read),
     message:
         "embed: group {wildcards.group} of {wildcards.cohort}"
     script:

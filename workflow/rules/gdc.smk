@@ -71,6 +71,23 @@ def fetched_rows(wildcards):
     ]
 
 
+def streamed_rows(wildcards):
+    """The same with the reader of each slide."""
+    return [
+        {**row, "reader": reader_of(row["file"])} for row in fetched_rows(wildcards)
+    ]
+
+
+def code_of_stream(wildcards):
+    """Code of the job that does the work of three others, and of these."""
+    others = (("tile", "cut_tiles"), ("embed", "embed_tiles"), ("cells", "find_cells"))
+    used = others if CONFIG.cells.method != "ready" else others[:2]
+    return [
+        code("acquire", "stream_slides"),
+        *(code_with_backends(*names, streamed_rows)(wildcards) for names in used),
+    ]
+
+
 def group_mb(wildcards):
     """MB of the slides of a group."""
     return sum(row["bytes"] for row in fetched_rows(wildcards)) >> 20

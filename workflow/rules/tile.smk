@@ -17,8 +17,8 @@ rule cut_tiles:
         mem_mb=3000,
         runtime=120,
     params:
-        cfg=cfg("tile", "cut_tiles", rows=rows_of_group),
-        code=code("tile", "cut_tiles"),
+        cfg=cfg("tile", "cut_tiles", rows=rows_to_read),
+        code=code_with_backends("tile", "cut_tiles", rows_to_read),
     message:
         "tile: group {wildcards.group} of {wildcards.cohort}"
     script:

@@ -13,7 +13,20 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from tqdm import tqdm
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
-STAGES = ("acquire", "tile", "embed", "cells", "rna", "split", "pack", "pretrain", "finetune", "evaluate", "predict")
+STAGES = (
+    "simulate",
+    "acquire",
+    "tile",
+    "embed",
+    "cells",
+    "rna",
+    "split",
+    "pack",
+    "pretrain",
+    "finetune",
+    "evaluate",
+    "predict",
+)
 LAST = 12  # lines of a failed job's log that are shown
 BAR = "{desc:<9}{bar:32} {n_fmt:>3} of {total_fmt} jobs{postfix}"
 

@@ -17,12 +17,6 @@ SLIDES = Table(
     key=("slide_id",),
     required=("patient_id", "status"),
 )
-DRAWN = Table(
-    "acquire/drawn",
-    {"slide_id": "string", "patient_id": "string", **INDEX_COLUMNS},
-    key=("slide_id",),
-    required=("status",),
-)
 RNA = Table(
     "acquire/rna",
     {"sample_id": "string", "patient_id": "string", "status": "string", "reason": "string", "row": "int64"},

@@ -16,13 +16,13 @@ from confuselt.acquire.limit import first_patients
 from confuselt.acquire.outcomes import Endpoint, event_column, read_covariate, read_endpoint, time_columns
 from confuselt.acquire.pinned import cohort_rows
 from confuselt.acquire.plausible import contradictions, follow_up, odd_endpoint
-from confuselt.acquire.simulate import slide_sheet
 from confuselt.acquire.slide_name import slide_fault
 from confuselt.config.acquire import Acquire
 from confuselt.config.root import Config
 from confuselt.rna.centroids import check_centroids
 from confuselt.sheets.genes import genes_in_rows
 from confuselt.sheets.read import SUFFIXES, closest, columns_of, ending_of, read_sheet
+from confuselt.simulate.cohort import slide_sheet
 from confuselt.slides.resolution import LEAST_MPP, MOST_MPP
 from confuselt.stamp import config_hash
 

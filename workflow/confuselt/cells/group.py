@@ -85,12 +85,8 @@ def type_slide(
             final.unlink(missing_ok=True)
         return {"n": len(tiles), "sha": array_hash(features, coords), "unreadable": total - len(tiles)}
 
-    return keep_or_make(
-        folder / f"{row['slide_id']}.h5",
-        slide_key(row, data, method, keep_nuclei),
-        make,
-        [final] if keep_nuclei else [],
-    )
+    key, beside = slide_key(row, data, method, keep_nuclei), [final] if keep_nuclei else []
+    return keep_or_make(folder / f"{row['slide_id']}.h5", key, make, beside)
 
 
 def slide_nuclei(

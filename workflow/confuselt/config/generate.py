@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from confuselt.acquire.schema import COVARIATES, DOWNLOADS, DRAWN, FETCHED, MANIFEST, OUTCOMES, PATIENTS, RNA, SLIDES
+from confuselt.acquire.schema import COVARIATES, DOWNLOADS, FETCHED, MANIFEST, OUTCOMES, PATIENTS, RNA, SLIDES
 from confuselt.acquire.schema import FILES as FILES_OF_GDC
 from confuselt.cells.schema import NUCLEI
 from confuselt.config.root import Config
@@ -24,6 +24,7 @@ from confuselt.finetune.schema import PREDICTIONS as FINETUNED
 from confuselt.predict.schema import PREDICTIONS as PREDICTED
 from confuselt.pretrain.schema import HISTORY
 from confuselt.rna.schema import CALLS, INDEX, PAM50
+from confuselt.simulate.schema import DRAWN
 from confuselt.split.schema import FOLDS
 from confuselt.tile.schema import GRID, TILE_INDEX
 

@@ -6,12 +6,12 @@ import openslide
 import pandas as pd
 import pytest
 
-from confuselt.acquire.sections import centroids, simulate_sections
-from confuselt.acquire.simulate import slide_sheet
-from confuselt.acquire.svs import write_svs
-from confuselt.acquire.tissue import TYPES, Section, draw
 from confuselt.config.simulate import Simulate
 from confuselt.rna.pam50 import call_pam50
+from confuselt.simulate.cohort import slide_sheet
+from confuselt.simulate.histology import TYPES, Section, draw
+from confuselt.simulate.sections import centroids, simulate_sections
+from confuselt.simulate.svs import write_svs
 
 
 def cfg(**changes):

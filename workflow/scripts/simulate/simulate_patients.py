@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from confuselt.acquire.sections import centroids as simulated_centroids
-from confuselt.acquire.sections import simulate_sections
 from confuselt.progress import progress
 from confuselt.rna.star import write_star
 from confuselt.run_step import Output, run_step
+from confuselt.simulate.sections import centroids as simulated_centroids
+from confuselt.simulate.sections import simulate_sections
 
 READS = (
     "simulate.*",

@@ -6,9 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from confuselt.acquire.svs import write_svs
-from confuselt.acquire.tissue import Section, draw
 from confuselt.content import array_hash
+from confuselt.simulate.histology import Section, draw
+from confuselt.simulate.svs import write_svs
 from confuselt.slides.kept import fit_key, keep_or_make
 from confuselt.slides.picture import write_picture
 from confuselt.written import written

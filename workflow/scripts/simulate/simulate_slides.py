@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from confuselt.acquire.draw_slide import draw_slide
-from confuselt.acquire.schema import DRAWN
-from confuselt.acquire.sections import simulate_sections
 from confuselt.run_step import Output, run_step
+from confuselt.simulate.draw_slide import draw_slide
+from confuselt.simulate.schema import DRAWN
+from confuselt.simulate.sections import simulate_sections
 from confuselt.slides.group import run_group
 from confuselt.tables import write_table
 

@@ -6,8 +6,8 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
-from confuselt.acquire.simulate import simulate_features
 from confuselt.config.simulate import Simulate
+from confuselt.simulate.cohort import simulate_features
 from confuselt.survival.concordance import survival_pairs
 
 

@@ -1,7 +1,7 @@
 """Simulate a cohort at the level of features; the truth is written beside it."""
 
-from confuselt.acquire.simulate import simulate_features
 from confuselt.run_step import Output, run_step
+from confuselt.simulate.cohort import simulate_features
 
 READS = ("simulate.*", "-simulate.level", "-simulate.slide_mm")
 

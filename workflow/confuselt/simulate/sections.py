@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from confuselt.acquire.simulate import CLASSES, PARTS, draw_loadings, draw_outcomes, patient_ids, slide_sheet
-from confuselt.acquire.tissue import Section
 from confuselt.rna.genes import PAM50_GENES
+from confuselt.simulate.cohort import CLASSES, PARTS, draw_loadings, draw_outcomes, patient_ids, slide_sheet
+from confuselt.simulate.histology import Section
 
 ARTEFACTS = {"pen": 0.08, "fold": 0.10, "blur": 0.10}
 FINE_SITES = 4  # every so manieth site scans at 0.25 µm per pixel, the others at 0.5
