@@ -46,7 +46,7 @@ def test_a_bag_has_the_rows_of_its_grid(tmp_path):
     import h5py
 
     drawn_slide(tmp_path / "a.svs", width_um=450)
-    row = {"slide_id": "a", "patient_id": "P", "file": "a.svs", "mpp": None}
+    row = {"slide_id": "a", "patient_id": "P", "file": "a.svs", "mpp": None, "reader": "tiled_tiff"}
     facts = tile_slide(row, tmp_path, tmp_path / "tile", CFG)
     encoder = load_encoder("efficientnet-lite0", CPU)
     done = embed_slide(

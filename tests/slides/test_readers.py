@@ -96,15 +96,15 @@ def test_what_it_cannot_read_goes_to_openslide_and_that_is_said(tmp_path, caplog
     caplog.set_level("INFO")
     pixels = np.random.default_rng(0).integers(0, 255, (600, 800, 3), np.uint8)
     tifffile.imwrite(tmp_path / "deflate.tif", pixels, tile=(256, 256), compression="zlib", photometric="rgb")
-    reader, _ = open_reader(tmp_path / "deflate.tif")
+    reader, _ = open_reader(tmp_path / "deflate.tif", "tiled_tiff")
     assert isinstance(reader, OpenSlideReader) and "deflate.tif is read through OpenSlide (compression 8" in caplog.text
     np.testing.assert_array_equal(reader.read(0, 1, (0, 0, 800, 600)), pixels)
     drawn_slide(path := tmp_path / "a.svs")
-    assert isinstance(open_reader(path)[0], TiledTiff)
+    assert isinstance(open_reader(path, "tiled_tiff")[0], TiledTiff)
     # The pixels are compared, whatever the file says: a decoder that takes red for blue is not used.
     inner = tiled_tiff.simplejpeg.decode_jpeg
     monkeypatch.setattr(tiled_tiff.simplejpeg, "decode_jpeg", lambda *a, **k: inner(*a, **k)[..., ::-1])
-    assert isinstance(open_reader(path)[0], OpenSlideReader) and "level 0 differs by up to" in caplog.text
+    assert isinstance(open_reader(path, "tiled_tiff")[0], OpenSlideReader) and "level 0 differs by up to" in caplog.text
 
 
 def test_a_slide_whose_fullest_tile_is_broken_is_still_compared(tmp_path):
@@ -116,7 +116,7 @@ def test_a_slide_whose_fullest_tile_is_broken_is_still_compared(tmp_path):
     raw = bytearray(path.read_bytes())
     raw[start + length // 2 : start + length // 2 + 40] = bytes(40)
     path.write_bytes(raw)
-    assert isinstance(open_reader(path)[0], TiledTiff)
+    assert isinstance(open_reader(path, "tiled_tiff")[0], TiledTiff)
 
 
 def test_a_level_that_openslide_shows_otherwise_is_noticed(tmp_path, monkeypatch):

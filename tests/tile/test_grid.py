@@ -97,9 +97,9 @@ def test_a_group_goes_on_after_a_broken_slide_and_keeps_what_fits(tmp_path):
     for name in ("a", "b"):
         drawn_slide(tmp_path / f"{name}.svs", seed=ord(name), width_um=500)
     (tmp_path / "c.svs").write_text("no slide")
-    rows = [{"slide_id": n, "patient_id": f"P{n}", "file": f"{n}.svs", "mpp": None} for n in "abc"] + [
-        {"slide_id": "d", "patient_id": "Pd", "file": None, "mpp": None}
-    ]
+    rows = [
+        {"slide_id": n, "patient_id": f"P{n}", "file": f"{n}.svs", "mpp": None, "reader": "tiled_tiff"} for n in "abc"
+    ] + [{"slide_id": "d", "patient_id": "Pd", "file": None, "mpp": None, "reader": "tiled_tiff"}]
     out = tmp_path / "out"
 
     def index():

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from confuselt import code_hash as hashing
 from confuselt.code_hash import PACKAGE_DIR, PLUMBING, Code, code_hash
 from confuselt.config.root import Config
+from confuselt.settings import _literal, backends
 from confuselt.settings import settings as cfg_of
 
 SCRIPT = "scripts/pretrain/pretrain_towers.py"
@@ -439,6 +440,44 @@ OF_THREE = "from confuselt.two import g as g3\nfrom confuselt.three import h, g"
 def test_a_hash_follows_names(files, old, new, changes, tmp_path):
     before = sealed(tmp_path / "code", files)
     assert (sealed(tmp_path / "code", files, old, new) != before) is changes
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_who_loads_modules_by_name_says_which(script):
+    """Else their code would be in no hash."""
+    loads = any("import_module" in "".join(chain) for chain in _chains(Code(script)))
+    others = script.stem == "stream_slides"  # its code is that of three scripts beside its own
+    assert loads == bool(_literal(script, "BACKENDS")) or others
+
+
+def _chains(code):
+    return [chain for node in code.links for chain in code._definition(node).chains]
+
+
+def test_backends_are_named_by_the_config_and_by_rows(tmp_path):
+    (tmp_path / "a.py").write_text('BACKENDS = ("confuselt.x.{embed.encoder}", "confuselt.y.{rows.reader}")')
+    cfg = {"embed.encoder": "efficientnet-lite0", "rows": [{"reader": "b"}, {"reader": "a"}, {"reader": "b"}]}
+    assert backends(tmp_path / "a.py", cfg) == ("confuselt.x.efficientnet_lite0", "confuselt.y.a", "confuselt.y.b")
+    (tmp_path / "b.py").write_text("READS = ()")
+    assert backends(tmp_path / "b.py", {}) == ()
+    with pytest.raises(ValueError, match="there is no module confuselt.slides.readers.none"):
+        code_hash(SCRIPTS[0], ("confuselt.slides.readers.none",))
+
+
+def test_a_backend_counts_and_those_beside_it_do_not(copy):
+    def found(*names):
+        program = (
+            "from confuselt.code_hash import code_hash; from pathlib import Path; "
+            f"print(code_hash(Path('scripts/tile/cut_tiles.py'), {names!r}))"
+        )
+        run = [sys.executable, "-c", program]
+        return subprocess.run(run, cwd=copy, env={"PYTHONPATH": str(copy)}, capture_output=True, text=True, check=True)
+
+    tiled, plain = ("confuselt.slides.readers.tiled_tiff",), ("confuselt.slides.readers.openslide",)
+    before = found(*tiled).stdout, found(*plain).stdout
+    assert before[0] != before[1]
+    edit(copy / "confuselt/slides/readers/tiled_tiff.py", '"no JPEG"', '"none"')
+    assert found(*tiled).stdout != before[0] and found(*plain).stdout == before[1]
 
 
 def test_plumbing_is_outside_however_it_is_brought(tmp_path):

@@ -4,6 +4,7 @@ Slides that cannot be used are tried among a user's own.
 """
 
 import json
+import re
 import shutil
 
 import h5py
@@ -148,10 +149,45 @@ def test_the_plan_of_a_pixel_key_is_the_contract(drawn):
     )
 
 
+def test_a_backend_is_code_of_the_jobs_that_use_it(drawn, tmp_path):
+    """One more encoder, finder or reader changes no job; an edit of one those that use it."""
+    workflow = tmp_path / "workflow"
+    shutil.copytree(ROOT / "workflow", workflow, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "environment.yml", tmp_path / "environment.yml")
+    package = workflow / "confuselt"
+
+    def jobs():
+        done = snakemake(drawn, "-n", "--snakefile", str(workflow / "Snakefile"), config=CONFIG)
+        counted = re.findall(r"^(cut_tiles|embed_tiles|find_cells) +\d+$", done.stdout + done.stderr, re.M)
+        assert counted or "Nothing to be done" in done.stdout + done.stderr
+        return set(counted)
+
+    for file, old, new in (
+        ("embed/names.py", "SLIDE_ENCODERS = {", 'SLIDE_ENCODERS = {"another": 448, '),
+        ("slides/suffixes.py", "DIRECT = {", 'DIRECT = {".czi": "another", '),
+    ):
+        text = (package / file).read_text()
+        assert old in text
+        (package / file).write_text(text.replace(old, new))
+    for folder in ("embed/encoders", "cells/finders", "slides/readers"):
+        (package / folder / "another.py").write_text("NAME = 'another'\n")
+    assert jobs() == set()
+    for file, old, new, used_by in (
+        ("embed/encoders/efficientnet_lite0.py", ".sub(127)", ".sub(128)", {"embed_tiles"}),
+        ("cells/finders/classical.py", "LEAST_UM2, MOST_UM2 = 6.0", "LEAST_UM2, MOST_UM2 = 7.0", {"find_cells"}),
+        ("slides/readers/tiled_tiff.py", '"no JPEG"', '"none"', {"cut_tiles", "embed_tiles", "find_cells"}),
+    ):
+        text = (package / file).read_text()
+        assert old in text
+        (package / file).write_text(text.replace(old, new))
+        assert jobs() == used_by, file
+        (package / file).write_text(text)
+
+
 def test_slide_scripts_read_every_key_that_they_state(drawn, cohort, tmp_path):
     config = load_config(ROOT / "config/config.yaml", drawn / "config.json")
     rows = [
-        {"slide_id": s, "patient_id": s[:12], "file": f"slides/{s}.svs", "mpp": None}
+        {"slide_id": s, "patient_id": s[:12], "file": f"slides/{s}.svs", "mpp": None, "reader": "tiled_tiff"}
         for s in sorted(p.stem for p in cohort.glob("acquire/simulated/slides/*.svs"))[:1]
     ]
     group = group_of(rows[0]["slide_id"], 3)

@@ -129,7 +129,8 @@ class Code:
         for star in definition.imports.stars:
             links |= {("*", target) for target in self._whole(star, set())}
         for text in definition.texts:
-            if of_package(text) and self._path(text):
+            # "confuselt.readers." is the beginning of a name, and no module: see `BACKENDS`.
+            if of_package(text) and not text.endswith(".") and self._path(text):
                 self._run(text)
                 links |= {(text, target) for target in self._whole(text, set())}
         if definition.takes_any_name:
