@@ -3,7 +3,8 @@
 import pytest
 
 from confuselt.acquire.cohort import read_streams
-from confuselt.acquire.folder import find_slides, is_pattern
+from confuselt.acquire.folder import find_slides, ignored_slides, is_pattern
+from confuselt.acquire.slide_name import slide_fault
 
 CFG = {"acquire.id_column": "patient_id", "acquire.tile": None, "acquire.cells": None}
 
@@ -17,21 +18,21 @@ def touch(folder, *names):
 def test_patients_stand_in_names(tmp_path):
     touch(tmp_path / "wsi", "P1_a.svs", "P1_b.svs", "P2_x_y.svs", "other.svs", "P3_a.ndpi", "notes.txt", ".P4_a.svs")
     rows = find_slides(tmp_path, "wsi/{patient_id}_*.svs")
-    assert [(r["slide_id"], r["patient_id"]) for r in rows if not r["reason"]] == [
-        ("P1_a", "P1"),
-        ("P1_b", "P1"),
-        ("P2_x_y", "P2"),
-    ]
-    assert [r["slide_id"] for r in rows if r["reason"]] == ["P3_a", "other"] and all(
-        "does not fit the pattern" in r["reason"] for r in rows if r["reason"]
-    )
+    assert [(r["slide_id"], r["patient_id"]) for r in rows] == [("P1_a", "P1"), ("P1_b", "P1"), ("P2_x_y", "P2")]
     assert rows[0]["file"] == "wsi/P1_a.svs"
-    assert {r["patient_id"] for r in find_slides(tmp_path, "wsi/{patient_id}_*.*") if not r["reason"]} == {
-        "P1",
-        "P2",
-        "P3",
-    }
-    assert [r["patient_id"] for r in find_slides(tmp_path, "wsi/P{patient_id}_a.svs") if not r["reason"]] == ["1"]
+    # What lies beside is no part of the cohort, and that is said.
+    assert ignored_slides(tmp_path, "wsi/{patient_id}_*.svs").endswith(
+        f"3 slides of {tmp_path / 'wsi'} fit the pattern, 2 do not and are not used, first P3_a.ndpi, other.svs"
+    )
+    assert {r["patient_id"] for r in find_slides(tmp_path, "wsi/{patient_id}_*.*")} == {"P1", "P2", "P3"}
+    assert [r["patient_id"] for r in find_slides(tmp_path, "wsi/P{patient_id}_a.svs")] == ["1"]
+    touch(tmp_path / "all", "P1_a.svs")
+    assert ignored_slides(tmp_path, "all/{patient_id}_*.svs") is None
+
+
+def test_a_name_that_leaves_no_room_for_endings_is_a_reason():
+    assert slide_fault("a" * 225) is None and "give it an id of at most 225" in slide_fault("a" * 226)
+    assert "leave no room" in slide_fault("\u00fc" * 113)
 
 
 @pytest.mark.parametrize(

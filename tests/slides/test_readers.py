@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slides.drawn import drawn_slide
 
+from confuselt.simulate.svs import write_svs
 from confuselt.slides import opening
 from confuselt.slides.opening import open_reader
 from confuselt.slides.reader import Unfit
@@ -53,6 +54,15 @@ def test_a_jpeg_decoded_at_a_part_of_its_size_is_the_mean_over_its_pixels(by):
     full, part = direct.read(0, 1, (0, 0, width, height)), direct.read(0, by, (0, 0, width // by, height // by))
     mean = cv2.resize(full, (width // by, height // by), interpolation=cv2.INTER_AREA)
     assert -10 * np.log10(((part.astype(float) - mean) ** 2).mean() / 255**2) >= 45
+
+
+@pytest.mark.parametrize("by", [2, 4, 8])
+def test_padding_beyond_the_edge_is_in_no_pixel(tmp_path, by):
+    """Sides that no reduction divides, and black where the last tiles have no pixels."""
+    write_svs(tmp_path / "glass.svs", np.full((701, 903, 3), 243, np.uint8), 0.5)
+    slide = Slide(tmp_path / "glass.svs")
+    read = slide._reader.read(0, by, (-5, -5, 903 // by + 20, 701 // by + 20))
+    assert read.min() > 235 and slide.whole(0.5 * by).min() > 235
 
 
 def test_half_of_a_jpeg_2000_is_not_so_it_is_not_taken():

@@ -24,6 +24,7 @@ from confuselt.acquire.sources import (
 )
 from confuselt.settings import settings
 from confuselt.slides.groups import group_of
+from confuselt.slides.seen import states_of
 from confuselt.slides.suffixes import reader_of
 
 COHORT = f"{RESULTS}/cohorts/{{cohort}}"
@@ -46,6 +47,15 @@ FAULT = fault_of_sources()
 # A fault stops a run while it is planned; `check` goes on and shows all of them.
 if FAULT and "check" not in sys.argv:
     raise WorkflowError(FAULT)
+
+
+def plain(path):
+    """A file of the user's as an input."""
+    if set("{}") & set(str(path)):
+        raise WorkflowError(
+            f"{path}: Snakemake takes braces in the name of a file for wildcards; rename it"
+        )
+    return str(path)
 
 
 @cache
@@ -111,7 +121,7 @@ def cohort_files(*keys):
             if config.acquire.source == "local"
             else listed_files(config)
         )
-        return {FILES[key]: str(path) for key, path in files.items() if key in keys}
+        return {FILES[key]: plain(path) for key, path in files.items() if key in keys}
 
     return of
 
@@ -157,7 +167,9 @@ def content(stage, rule, *columns):
 
 def bags_of(stream):
     """Input function for the bag files that the slide sheet lists."""
-    return lambda wildcards: bag_files(CONFIG.for_cohort(wildcards.cohort), stream)
+    return lambda wildcards: [
+        plain(path) for path in bag_files(CONFIG.for_cohort(wildcards.cohort), stream)
+    ]
 
 
 def asked(function, *arguments):
@@ -198,10 +210,30 @@ def rows_of_group(wildcards):
     return grouped(wildcards.cohort)[int(wildcards.group)]
 
 
+@cache
+def slide_states(cohort):
+    """What tells the slides of the user's own from others, by file; those that a job makes or fetches have none yet."""
+    config = CONFIG.for_cohort(cohort)
+    if config.acquire.source != "local":
+        return {}
+    files = {row["file"] for row in asked(slide_rows, config, cohort) if row["file"]}
+    memory = Path(RESULTS, "cohorts", cohort, "acquire/slides_seen.json")
+    return states_of([Path(config.data, file) for file in sorted(files)], memory)
+
+
 def rows_to_read(wildcards):
-    """Rows of a group with the name of the reader that each slide's file asks for."""
+    """Rows of a group with the state of each slide's files, and the name of the reader that they ask for."""
+    states, data = (
+        slide_states(wildcards.cohort),
+        CONFIG.for_cohort(wildcards.cohort).data,
+    )
     return [
-        {**row, "reader": reader_of(row["file"])} for row in rows_of_group(wildcards)
+        {
+            **row,
+            "reader": reader_of(row["file"]),
+            "state": states.get(Path(data, row["file"] or "")),
+        }
+        for row in rows_of_group(wildcards)
     ]
 
 
@@ -214,7 +246,10 @@ def parts_of(folder):
 
 
 def slides_of_group(wildcards):
-    """Slide files of a group that exist; of a simulated cohort the part that says they are drawn."""
+    """Slide files of a group that exist; of a simulated cohort the part that says they are drawn.
+
+    The user's own are `ancient`: what tells them apart stands in the `cfg` of whoever reads them.
+    """
     config = CONFIG.for_cohort(wildcards.cohort)
     if config.acquire.source == "simulate":
         return f"{RESULTS}/cohorts/{wildcards.cohort}/acquire/simulated/parts/{wildcards.group}.parquet"
@@ -225,7 +260,10 @@ def slides_of_group(wildcards):
         for row in rows_of_group(wildcards)
         if row["file"]
     ]
-    return [str(f) for f in files if f.is_file()]
+    # One with braces in its name, which Snakemake takes for wildcards, is none: its state alone says when it changed.
+    return [
+        ancient(str(f)) for f in files if f.is_file() and not set("{}") & set(str(f))
+    ]
 
 
 # --- rna, and features that come ready-made
@@ -239,7 +277,7 @@ def rna_files(wildcards):
         return folder if config.simulate.level == "slides" else []
     if config.acquire.source == "gdc":
         return f"{RESULTS}/cohorts/{wildcards.cohort}/acquire/files.parquet"
-    return count_files(config)
+    return [plain(path) for path in count_files(config)]
 
 
 def centroids(wildcards):

@@ -57,7 +57,7 @@ def read_streams(sources: dict[str, Path], cfg: dict, found: list[dict] | None =
     cfg : dict
         Keys ``acquire.id_column``, ``acquire.tile``, ``acquire.cells``.
     found : list of dict, optional
-        ``slide_id, patient_id, file, reason`` of slides that a pattern found.
+        ``slide_id, patient_id, file`` of slides that a pattern found.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def read_streams(sources: dict[str, Path], cfg: dict, found: list[dict] | None =
     ):
         slides[row["slide_id"]] = {
             "patient_id": row["patient_id"],
-            "reason": row["reason"] or reason or slide_fault(row["slide_id"]),
+            "reason": reason or slide_fault(row["slide_id"]),
             "file": row["file"],
         }
     for stream in STREAMS:

@@ -28,7 +28,7 @@ def find_slides(data: Path, pattern: str) -> list[dict]:
     Returns
     -------
     list of dict
-        ``slide_id, patient_id, file, reason``, by file name.
+        ``slide_id, patient_id, file``, by file name; slides beside them that do not fit are no part of the cohort.
     """
     folder, name = PurePosixPath(pattern).parent, PurePosixPath(pattern).name
     if PATIENT not in name or pattern.count(PATIENT) != 1:
@@ -46,23 +46,36 @@ def find_slides(data: Path, pattern: str) -> list[dict]:
         raise ValueError(
             f"acquire.slides: folder {data / folder} is absent; check acquire.slides and the root key data ('{data}')"
         )
-    rows = []
-    for path in sorted((data / folder).iterdir()):
-        if path.suffix.lower() not in SLIDE_SUFFIXES or path.name.startswith(".") or not path.is_file():
-            continue
-        found = fits.fullmatch(path.name)
-        reason = None if found else f"{path.name} does not fit the pattern '{name}' of acquire.slides"
-        rows.append(
-            {
-                "slide_id": path.stem,
-                "patient_id": found["patient_id"] if found else "",
-                "file": str(folder / path.name),
-                "reason": reason,
-            }
-        )
-    if not any(row["reason"] is None for row in rows):
+    beside = _slides_in(data / folder)
+    rows = [
+        {"slide_id": path.stem, "patient_id": found["patient_id"], "file": str(folder / path.name)}
+        for path in beside
+        if (found := fits.fullmatch(path.name))
+    ]
+    if not rows:
         raise ValueError(
-            f"acquire.slides: none of {len(rows)} slides in {data / folder} "
-            f"fits '{name}'{', such as ' + rows[0]['file'] if rows else ''}"
+            f"acquire.slides: none of {len(beside)} slides in {data / folder} "
+            f"fits '{name}'{f', such as {folder / beside[0].name}' if beside else ''}"
         )
     return rows
+
+
+def ignored_slides(data: Path, pattern: str) -> str | None:
+    """A line where slides lie in the folder that do not fit the pattern."""
+    used = {row["file"] for row in find_slides(data, pattern)}
+    folder = PurePosixPath(pattern).parent
+    ignored = [path.name for path in _slides_in(data / folder) if str(folder / path.name) not in used]
+    if not ignored:
+        return None
+    return (
+        f"acquire.slides: {len(used)} slides of {data / folder} fit the pattern, {len(ignored)} do not and are not "
+        f"used, first {', '.join(ignored[:3])}"
+    )
+
+
+def _slides_in(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in SLIDE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from confuselt.acquire.clinical import balance_columns, covariate_columns, id_columns, outcome_columns, read_columns
 from confuselt.acquire.downloads import FILES, listed_path
-from confuselt.acquire.folder import find_slides, is_pattern
+from confuselt.acquire.folder import find_slides, ignored_slides, is_pattern
 from confuselt.acquire.headers import check_matrices, header_notes
 from confuselt.acquire.limit import first_patients
 from confuselt.acquire.outcomes import Endpoint, event_column, read_covariate, read_endpoint, time_columns
@@ -142,7 +142,7 @@ def slide_rows(config: Config, cohort: str) -> list[dict]:
     if config.acquire.source == "simulate":
         sheet = slide_sheet({f"simulate.{k}": v for k, v in config.simulate.model_dump().items()})
     elif found := folder_rows(config):
-        sheet = pd.DataFrame([row for row in found if row["reason"] is None])
+        sheet = pd.DataFrame(found)
         sheet = sheet[~sheet.duplicated("slide_id", keep=False)]
     else:
         path, key = existing_files(config).get("slides"), config.acquire.id_column
@@ -275,6 +275,8 @@ def table_notes(config: Config) -> list[str]:
         for key, path in own.items()
         for note in header_notes(key, path, config.acquire.id_column)
     ]
+    if is_pattern(config.acquire.slides) and (note := ignored_slides(Path(config.data), config.acquire.slides)):
+        notes.append(note)
     endpoints, horizons = _endpoints(config), {task.name: task.horizons for task in config.tasks.survival}
     for name, endpoint in endpoints.items():
         halves = (

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from confuselt.slides.files import sampled
 from confuselt.stamp import config_hash, get_stamp
+from confuselt.unusable import Unusable
 from confuselt.written import written
 
 KINDS = (".parquet", ".png", ".h5", ".nuclei.parquet")  # of files per slide, whatever the stage
@@ -76,14 +79,10 @@ def forget(slide: str, folder: Path) -> None:
         (folder / f".{slide}{kind}.json").unlink(missing_ok=True)
 
 
-def slide_state(row: dict, path: Path) -> str | list[int] | None:
-    """What tells one slide file from another: the pinned md5, else size and time of change.
-
-    Whole slides are too large to be hashed in every job.
-    """
+def slide_state(row: dict, path: Path) -> str | None:
+    """What tells one slide from another: the pinned md5, else what `files.sampled` says; None where there is none."""
     if row.get("md5"):
         return row["md5"]
-    if not path.is_file():
-        return None
-    state = path.stat()
-    return [state.st_size, state.st_mtime_ns]
+    with suppress(Unusable):
+        return sampled(path)
+    return None

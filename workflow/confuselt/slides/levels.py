@@ -32,7 +32,7 @@ def views_of(reader: Reader) -> list[View]:
     """Every way to read a slide, levels of another shape left out."""
     width, height = reader.sizes[0]
     return [
-        View(number, by, (by * width / size[0], by * height / size[1]), (-(-size[0] // by), -(-size[1] // by)))
+        View(number, by, (by * width / size[0], by * height / size[1]), (max(1, size[0] // by), max(1, size[1] // by)))
         for number, size in enumerate(reader.sizes)
         if _is_level(size, (width, height))
         for by in reader.reductions[number]

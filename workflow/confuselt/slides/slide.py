@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import openslide
 
+from confuselt.slides.files import files_of
 from confuselt.slides.levels import View, choose, views_of
 from confuselt.slides.opening import open_reader
 from confuselt.slides.reader import Unreadable
@@ -44,15 +45,12 @@ class Slide:
     Raises
     ------
     Unusable
-        The file is absent, empty, no slide, or does not say its µm per pixel.
+        The file is absent, empty or no slide, a file that belongs to it is absent, or it does not say its µm per pixel.
     """
 
     def __init__(self, path: Path, mpp: float | None = None, reader: str = "tiled_tiff") -> None:
         path = Path(path)
-        if not path.is_file():
-            raise Unusable(f"{path.name}: the file is listed but absent")
-        if path.stat().st_size == 0:
-            raise Unusable(f"{path.name}: the file is empty (0 bytes)")
+        files_of(path)  # raises where one is absent
         self.path = path
         self._reader, properties = open_reader(path, reader)
         self.width, self.height = self._reader.sizes[0]

@@ -82,9 +82,8 @@ class TiledTiff:
         left, top, width, height = box
         stored = self._levels[level]
         across, down = (side // reduction for side in stored.block)
-        # What is beyond the size is padding of the last tiles.
-        right = min(left + width, -(-stored.size[0] // reduction))
-        bottom = min(top + height, -(-stored.size[1] // reduction))
+        # What is beyond the size is padding of the last tiles; a pixel that holds some of it is no pixel of the slide.
+        right, bottom = min(left + width, stored.size[0] // reduction), min(top + height, stored.size[1] // reduction)
         part = np.empty((height, width, 3), np.uint8)
         if left < 0 or top < 0 or right < left + width or bottom < top + height:
             part[:] = 255
