@@ -17,7 +17,7 @@ from confuselt.slides.reader import Unfit
 from confuselt.slides.readers import tiled_tiff
 from confuselt.slides.readers.openslide import OpenSlideReader
 from confuselt.slides.readers.tiled_tiff import TiledTiff
-from confuselt.slides.slide import Slide
+from confuselt.slides.slide import Slide, Wanted
 
 
 def pairs():
@@ -84,7 +84,7 @@ def test_every_stored_tile_is_decoded_once_and_little_is_held(tmp_path, monkeypa
     xs, ys = (np.arange(offset, limit - side, side) for limit in (slide.width, slide.height))
     coords = np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
     coords = coords[np.random.default_rng(0).permutation(len(coords))]
-    read = np.concatenate([at for at, _ in slide.tiles(coords, side, side)])
+    read = np.concatenate([at for at, _ in slide.tiles(coords, Wanted(side, side))])
     assert sorted(read) == list(range(len(coords))) and len(decoded) == len(set(decoded))
     assert slide._reader._bytes <= tiled_tiff.CACHE
     # A hundredth of the room: strips, so that few are decoded twice.
@@ -94,7 +94,7 @@ def test_every_stored_tile_is_decoded_once_and_little_is_held(tmp_path, monkeypa
     room = 24 * 240 * 240 * 3
     for module in ("readers.tiled_tiff", "slide"):
         monkeypatch.setattr(f"confuselt.slides.{module}.CACHE", room)
-    list(slide.tiles(coords, side, side))
+    list(slide.tiles(coords, Wanted(side, side)))
     assert slide._reader._bytes <= room and len(decoded) < 1.6 * len(set(decoded))
 
 

@@ -8,7 +8,7 @@ from slides.drawn import drawn_slide
 
 from confuselt.slides.reader import Unreadable
 from confuselt.slides.readers.tiled_tiff import TiledTiff
-from confuselt.slides.slide import Slide
+from confuselt.slides.slide import Slide, Wanted
 from confuselt.unusable import Unusable
 
 
@@ -109,18 +109,18 @@ def test_a_broken_place_costs_the_tiles_that_need_it_and_no_others(drawn, monkey
     coords = np.array([(x, y) for y in range(0, 1000, 100) for x in range(0, 1300, 100)])
     touched = (np.abs(coords + 50 - (left + 120, top + 120)) < 120 + 50).all(1)
     found = {}
-    for at, pixels in slide.tiles(coords, 100, 100):
+    for at, pixels in slide.tiles(coords, Wanted(100, 100)):
         found.update(zip(at.tolist(), pixels, strict=True))
     assert sorted(found) == np.flatnonzero(~touched).tolist() and touched.sum() == 12
-    for at, pixels in whole.tiles(coords, 100, 100):
+    for at, pixels in whole.tiles(coords, Wanted(100, 100)):
         for number, picture in zip(at, pixels, strict=True):
             if not touched[number]:
                 np.testing.assert_array_equal(found[number], picture)
     assert "12 of 130 tiles cannot be read, first the one at" in caplog.text
     with pytest.raises(Unusable, match=r"holed.svs: cannot be read at \(500, 300\)"):
         slide.read(500, 300, 50, 50, (50, 50))
-    with pytest.raises(Unusable, match="holed.svs: 2 of the first"):
-        list(slide.tiles(coords[touched], 100, 100))
+    with pytest.raises(Unusable, match="holed.svs: 12 of 12 tiles cannot be read"):
+        list(slide.tiles(coords[touched], Wanted(100, 100)))
 
 
 def test_a_margin_that_is_broken_is_white_and_its_tile_is_there(drawn):
@@ -129,7 +129,7 @@ def test_a_margin_that_is_broken_is_white_and_its_tile_is_there(drawn):
     slide, side = Slide(broken), 100
     coords = np.array([[left - side, top], [0, 0], [left, top], *([[0, 300]] * 10)])
     found = {}
-    for at, pixels in slide.tiles(coords, side, side + 40, margin=20):
+    for at, pixels in slide.tiles(coords, Wanted(side, side + 40, margin=20)):
         found.update(zip(at.tolist(), pixels, strict=True))
     assert sorted(found) == [0, 1, *range(3, 13)]
     expected = Slide(path).read(left - side - 20, top - 20, side + 40, side + 40, (side + 40,) * 2)

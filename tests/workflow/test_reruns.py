@@ -90,6 +90,8 @@ OF_SLIDES = {
 }
 # With its own files a cohort shows every key of `acquire`; a simulated one has fixed file names.
 LOCAL = {**TINY, "acquire": {"source": "local"}}
+# Nuclei are found where there are slides.
+FROM_SLIDES = {**LOCAL, "embed": {"encoder": "efficientnet-lite0"}}
 
 
 def value_of(row):
@@ -134,8 +136,9 @@ def closure(rules, below=BELOW):
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda r: r["key"])
 def test_a_key_changes_the_params_of_exactly_its_rules(row):
-    before = Config.model_validate(LOCAL)
-    after = Config.model_validate(changed(row["key"], value_of(row), LOCAL))
+    base = FROM_SLIDES if row["key"] == "cells.method" else LOCAL
+    before = Config.model_validate(base)
+    after = Config.model_validate(changed(row["key"], value_of(row), base))
     assert before != after
     rules = {name for name, script in SCRIPTS.items() if settings(script, before) != settings(script, after)}
     assert rules == set(row["rules"].replace("-", "").split())

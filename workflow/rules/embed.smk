@@ -48,11 +48,13 @@ rule embed_tiles:
         f"{RESULTS}/benchmarks/embed/embed_tiles.{{cohort}}/{{group}}.jsonl"
     conda:
         "../../environment.yml"
+    threads: 1 + CONFIG.embed.workers
     resources:
-        mem_mb=4000,
+        mem_mb=4000 + 500 * CONFIG.embed.workers,
         runtime=240,
         device=CONFIG.device,
         gpu=gpus(),
+        workers=CONFIG.embed.workers,
     params:
         cfg=cfg("embed", "embed_tiles", rows=rows_to_read),
         code=code_with_backends("embed", "embed_tiles", rows_to_read),

@@ -14,7 +14,7 @@ from confuselt.content import array_hash
 from confuselt.embed.write_bag import write_bag
 from confuselt.progress import progress
 from confuselt.slides.kept import keep_or_make, slide_key
-from confuselt.slides.slide import BATCH, Slide
+from confuselt.slides.slide import BATCH, Slide, Wanted
 from confuselt.tables import read_table, write_table
 from confuselt.tile.schema import GRID
 from confuselt.written import written
@@ -108,7 +108,7 @@ def slide_nuclei(
     whole, scale = size + 2 * margin, slide.mpp / MPP
     side = round(whole * scale)
     coords, parts = tiles[["x", "y"]].to_numpy(np.int32), {}
-    batches = slide.tiles(coords, size, side, margin)
+    batches = slide.tiles(coords, Wanted(size, side, margin))
     for at, pixels in progress(batches, slide.path.name, -(-len(tiles) // BATCH)):
         for number, picture in zip(at, pixels, strict=True):
             x, y = coords[number]

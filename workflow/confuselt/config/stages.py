@@ -43,6 +43,14 @@ class Embed(Block):
         ),
         pattern=r"[A-Za-z0-9._-]+",
     )
+    workers: int = Field(
+        0,
+        ge=0,
+        description=(
+            "processes that read tiles beside the job that embeds them, a core each; 0: the job itself reads. "
+            "A GPU waits less with 1 to 4"
+        ),
+    )
     trained_on: list[str] = Field(
         [],
         description="cohorts that the encoder saw, beside those that it states itself; printed beside every number",

@@ -11,7 +11,8 @@ from confuselt.embed.encoder import Encoder
 from confuselt.embed.write_bag import write_bag
 from confuselt.progress import progress
 from confuselt.slides.kept import keep_or_make, slide_key
-from confuselt.slides.slide import BATCH, Slide
+from confuselt.slides.slide import BATCH, Slide, Wanted
+from confuselt.slides.workers import Workers
 from confuselt.tables import read_table
 from confuselt.tile.schema import GRID
 from confuselt.unusable import Unusable
@@ -24,6 +25,7 @@ def embed_slide(
     folder: Path,
     encoder: Encoder,
     mpp: float,
+    workers: Workers | None = None,
     bring: Callable[[], None] = lambda: None,
 ) -> dict:
     """``n, sha`` and ``unreadable`` tiles of one slide's bag.
@@ -40,6 +42,8 @@ def embed_slide(
     mpp : float
         ``tile.mpp``, for the recipe: what a slide's tiles truly have (a whole number of its pixels) is in
         ``tile/index``.
+    workers : Workers, optional
+        Who reads the tiles instead of this process.
     bring : callable
         Called before the slide itself is read.
 
@@ -57,7 +61,7 @@ def embed_slide(
         )
         coords = tiles[["x", "y"]].to_numpy(np.int32)
         features, seen = np.empty((len(tiles), encoder.dim), np.float16), np.zeros(len(tiles), bool)
-        batches = slide.tiles(coords, int(row["tile_px"]), encoder.size)
+        batches = slide.tiles(coords, Wanted(int(row["tile_px"]), encoder.size), workers)
         for at, pixels in progress(batches, row["slide_id"], -(-len(tiles) // BATCH)):
             with np.errstate(over="ignore"):
                 features[at] = encoder.embed(pixels)

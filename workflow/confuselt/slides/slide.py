@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from confuselt.slides.opening import open_reader
 from confuselt.slides.reader import Unreadable
 from confuselt.slides.readers.tiled_tiff import CACHE
 from confuselt.slides.resolution import LEAST_MPP, MOST_MPP
+from confuselt.slides.workers import Workers
 from confuselt.unusable import Unusable
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,30 @@ BAND = 32_000_000  # pixels of a level that are read at once
 PIECE = 256  # px of a level: what is left out around a broken place
 BATCH = 32  # tiles
 MOST_LOST = 0.1  # of a slide's tiles
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How tiles are read.
+
+    Attributes
+    ----------
+    size : int
+        Side of a tile, level-0 pixels.
+    out : int
+        Side of what is returned.
+    margin : int
+        Level-0 pixels around each tile that are wanted too. Where the file is broken there alone, they are white.
+    """
+
+    size: int
+    out: int
+    margin: int = 0
+
+    @property
+    def whole(self) -> int:
+        """Side of a tile with its margin."""
+        return self.size + 2 * self.margin
 
 
 class Slide:
@@ -51,7 +77,7 @@ class Slide:
     def __init__(self, path: Path, mpp: float | None = None, reader: str = "tiled_tiff") -> None:
         path = Path(path)
         files_of(path)  # raises where one is absent
-        self.path = path
+        self.path, self.reader = path, reader
         self._reader, properties = open_reader(path, reader)
         self.width, self.height = self._reader.sizes[0]
         self._views = views_of(self._reader)
@@ -103,7 +129,7 @@ class Slide:
         return _resized(part, size)
 
     def tiles(
-        self, coords: np.ndarray, size: int, out: int, margin: int = 0
+        self, coords: np.ndarray, wanted: Wanted, workers: Workers | None = None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Square tiles, batch by batch, in the order in which what is stored is decoded once.
 
@@ -111,68 +137,77 @@ class Slide:
         ----------
         coords : (n, 2) int
             Left and top of each, level-0 pixels; may lie outside the slide.
-        size : int
-            Their side, level-0 pixels.
-        out : int
-            Side of what is returned.
-        margin : int
-            Level-0 pixels around each tile that are wanted too. Where the file is broken there alone, they are white.
+        wanted : Wanted
+        workers : Workers, optional
+            Who reads instead of this process; the batches are the same, and come in any order.
 
         Yields
         ------
         at : (k,) int
             Which of `coords` these are. A tile that cannot be read is in no batch.
         pixels : (k, out, out, 3) uint8
-            RGB; white where the slide has no pixels.
+            RGB; white where the slide has no pixels. Good until the next batch is asked for.
 
         Raises
         ------
         Unusable
             More than `MOST_LOST` of the tiles cannot be read.
         """
-        whole = size + 2 * margin
-        view = choose(self._views, whole / out)
-        order, lost = self._order(view, coords - margin, whole), []
-        for start in range(0, len(order), BATCH):
-            some, read = order[start : start + BATCH], []
-            pixels = np.empty((len(some), out, out, 3), np.uint8)
-            for number in some:
-                try:
-                    part = self._tile(view, *(int(v) for v in coords[number]), size, margin)
-                except Unreadable as reason:
-                    lost.append(f"the one at {tuple(coords[number].tolist())}: {reason}")
-                    if len(lost) > MOST_LOST * len(coords):
-                        raise Unusable(
-                            f"{self.path.name}: {len(lost)} of the first {start + len(some)} of {len(coords)} tiles "
-                            f"cannot be read, first {lost[0]}"
-                        ) from None
-                    continue
-                pixels[len(read)] = _resized(part, (out, out))
-                read.append(number)
-            if read:
-                yield np.array(read), pixels[: len(read)]
+        order, lost = self._order(coords - wanted.margin, wanted), []
+        batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+        for at, pixels, faults in (
+            workers.batches(self, coords, batches, wanted) if workers else self._batches(coords, batches, wanted)
+        ):
+            lost += faults
+            if len(lost) > MOST_LOST * len(coords):
+                raise Unusable(f"{self.path.name}: {len(lost)} of {len(coords)} tiles cannot be read, first {lost[0]}")
+            if len(at):
+                yield at, pixels
         if lost:
             log.warning("%s: %d of %d tiles cannot be read, first %s", self.path.name, len(lost), len(coords), lost[0])
 
-    def _tile(self, view: View, x: int, y: int, size: int, margin: int) -> np.ndarray:
+    def _batches(
+        self, coords: np.ndarray, batches: list[np.ndarray], wanted: Wanted
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, list[str]]]:
+        for batch in batches:
+            pixels = np.empty((len(batch), wanted.out, wanted.out, 3), np.uint8)
+            at, faults = self.read_batch(coords, batch, wanted, pixels)
+            yield at, pixels[: len(at)], faults
+
+    def read_batch(
+        self, coords: np.ndarray, batch: np.ndarray, wanted: Wanted, pixels: np.ndarray
+    ) -> tuple[np.ndarray, list[str]]:
+        """Fill `pixels` with those of a batch that can be read; which these are, and what is wrong with the others."""
+        view, at, faults = choose(self._views, wanted.whole / wanted.out), [], []
+        for number in batch:
+            x, y = (int(v) for v in coords[number])
+            try:
+                pixels[len(at)] = _resized(self._tile(view, x, y, wanted), (wanted.out, wanted.out))
+                at.append(number)
+            except Unreadable as reason:
+                faults.append(f"the one at ({x}, {y}): {reason}")
+        return np.array(at, int), faults
+
+    def _tile(self, view: View, x: int, y: int, wanted: Wanted) -> np.ndarray:
         """A tile with its margin, in pixels of a level."""
-        whole = _box(view, x - margin, y - margin, size + 2 * margin, size + 2 * margin)
+        whole = _box(view, x - wanted.margin, y - wanted.margin, wanted.whole, wanted.whole)
         try:
             return self._reader.read(view.level, view.reduction, whole)
         except Unreadable:
-            if not margin:
+            if not wanted.margin:
                 raise
-        left, top, width, height = _box(view, x, y, size, size)
+        left, top, width, height = _box(view, x, y, wanted.size, wanted.size)
         part = np.full((whole[3], whole[2], 3), 255, np.uint8)
         part[top - whole[1] :, left - whole[0] :][:height, :width] = self._reader.read(
             view.level, view.reduction, (left, top, width, height)
         )
         return part
 
-    def _order(self, view: View, coords: np.ndarray, size: int) -> np.ndarray:
+    def _order(self, coords: np.ndarray, wanted: Wanted) -> np.ndarray:
         """Row by row within strips so narrow that the decoded tiles of a row of them are held until the next row."""
+        view = choose(self._views, wanted.whole / wanted.out)
         across, down = self._reader.blocks[view.level]
-        rows = size / view.scale[1] + 2 * down / view.reduction
+        rows = wanted.whole / view.scale[1] + 2 * down / view.reduction
         strip = max(1, int(CACHE / (3 * rows)) - 2 * across // view.reduction) * view.scale[0]
         x, y = coords[:, 0], coords[:, 1]
         return np.lexsort((x, y, x // strip))

@@ -107,7 +107,7 @@ def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner
             next_rows,
             STREAM_INDEX,
             steps.bags,
-            lambda r: embed_slide(r, steps.data, steps.grids, steps.bags, steps.encoder, mpp, bring),
+            lambda r: embed_slide(r, steps.data, steps.grids, steps.bags, steps.encoder, mpp, bring=bring),
         )
         if steps.cells is None:
             typed = pd.DataFrame(columns=list(STREAM_INDEX.columns))

@@ -1,5 +1,6 @@
 """Deep features of the tiles of a group's slides."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pandas as pd
@@ -10,23 +11,28 @@ from confuselt.embed.schema import STREAM_INDEX
 from confuselt.learn.device import pick_device
 from confuselt.run_step import Output, run_step
 from confuselt.slides.group import after, run_group
+from confuselt.slides.slide import BATCH
+from confuselt.slides.workers import Workers
 from confuselt.tables import write_table
 
 READS = ("data", "embed.encoder", "tile.mpp")
+MOST_BYTES = BATCH * 1024 * 1024 * 3  # of a batch: no encoder takes larger tiles
 BACKENDS = ("confuselt.embed.encoders.{embed.encoder}", "confuselt.slides.readers.{rows.reader}")
 
 
-def main(tiles: Path, part: Output, cfg: dict, device: str = "auto") -> None:
+def main(tiles: Path, part: Output, cfg: dict, device: str = "auto", workers: int = 0) -> None:
     """A bag per slide, and the group's part of the index."""
-    encoder = load_encoder(cfg["embed.encoder"], pick_device(device))
     rows = after(pd.read_parquet(tiles), "tile", [{**r, "mpp_given": r["mpp"]} for r in cfg["rows"]])
     grids, folder = tiles.parent.parent, part.parent.parent
-    table = run_group(
-        rows,
-        lambda row: embed_slide(row, Path(cfg["data"]), grids, folder, encoder, cfg["tile.mpp"]),
-        STREAM_INDEX,
-        folder,
-    )
+    # Processes are forked before a GPU is touched.
+    with Workers(workers, MOST_BYTES) if workers else nullcontext() as reading:
+        encoder = load_encoder(cfg["embed.encoder"], pick_device(device))
+        table = run_group(
+            rows,
+            lambda row: embed_slide(row, Path(cfg["data"]), grids, folder, encoder, cfg["tile.mpp"], reading),
+            STREAM_INDEX,
+            folder,
+        )
     write_table(table, part, STREAM_INDEX)
 
 
