@@ -96,7 +96,7 @@ def test_a_tile_is_described_by_what_lies_in_it():
         y_um=[10.0, 10.0, 100.0, 10.0],
         **{"class": ["large", "small", "large", "small"]},
     )
-    f = dict(zip(NAMES, tile_features(some, 0, 0, 112, 1.0), strict=True))
+    f = dict(zip(NAMES, tile_features(some, [(0, 0)], 112, np.array([1.0]))[0], strict=True))
     assert np.expm1(f["log_count"]) == pytest.approx(3, rel=1e-5), "the fourth lies in the halo"
     assert np.expm1(f["log_density_large"]) == pytest.approx(2 / (112**2 / 1e6), rel=1e-4)
     assert f["share_large"] == pytest.approx(2.5 / 5.5) and f["large_area_mean"] == 80
@@ -111,7 +111,7 @@ def test_a_tile_is_described_by_what_lies_in_it():
 )
 def test_features_are_finite_whatever_lies_there(places, tissue):
     some = nuclei(x_um=[p[0] for p in places], y_um=[p[1] for p in places], **{"class": [p[2] for p in places]})
-    values = tile_features(some, 0, 0, 112, tissue)
+    values = tile_features(some, [(0, 0)], 112, np.array([tissue]))[0]
     assert values.shape == (len(NAMES),) and values.dtype == np.float32 and np.isfinite(values).all()
 
 

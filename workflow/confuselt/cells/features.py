@@ -4,6 +4,8 @@ A nucleus belongs to the tile that holds its centre, so that counts add up over 
 taken in a halo around the tile, so that they do not depend on where the grid was laid.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
@@ -47,121 +49,190 @@ NAMES = (
 )
 
 
-def tile_features(nuclei: pd.DataFrame, x: float, y: float, side: float, tissue: float) -> np.ndarray:
-    """Features of one tile.
+def tile_features(nuclei: pd.DataFrame, corners: np.ndarray, side: float, tissue: np.ndarray) -> np.ndarray:
+    """Features of the tiles of a slide.
 
     Parameters
     ----------
     nuclei : DataFrame
-        Of the tile and its halo: ``x_um, y_um, class, area_um2, long_um, short_um, solidity, perimeter_um, stain``.
-    x, y, side : float
-        Tile in µm.
-    tissue : float
-        Share of the tile that is tissue.
+        Of all tiles: ``x_um, y_um, class, area_um2, long_um, short_um, solidity, perimeter_um, stain``.
+    corners : (n, 2) float
+        Left and top of each tile, µm.
+    side : float
+        Of a tile, µm.
+    tissue : (n,) float
+        Share of each tile that is tissue.
 
     Returns
     -------
-    (len(NAMES),) float32
+    (n, len(NAMES)) float32
         All finite: what a tile without nuclei cannot say is 0 (a distance: `HALO_UM`), and ``log_count`` tells it
-        apart.
+        apart. Nothing that is further from a tile than `HALO_UM` has a say.
     """
-    at = nuclei[["x_um", "y_um"]].to_numpy(float)
-    inside = ((at >= (x, y)) & (at < (x + side, y + side))).all(1)
-    own = nuclei[inside]
-    kind = own["class"].to_numpy()
-    area_mm2 = max(tissue, 0.05) * side**2 / 1e6
-    count = np.array([(kind == c).sum() for c in CLASSES], float)
-    n, k = count.sum(), len(CLASSES)
-    share = (count + PSEUDO) / (n + k * PSEUDO)
-    plus = dict(zip(CLASSES, count + PSEUDO, strict=True))
-    by = {c: own[kind == c] for c in CLASSES}
-    large = by["large"]
-    circular = 4 * np.pi * large["area_um2"] / np.maximum(large["perimeter_um"], 1e-6) ** 2
+    own = _Owned.of(nuclei, corners, side)
+    area_mm2 = np.maximum(tissue, 0.05) * side**2 / 1e6
+    count = np.stack([own.count(own.kind == c) for c in CLASSES], 1)
+    n, k = count.sum(1), len(CLASSES)
+    share = (count + PSEUDO) / (n + k * PSEUDO)[:, None]
+    column = {c: i for i, c in enumerate(CLASSES)}
+    large, small, spindle = (own.kind == c for c in ("large", "small", "spindle"))
+    area, circular = own["area_um2"], 4 * np.pi * own["area_um2"] / np.maximum(own["perimeter_um"], 1e-6) ** 2
+    eccentric = np.sqrt(1 - np.minimum(own["short_um"] / own["long_um"], 1) ** 2)
+    of_large = own.mean(area, large), own.sd(area, large)
     values = [
-        *np.log1p(count / area_mm2),
+        *np.log1p(count / area_mm2[:, None]).T,
         np.log1p(n / area_mm2),
-        *share,
-        *(np.log(plus[a] / plus[b]) for a, b in PAIRS),
-        -(share * np.log(share)).sum() / np.log(k),
-        1 - (share**2).sum(),
-        share.max(),
-        *_spread(large["area_um2"].to_numpy(float)),
-        _mean(by["small"]["area_um2"]),
-        _mean(by["spindle"]["area_um2"]),
-        own["area_um2"].sum() / (area_mm2 * 1e6),
-        large["area_um2"].sum() / (area_mm2 * 1e6),
-        _mean(circular.clip(upper=1.2)),
-        _mean(_eccentricity(large)),
-        _mean(large["solidity"]),
-        _mean(_eccentricity(by["spindle"])),
-        _mean(large["stain"]),
-        float(large["stain"].std(ddof=0)) if len(large) else 0.0,
-        *_neighbourhood(nuclei["class"].to_numpy(), at, inside, share, area_mm2),
-        _overlap(at[inside] - (x, y), kind, side),
+        *share.T,
+        *(np.log((count[:, column[a]] + PSEUDO) / (count[:, column[b]] + PSEUDO)) for a, b in PAIRS),
+        -(share * np.log(share)).sum(1) / np.log(k),
+        1 - (share**2).sum(1),
+        share.max(1),
+        *of_large,
+        own.percentile(area, large, 0.9),
+        _ratio(of_large[1], of_large[0]),
+        own.mean(area, small),
+        own.mean(area, spindle),
+        own.sum(area, own.kind != "") / (area_mm2 * 1e6),
+        own.sum(area, large) / (area_mm2 * 1e6),
+        own.mean(np.minimum(circular, 1.2), large),
+        own.mean(eccentric, large),
+        own.mean(own["solidity"], large),
+        own.mean(eccentric, spindle),
+        own.mean(own["stain"], large),
+        own.sd(own["stain"], large),
+        *_neighbourhood(own, share, area_mm2),
+        _overlap(own, corners, side),
         tissue,
         np.log1p(n),
     ]
-    return np.asarray(values, np.float32)
+    return np.stack(values, 1).astype(np.float32)
 
 
-def _mean(values: pd.Series) -> float:
-    return float(values.mean()) if len(values) else 0.0
+@dataclass(frozen=True)
+class _Owned:
+    """The nuclei of each tile: those whose centre it holds.
+
+    Attributes
+    ----------
+    nuclei : DataFrame
+    at : (m, 2) float
+        Places of all nuclei, µm.
+    tile, nucleus : (p,) int
+        Pairs of a tile and a nucleus of it.
+    kind : (p,) str
+        Class of the nucleus.
+    tiles : int
+    """
+
+    nuclei: pd.DataFrame
+    at: np.ndarray
+    tile: np.ndarray
+    nucleus: np.ndarray
+    kind: np.ndarray
+    tiles: int
+
+    @classmethod
+    def of(cls, nuclei: pd.DataFrame, corners: np.ndarray, side: float) -> "_Owned":
+        at, corners = nuclei[["x_um", "y_um"]].to_numpy(float).reshape(-1, 2), np.asarray(corners, float)
+        near = (
+            cKDTree(at).query_ball_point(corners + side / 2, 0.51 * side, p=np.inf) if len(at) else [[]] * len(corners)
+        )
+        tile = np.repeat(np.arange(len(corners)), [len(some) for some in near])
+        nucleus = np.concatenate([np.sort(some) for some in near]).astype(int) if len(tile) else np.zeros(0, int)
+        inside = ((at[nucleus] >= corners[tile]) & (at[nucleus] < corners[tile] + side)).all(1)
+        tile, nucleus = tile[inside], nucleus[inside]
+        return cls(nuclei, at, tile, nucleus, nuclei["class"].to_numpy(str)[nucleus], len(corners))
+
+    def __getitem__(self, column: str) -> np.ndarray:
+        return self.nuclei[column].to_numpy(float)[self.nucleus]
+
+    def sum(self, values: np.ndarray, of: np.ndarray) -> np.ndarray:
+        """Sum per tile, (tiles,), of the pairs that are meant."""
+        return np.bincount(self.tile[of], values[of], self.tiles)
+
+    def count(self, of: np.ndarray) -> np.ndarray:
+        return np.bincount(self.tile[of], minlength=self.tiles).astype(float)
+
+    def mean(self, values: np.ndarray, of: np.ndarray) -> np.ndarray:
+        """Mean per tile; 0 where there is none."""
+        return _ratio(self.sum(values, of), self.count(of))
+
+    def sd(self, values: np.ndarray, of: np.ndarray) -> np.ndarray:
+        return np.sqrt(self.mean((values - self.mean(values, of)[self.tile]) ** 2, of))
+
+    def percentile(self, values: np.ndarray, of: np.ndarray, share: float) -> np.ndarray:
+        """As numpy's, between the two values that it lies between; 0 where there is none."""
+        tile, found = self.tile[of], np.append(values[of], 0.0)
+        ordered = found[np.append(np.lexsort((values[of], tile)), len(tile))]
+        count = np.bincount(tile, minlength=self.tiles)
+        place = np.cumsum(count) - count + share * np.maximum(count - 1, 0)
+        below = np.floor(place).astype(int)
+        above = np.minimum(below + 1, len(tile))
+        value = ordered[below] + (place - below) * (ordered[above] - ordered[below])
+        return np.where(count > 0, value, 0.0)
 
 
-def _spread(values: np.ndarray) -> tuple[float, float, float, float]:
-    """Mean, SD, 90th percentile, coefficient of variation."""
-    if not len(values):
-        return 0.0, 0.0, 0.0, 0.0
-    return values.mean(), values.std(), np.percentile(values, 90), values.std() / values.mean()
+def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """A over b; 0 where b is 0."""
+    return np.divide(a, b, out=np.zeros(len(a)), where=b > 0)
 
 
-def _eccentricity(nuclei: pd.DataFrame) -> pd.Series:
-    return np.sqrt(1 - (nuclei["short_um"] / nuclei["long_um"]).clip(upper=1) ** 2)
+def _neighbourhood(own: _Owned, share: np.ndarray, area_mm2: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Nearest neighbours, distances between large and small nuclei, mixing of classes among neighbours.
 
-
-def _neighbourhood(
-    kind: np.ndarray, at: np.ndarray, inside: np.ndarray, share: np.ndarray, area_mm2: float
-) -> tuple[float, ...]:
-    """Nearest neighbours, distances between large and small nuclei, mixing of classes among neighbours."""
-    if inside.sum() < 2 or len(at) < 3:
-        return HALO_UM, 1.0, HALO_UM, HALO_UM, 0.0, 0.0, 0.0, 0.0
-    distance, neighbour = cKDTree(at).query(at[inside], k=min(NEIGHBOURS + 1, len(at)))
-    nearest = distance[:, 1].mean()
-    clark_evans = nearest * 2 * np.sqrt(inside.sum() / (area_mm2 * 1e6))
-    large, small = kind == "large", kind == "small"
-    to_small, to_large = _to_nearest(at[inside & large], at[small]), _to_nearest(at[inside & small], at[large])
-    edges_from, edges_to = np.repeat(kind[inside], neighbour.shape[1] - 1), kind[neighbour[:, 1:]].ravel()
-    mixed = (
-        ((edges_from == "large") & (edges_to == "small")) | ((edges_from == "small") & (edges_to == "large"))
-    ).sum()
-    of = dict(zip(CLASSES, share, strict=True))
-    expected = 2 * of["large"] * of["small"] * len(edges_from)
-    heterotypy = (edges_from != edges_to).mean() / max(1 - (share**2).sum(), 1e-6)
-    return (
-        nearest,
-        clark_evans,
-        to_small.mean() if len(to_small) else HALO_UM,
-        to_large.mean() if len(to_large) else HALO_UM,
-        (to_small <= NEAR_UM).mean() if len(to_small) else 0.0,
-        (to_small < FAR_UM).mean() if len(to_small) else 0.0,
-        np.log((mixed + PSEUDO) / (expected + PSEUDO)),
-        heterotypy,
+    Of a tile with fewer than two nuclei: what it would be with none.
+    """
+    every = own.nuclei["class"].to_numpy(str)
+    all_of = np.ones(len(own.tile), bool)
+    large, small = own.kind == "large", own.kind == "small"
+    to_small, to_large = (_to_nearest(own.at, every == c)[own.nucleus] for c in ("small", "large"))
+    distance, neighbour = _neighbours(own.at)
+    distance, neighbour = distance[own.nucleus], neighbour[own.nucleus]
+    edge = distance <= HALO_UM
+    here, there = own.kind[:, None], np.append(every, "")[neighbour]
+    mixed = edge & (((here == "large") & (there == "small")) | ((here == "small") & (there == "large")))
+    edges = own.sum(edge.sum(1).astype(float), all_of)
+    column = {c: i for i, c in enumerate(CLASSES)}
+    expected = 2 * share[:, column["large"]] * share[:, column["small"]] * edges
+    differ = _ratio(own.sum((edge & (here != there)).sum(1).astype(float), all_of), edges)
+    nearest = own.mean(np.minimum(distance[:, 0], HALO_UM), all_of)
+    n, n_large, n_small = own.count(all_of), own.count(large), own.count(small)
+    found = (
+        (nearest, HALO_UM),
+        (nearest * 2 * np.sqrt(n / (area_mm2 * 1e6)), 1.0),
+        (np.where(n_large > 0, own.mean(to_small, large), HALO_UM), HALO_UM),
+        (np.where(n_small > 0, own.mean(to_large, small), HALO_UM), HALO_UM),
+        (own.mean((to_small <= NEAR_UM).astype(float), large), 0.0),
+        (own.mean((to_small < FAR_UM).astype(float), large), 0.0),
+        (np.log((own.sum(mixed.sum(1).astype(float), all_of) + PSEUDO) / (expected + PSEUDO)), 0.0),
+        (differ / np.maximum(1 - (share**2).sum(1), 1e-6), 0.0),
     )
+    return tuple(np.where(n < 2, alone, values) for values, alone in found)
 
 
-def _to_nearest(from_: np.ndarray, to: np.ndarray) -> np.ndarray:
-    """Distance to the nearest of `to`, at most the halo (further ones may lie outside of what was read)."""
-    if not len(from_) or not len(to):
-        return np.full(len(from_), HALO_UM)
-    return np.minimum(cKDTree(to).query(from_)[0], HALO_UM)
+def _neighbours(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distance and number of the nearest nuclei of each, (m, NEIGHBOURS); infinite and m where there are fewer."""
+    if not len(at):
+        return np.zeros((0, NEIGHBOURS)), np.zeros((0, NEIGHBOURS), int)
+    distance, neighbour = cKDTree(at).query(at, k=NEIGHBOURS + 1)
+    return distance[:, 1:], neighbour[:, 1:]
 
 
-def _overlap(at: np.ndarray, kind: np.ndarray, side: float, cells: int = 4) -> float:
+def _to_nearest(at: np.ndarray, to: np.ndarray) -> np.ndarray:
+    """Distance of every nucleus to the nearest of those meant, at most `HALO_UM`, (m,)."""
+    if not to.any():
+        return np.full(len(at), HALO_UM)
+    return np.minimum(cKDTree(at[to]).query(at)[0], HALO_UM)
+
+
+def _overlap(own: _Owned, corners: np.ndarray, side: float, cells: int = 4) -> np.ndarray:
     """Morisita–Horn overlap of large and small nuclei on a 4 x 4 grid of the tile: 0 apart, 1 alike."""
-    square = np.clip((at // (side / cells)).astype(int), 0, cells - 1)
-    place = square[:, 0] * cells + square[:, 1]
-    a, b = (np.bincount(place[kind == c], minlength=cells**2).astype(float) for c in ("large", "small"))
-    if not a.sum() or not b.sum():
-        return 0.0
-    a, b = a / a.sum(), b / b.sum()
-    return float(2 * (a * b).sum() / ((a**2).sum() + (b**2).sum()))
+    within = own.at[own.nucleus] - np.asarray(corners, float)[own.tile]
+    square = np.clip((within // (side / cells)).astype(int), 0, cells - 1)
+    place = own.tile * cells**2 + square[:, 0] * cells + square[:, 1]
+    a, b = (
+        np.bincount(place[own.kind == c], minlength=own.tiles * cells**2).reshape(own.tiles, -1).astype(float)
+        for c in ("large", "small")
+    )
+    a, b = (v / np.maximum(v.sum(1, keepdims=True), 1) for v in (a, b))
+    return _ratio(2 * (a * b).sum(1), (a**2).sum(1) + (b**2).sum(1))

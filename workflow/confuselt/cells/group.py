@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from confuselt.cells.features import HALO_UM, NAMES, tile_features
+from confuselt.cells.features import NAMES, tile_features
 from confuselt.cells.finder import load_finder
 from confuselt.cells.schema import DECIMALS, NUCLEI
 from confuselt.content import array_hash
@@ -136,11 +136,4 @@ def slide_features(nuclei: pd.DataFrame, tiles: pd.DataFrame, side: float, mpp: 
         µm per level-0 pixel.
     """
     placed = nuclei.assign(x_um=nuclei["x"] * mpp, y_um=nuclei["y"] * mpp)
-    found = []
-    for tile in tiles.itertuples():
-        x, y = tile.x * mpp, tile.y * mpp
-        near = placed["x_um"].between(x - HALO_UM, x + side + HALO_UM) & placed["y_um"].between(
-            y - HALO_UM, y + side + HALO_UM
-        )
-        found.append(tile_features(placed[near], x, y, side, tile.tissue))
-    return np.stack(found)
+    return tile_features(placed, tiles[["x", "y"]].to_numpy(float) * mpp, side, tiles["tissue"].to_numpy(float))
