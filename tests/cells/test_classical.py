@@ -104,6 +104,33 @@ def test_a_tile_is_described_by_what_lies_in_it():
     assert f["large_to_small"] == pytest.approx((10 + HALO_UM) / 2, rel=1e-5) and f["large_near_small"] == 0.5
 
 
+def test_a_tile_is_described_as_if_it_stood_alone_with_its_halo():
+    """What lies further away, other tiles and the order of the nuclei have no say; overlapping tiles share theirs."""
+    rng, n = np.random.default_rng(0), 2_000
+    places = rng.uniform(-100, 700, (2, n))
+    some = nuclei(
+        x_um=places[0],
+        y_um=places[1],
+        area_um2=rng.uniform(10, 90, n),
+        perimeter_um=rng.uniform(10, 40, n),
+        stain=rng.uniform(0, 1, n),
+        **{"class": rng.choice(CLASSES, n)},
+    )
+    corners = np.array([(0, 0), (112, 0), (56, 20), (448, 448), (2_000, 0)], float)
+    tissue = np.array([1, 0.5, 0.7, 0.9, 1])
+    together = tile_features(some, corners, 112, tissue)
+    for corner, share, found in zip(corners, tissue, together, strict=True):
+        near = (np.abs(places.T - corner - 56) <= 56 + HALO_UM).all(1)
+        alone = tile_features(some[near].sample(frac=1, random_state=1), [corner], 112, np.array([share]))[0]
+        np.testing.assert_allclose(found, alone, rtol=1e-5, atol=1e-6)
+    f = dict(zip(NAMES, together[0], strict=True))
+    own = some[(places >= 0).all(0) & (places < 112).all(0)]
+    large = own.loc[own["class"] == "large", "area_um2"]
+    assert f["large_area_p90"] == pytest.approx(np.percentile(large, 90))
+    assert f["large_area_sd"] == pytest.approx(large.std(ddof=0))
+    assert f["log_count"] == pytest.approx(np.log1p(len(own))) and together[4, -1] == 0
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(-80, 192), st.floats(-80, 192), st.sampled_from(CLASSES)), max_size=30),
