@@ -1,4 +1,4 @@
-"""Pixels: reading tiles against OpenSlide, TIAToolbox, fastslide and the loops of CLAM and TRIDENT; mask; a whole slide.
+"""Pixels: tiles read beside OpenSlide, TIAToolbox, fastslide, the loops of CLAM and TRIDENT; mask; a whole slide.
 
 ``python benchmarks/slides.py SMALL.svs`` makes a slide of 24,000 x 18,000 px from the real pixels of a small one
 (CMU-1-Small-Region.svs of OpenSlide's test data; by default where the tests look for it), reads it in every way, one
@@ -8,13 +8,13 @@ after the other, five times over, on one core, and prints rates and ratios. Peer
 
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -164,7 +164,7 @@ def read_tiles(path: Path) -> None:
         rates: dict[str, list[float]] = {name: [] for name in READINGS}
         for _ in range(REPEATS):
             for name, read in READINGS.items():
-                rates[name].append(len(coords) / seconds(lambda read=read: read(path, coords, size, out)))
+                rates[name].append(len(coords) / seconds(partial(read, path, coords, size, out)))
         middle = {name: statistics.median(r) for name, r in rates.items()}
         print(f"\n{case}, {len(coords)} tiles: tiles per second, and ours over it")
         for name, rate in middle.items():
@@ -186,9 +186,8 @@ def read_decoded(path: Path) -> None:
     for _ in range(REPEATS):
         pure.append(seconds(lambda: [simplejpeg.decode_jpeg(data, "RGB") for data in stored]))
         whole.append(seconds(lambda: ours(path, coords, 256, 256)))
-    print(
-        f"\nof the decoder's own rate: {statistics.median(pure) / statistics.median(whole):.0%} (256 px, on the grid)"
-    )
+    share = statistics.median(pure) / statistics.median(whole)
+    print(f"\nof the decoder's own rate: {share:.0%} (256 px, on the grid)")
 
 
 def read_with_workers(path: Path) -> None:
@@ -245,13 +244,12 @@ def whole_slide(path: Path) -> None:
     parts = {"tile": tile, "reading for embed": embed, "features of nuclei": features}
     for name, value in {**parts, "together": sum(parts.values())}.items():
         print(f"  {name:<22} {value * TILES / len(coords):6.1f}")
-    print(
-        f"  nuclei, a row of their own {found * TILES / len(coords):6.1f}, of which reading {around * TILES / len(coords):.1f}"
-    )
+    found, around = (value * TILES / len(coords) for value in (found, around))
+    print(f"  nuclei, a row of their own {found:.1f}, of which reading {around:.1f}")
 
 
 LARGE = """
-import resource, sys, numpy as np
+import re, sys, numpy as np
 from pathlib import Path
 from confuselt.config.root import Config
 from confuselt.slides.slide import Slide, Wanted
@@ -259,7 +257,7 @@ from confuselt.tile.grid import cut
 slide = Slide(Path(sys.argv[1]))
 grid = cut(slide, {f"tile.{k}": v for k, v in Config().tile.model_dump().items()})
 read = sum(len(at) for at, _ in slide.tiles(grid.tiles[["x", "y"]].to_numpy(), Wanted(grid.facts["tile_px"], 224)))
-print(len(grid.tiles), read, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
+print(len(grid.tiles), read, int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1e6)
 """
 
 
@@ -268,14 +266,12 @@ def large(small: Path, folder: Path, width: int = 100_000, height: int = 80_000)
     slide = openslide.OpenSlide(small)
     real = np.asarray(slide.read_region((600, 900), 0, (512, 512)).convert("RGB"))
     glass = np.full((256, 256, 3), 242, np.uint8)
-    path, head = (
-        folder / "large.svs",
-        f"Aperio Image Library v11.2.1 \r\n{width}x{height} [0,0 {width}x{height}] (256x256)",
-    )
+    path = folder / "large.svs"
+    head = f"Aperio Image Library v11.2.1 \r\n{width}x{height} [0,0 {width}x{height}] (256x256)"
     tail = f"JPEG/RGB Q=75|AppMag = 40|MPP = {SLIDE_MPP}"
     how = {"photometric": "rgb", "compression": "jpeg", "compressionargs": {"level": 75}, "metadata": None}
 
-    def tiles(by: int, size: tuple[int, int]):
+    def tiles(by: int, size: tuple[int, int]) -> Iterator[np.ndarray]:
         shown = [real[:256, :256], real[256:, :256], real[:256, 256:], real[256:, 256:]]
         if by > 1:
             shown = [cv2.resize(cv2.blur(t, (7, 7)), (256, 256)) for t in shown]
@@ -323,7 +319,6 @@ def main() -> None:
         whole_slide(path)
         os.sched_setaffinity(0, cores)
         read_with_workers(path)
-        print(f"\nmemory of all this: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
         if given.large:
             large(given.small, Path(folder))
 
