@@ -8,10 +8,10 @@ import numpy as np
 # Level of the stain: this percentile of what is stained and textured. The median halves where most of a slide is fat.
 LEVEL_PERCENTILE = 75
 WINDOW_UM = 24.0  # a nucleus and what is around it
-# Texture is SD over mean of the density of grey in a window. Tissue in focus has .13 (a squamous carcinoma) to .35 in
-# the median, less than .05 in 1 % of its pixels at most; ink on glass .01, ink that covers tissue .02 to .05. Flat is
-# what has less than .05, and than .4 of the slide's own where that is smooth (all of it out of focus).
-LEAST_TEXTURE, FLATTEST, FLAT, FLAT_SHARE = 0.02, 0.01, 0.05, 0.4
+# Texture is SD over mean of the density in a window: .23 (a squamous carcinoma) to .45 in the median of tissue in
+# focus, .09 to .2 at its smoothest hundredth; .01 for ink on glass, .03 to .07 for opaque ink that covers tissue. Flat
+# is what has less than .065, and than .3 of the slide's own where that is smooth (all of it out of focus).
+LEAST_TEXTURE, FLATTEST, FLAT, FLAT_SHARE = 0.02, 0.01, 0.065, 0.3
 # Kinds: least difference between channels over their mean, and shares of the stained area.
 COLOURED, PINK_SHARE, BROWN_SHARE = 0.25, 0.10, 0.05
 
@@ -44,28 +44,25 @@ class Seen:
     ----------
     density : list of (h, w) float32
         Of red, green, blue.
-    mean : (h, w) float32
-        Of the three.
     fine : (2 h, 2 w) float32
-        Of the grey picture, at its own resolution.
-    grey, square : (h, w) float32
+        Mean of the channels, at the resolution of the picture.
+    mean, square : (h, w) float32
         Means of `fine` and of its square over the pixels that each one here stands for.
     mpp : float
         µm per pixel here.
     """
 
     density: list[np.ndarray]
-    mean: np.ndarray
     fine: np.ndarray
-    grey: np.ndarray
+    mean: np.ndarray
     square: np.ndarray
     mpp: float
 
     def around(self, side_um: float) -> tuple[np.ndarray, np.ndarray]:
         """Mean density and texture in a window, (h, w) float32."""
         side = 2 * max(1, int(side_um / self.mpp / 2)) + 1
-        mean, grey, square = (cv2.boxFilter(m, -1, (side, side)) for m in (self.mean, self.grey, self.square))
-        return mean, cv2.sqrt(cv2.max(square - grey * grey, 0.0)) / cv2.max(grey, 1e-3)
+        mean, square = (cv2.boxFilter(m, -1, (side, side)) for m in (self.mean, self.square))
+        return mean, cv2.sqrt(cv2.max(square - mean * mean, 0.0)) / cv2.max(mean, 1e-3)
 
 
 def flat_under(texture: np.ndarray) -> float:
