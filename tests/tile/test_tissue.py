@@ -321,3 +321,10 @@ def test_a_slide_out_of_focus_is_no_pen():
     image, truth = section(1.0)
     found, pen = find_tissue(cv2.GaussianBlur(image, (0, 0), 5.0 / MPP), MPP)
     assert (pen & truth).sum() < 0.05 * truth.sum() and iou(found, truth) > 0.8
+
+
+def test_uneven_glass_is_no_tissue():
+    """Blotches of up to 5 % of the light, as drying stains and stitched fields leave them."""
+    blotch = cv2.GaussianBlur(np.random.default_rng(2).normal(size=(2 * H, 2 * W)), (0, 0), 6)
+    image = 235.0 * (1 + 0.02 * blotch / blotch.std())[..., None] * np.ones(3)
+    assert not find_tissue(np.clip(np.round(image), 0, 255).astype(np.uint8), MPP)[0].any()
