@@ -26,7 +26,7 @@ import simplejpeg
 import tifffile
 from PIL import Image
 
-from confuselt.cells.finders.classical import find_nuclei
+from confuselt.cells.finders.classical import for_slide
 from confuselt.cells.group import MARGIN_UM, slide_features, slide_nuclei
 from confuselt.cells.group import MPP as CELL_MPP
 from confuselt.config.root import Config
@@ -232,7 +232,7 @@ def whole_slide(path: Path) -> None:
     around = seconds(lambda: [None for _ in slide.tiles(coords, wide)])
     some = grid.tiles.iloc[: min(200, len(grid.tiles))]
     start = time.perf_counter()
-    nuclei, _ = slide_nuclei(slide, some, side, find_nuclei)
+    nuclei, _ = slide_nuclei(slide, some, side, for_slide)
     found = (time.perf_counter() - start) * len(coords) / len(some)
     # As many nuclei as all tiles would have, so that features are those of a whole slide.
     times = len(coords) // len(some)

@@ -5,10 +5,13 @@ from importlib import import_module
 
 import numpy as np
 
+Find = Callable[[np.ndarray, float], object]
 
-def load_finder(name: str) -> Callable[[np.ndarray, float], object]:
-    """``find_nuclei`` of a finder: a picture, (h, w, 3) uint8 RGB, and its µm per pixel, to its nuclei.
 
-    What it returns has a ``table`` with the columns of ``finders.classical.Nuclei``.
+def load_finder(name: str) -> Callable[[list[np.ndarray], float], Find]:
+    """``for_slide`` of a finder.
+
+    It is given some tiles of a slide, (h, w, 3) uint8 RGB, and their µm per pixel, and returns what finds the nuclei of
+    a picture of that slide, at a µm per pixel: they have a ``table`` with the columns of ``finders.classical.Nuclei``.
     """
-    return import_module(f"confuselt.cells.finders.{name}").find_nuclei
+    return import_module(f"confuselt.cells.finders.{name}").for_slide

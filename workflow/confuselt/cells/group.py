@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from confuselt.cells.features import NAMES, tile_features
-from confuselt.cells.finder import load_finder
+from confuselt.cells.finder import Find, load_finder
 from confuselt.cells.schema import DECIMALS, NUCLEI
 from confuselt.content import array_hash
 from confuselt.embed.write_bag import write_bag
@@ -17,9 +18,11 @@ from confuselt.slides.kept import keep_or_make, slide_key
 from confuselt.slides.slide import BATCH, Slide, Wanted
 from confuselt.tables import read_table, write_table
 from confuselt.tile.schema import GRID
+from confuselt.unusable import Unusable
 from confuselt.written import written
 
 MPP = 0.5  # resolution at which nuclei are sought
+SAMPLES = 16  # tiles of a slide that a finder sees beforehand
 MARGIN_UM = 12.0  # read around a tile, so that nuclei at its border are whole
 
 
@@ -90,7 +93,7 @@ def type_slide(
 
 
 def slide_nuclei(
-    slide: Slide, tiles: pd.DataFrame, size: int, find_nuclei: Callable[[np.ndarray, float], object]
+    slide: Slide, tiles: pd.DataFrame, size: int, for_slide: Callable[[list[np.ndarray], float], Find]
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Nuclei whose centre lies in a tile, columns of `NUCLEI`, and which tiles could be read, (n,) bool.
 
@@ -101,13 +104,15 @@ def slide_nuclei(
         ``x, y``, level-0 pixels.
     size : int
         Side of a tile in level-0 pixels.
-    find_nuclei : callable
+    for_slide : callable
         See `load_finder`.
     """
     margin = round(MARGIN_UM / slide.mpp)
     whole, scale = size + 2 * margin, slide.mpp / MPP
     side = round(whole * scale)
     coords, parts = tiles[["x", "y"]].to_numpy(np.int32), {}
+    some = coords[np.unique(np.linspace(0, len(coords) - 1, SAMPLES).astype(int))]
+    find_nuclei = for_slide(_readable(slide, some, size), MPP)
     batches = slide.tiles(coords, Wanted(size, side, margin))
     for at, pixels in progress(batches, slide.path.name, -(-len(tiles) // BATCH)):
         for number, picture in zip(at, pixels, strict=True):
@@ -120,6 +125,17 @@ def slide_nuclei(
             )
             parts[number] = found[inside]
     return pd.concat([parts[n] for n in sorted(parts)], ignore_index=True), np.isin(np.arange(len(tiles)), list(parts))
+
+
+def _readable(slide: Slide, coords: np.ndarray, size: int) -> list[np.ndarray]:
+    """Tiles at `MPP`, without those that are broken."""
+    side, found = round(size * slide.mpp / MPP), []
+    for x, y in coords.tolist():
+        with suppress(Unusable):
+            found.append(slide.read(x, y, size, size, (side, side)))
+    if not found:
+        raise Unusable(f"{slide.path.name}: none of {len(coords)} tiles can be read")
+    return found
 
 
 def slide_features(nuclei: pd.DataFrame, tiles: pd.DataFrame, side: float, mpp: float) -> np.ndarray:

@@ -29,6 +29,8 @@ def tile_facts(index: pd.DataFrame) -> dict[str, object]:
         "most": int(used["n"].max()) if len(used) else 0,
         "under pen": int(used["under_pen"].sum()),
         "out of focus": int(used["out_of_focus"].sum()),
+        "unreadable": int(used["unreadable"].sum()),
+        "stain": ", ".join(f"{kind} ({n})" for kind, n in used["stain"].value_counts().items()),
         "mpp": ", ".join(f"{m:g}" for m in sorted(used["mpp"].round(3).unique())),
     }
 

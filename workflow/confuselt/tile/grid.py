@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 
 from confuselt.progress import progress
-from confuselt.slides.slide import Slide
-from confuselt.tile.tissue import MPP, find_tissue
+from confuselt.slides.slide import BATCH, Slide, Wanted
+from confuselt.tile.focus import FOCUS_MPP, focus
+from confuselt.tile.pen import under_pen
+from confuselt.tile.tissue import MPP, SPECK_UM2, look
 from confuselt.unusable import Unusable
 
 
@@ -21,13 +23,15 @@ class Grid:
     tiles : DataFrame
         Columns of ``tile/grid``: a row per kept tile.
     facts : dict
-        What the file's metadata says: mpp and its source, effective mpp, size of a tile in level-0 pixels, dimensions.
+        What the file's metadata says: mpp and its source, effective mpp, size of a tile in level-0 pixels, dimensions;
+        and kind and level of the slide's stain (`tile.stain.Stain`).
     tissue, pen : (h, w) bool
         Masks at `MPP` µm per pixel.
     image : (h, w, 3) uint8
         The slide at `MPP`.
     left_out : dict of str to int
-        Tiles with enough tissue that were left out, by reason.
+        Tiles that were left out, by reason: ``pen``, those that would have enough tissue if what lies under ink is like
+        what lies beside it, wholly covered ones too; ``unreadable`` and ``out of focus``, of the others with enough.
     """
 
     tiles: pd.DataFrame
@@ -53,9 +57,12 @@ def cut(slide: Slide, cfg: dict) -> Grid:
         No tissue, or no tile with enough of it: the reason says which, with numbers.
     """
     image = slide.whole(MPP)
-    tissue, pen = find_tissue(image, MPP)
+    tissue, pen, stain = look(image, MPP)
     if not tissue.any():
-        raise Unusable(f"{slide.path.name}: no tissue found")
+        raise Unusable(
+            f"{slide.path.name}: no tissue found (no piece of {SPECK_UM2:,.0f} µm² is denser than the glass"
+            + (f" and no ink; {pen.mean():.1%} of the slide is ink)" if pen.any() else ")")
+        )
     step = cfg["tile.size"] * cfg["tile.mpp"] / slide.mpp
     size = round(step)
     if slide.mpp > 1.2 * cfg["tile.mpp"]:
@@ -66,10 +73,10 @@ def cut(slide: Slide, cfg: dict) -> Grid:
     columns, rows = int(slide.width // step), int(slide.height // step)
     x, y = (v.ravel() for v in np.meshgrid(np.round(np.arange(columns) * step), np.round(np.arange(rows) * step)))
     x, y = x.astype(np.int32), y.astype(np.int32)
-    share, ink = (_share(mask, x, y, size, slide) for mask in (tissue, pen))
-    enough = share >= cfg["tile.min_tissue"]
-    left_out = {"pen": int((enough & (ink > cfg["tile.max_pen"])).sum())}
-    keep = np.flatnonzero(enough & (ink <= cfg["tile.max_pen"]))
+    share, ink, hidden = (_share(mask, x, y, size, slide) for mask in (tissue, pen, under_pen(tissue, pen)))
+    enough = (share >= cfg["tile.min_tissue"]) & (ink <= cfg["tile.max_pen"])
+    left_out = {"pen": int(((share + hidden >= cfg["tile.min_tissue"]) & ~enough).sum())}
+    keep = np.flatnonzero(enough)
     if not len(keep):
         most = share.max() if len(share) else 0.0
         raise Unusable(
@@ -77,14 +84,16 @@ def cut(slide: Slide, cfg: dict) -> Grid:
             f"{cfg['tile.min_tissue']:.0%} tissue and at most {cfg['tile.max_pen']:.0%} pen "
             f"(the fullest has {most:.0%}; {left_out['pen']} lie under pen)"
         )
-    sharp = np.array(
-        [focus(slide.read(x[i], y[i], size, size, (cfg["tile.size"],) * 2)) for i in progress(keep, slide.path.name)]
-    )
-    left_out["out of focus"] = int((sharp < cfg["tile.min_focus"]).sum())
+    side = round(size * slide.mpp / max(FOCUS_MPP, slide.mpp))
+    sharp = np.full(len(keep), np.nan)
+    batches = slide.tiles(np.stack([x[keep], y[keep]], 1), Wanted(size, side))
+    for some, pixels in progress(batches, slide.path.name, -(-len(keep) // BATCH)):
+        sharp[some] = focus(pixels, stain.glass, stain.level)
+    left_out |= {"unreadable": int(np.isnan(sharp).sum()), "out of focus": int((sharp < cfg["tile.min_focus"]).sum())}
     chosen = sharp >= cfg["tile.min_focus"]
     if not chosen.any():
         raise Unusable(
-            f"{slide.path.name}: all {len(keep)} tiles are out of focus (sharpest {sharp.max():.1f}, "
+            f"{slide.path.name}: all {len(keep)} tiles are out of focus (sharpest {np.nanmax(sharp):.1f}, "
             f"tile.min_focus {cfg['tile.min_focus']})"
         )
     at = keep[chosen]
@@ -96,6 +105,8 @@ def cut(slide: Slide, cfg: dict) -> Grid:
         "tile_px": size,
         "width": slide.width,
         "height": slide.height,
+        "stain": stain.kind,
+        "stain_level": stain.level,
     }
     return Grid(tiles, facts, tissue, pen, image, left_out)
 
@@ -108,15 +119,6 @@ def _share(mask: np.ndarray, x: np.ndarray, y: np.ndarray, size: int, slide: Sli
     top, bottom = (np.clip(np.round(v * fy).astype(int), 0, mask.shape[0]) for v in (y, y + size))
     area = np.maximum((right - left) * (bottom - top), 1)
     return (summed[bottom, right] - summed[top, right] - summed[bottom, left] + summed[top, left]) / area
-
-
-def focus(tile: np.ndarray) -> float:
-    """Sharpness of a tile: standard deviation of the Laplacian of the grey image, in grey levels.
-
-    Measured after a light blur, so that the noise of the camera does not look sharp.
-    """
-    grey = cv2.GaussianBlur(cv2.cvtColor(tile, cv2.COLOR_RGB2GRAY), (0, 0), 1.0)
-    return float(cv2.Laplacian(grey, cv2.CV_32F).std())
 
 
 def overview(grid: Grid, slide: Slide) -> np.ndarray:

@@ -30,7 +30,8 @@ def tile_slide(row: dict, data: Path, folder: Path, cfg: dict, bring: Callable[[
         grid = cut(slide, cfg)
         write_picture(overview(grid, slide), shown)
         write_table(grid.tiles, partial, GRID, meta={"slide_id": row["slide_id"], **grid.facts})
-        left = {"under_pen": grid.left_out["pen"], "out_of_focus": grid.left_out["out of focus"]}
+        reasons = {"under_pen": "pen", "unreadable": "unreadable", "out_of_focus": "out of focus"}
+        left = {column: grid.left_out[reason] for column, reason in reasons.items()}
         return {"n": len(grid.tiles), "sha": frame_hash(grid.tiles), **grid.facts, **left}
 
     key = fit_key({k: row[k] for k in ("slide_id", "file", "mpp", "reader")}, cfg, state)
