@@ -41,7 +41,7 @@ from confuselt.evaluate.planted import against, needed, planted, sentence
 from confuselt.evaluate.rna_page import depth, rna_facts, rna_figure
 from confuselt.evaluate.site_figures import leaky_figure, site_figure
 from confuselt.evaluate.sites import missing_outcomes
-from confuselt.evaluate.slides import attention, heatmaps, looked_for, tile_facts
+from confuselt.evaluate.slides import attention, heatmaps, looked_for, slide_warnings, tile_facts
 from confuselt.finetune.arms import PLUS
 from confuselt.learn.checkpoint import load_checkpoint
 from confuselt.pretrain.pairs import embed_pairs
@@ -137,6 +137,7 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
             *odd_outcomes(tables["outcomes"], cfg["tasks.survival"]),
             *unseen_levels(tables["covariates"], tables["folds"]),
             *how_joined(sources.store),
+            *slide_warnings(sources.grids),
         ],
         "codings": about.get("codings", {}),
         "agreement": about.get("agreement", {}),

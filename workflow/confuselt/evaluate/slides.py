@@ -15,7 +15,7 @@ from confuselt.learn.store import Store
 from confuselt.model.scaling import StreamScaler
 from confuselt.tables import read_meta
 
-SHOWN = 4
+SHOWN, WARNED = 4, 10
 
 
 def tile_facts(index: pd.DataFrame) -> dict[str, object]:
@@ -33,6 +33,15 @@ def tile_facts(index: pd.DataFrame) -> dict[str, object]:
         "stain": ", ".join(f"{kind} ({n})" for kind, n in used["stain"].value_counts().items()),
         "mpp": ", ".join(f"{m:g}" for m in sorted(used["mpp"].round(3).unique())),
     }
+
+
+def slide_warnings(index: Path | None) -> list[str]:
+    """What is odd about slides: the first ten, and how many more."""
+    if index is None:
+        return []
+    table = pd.read_parquet(index, columns=["slide_id", "warning"]).dropna()
+    said = [f"Slide {row.slide_id}: {row.warning}." for row in table[:WARNED].itertuples()]
+    return said + ([f"{len(table) - WARNED} more slides are odd: column warning of {index}."] * (len(table) > WARNED))
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,10 @@ class Slide:
     ----------
     mpp : float
     mpp_source : {"sheet", "file"}
+    mpp_file : float or None
+        What the file says, where that can be.
+    objective : float or None
+        Power of the objective that the file states.
     width, height : int
         Level-0 pixels.
 
@@ -82,22 +87,25 @@ class Slide:
         self.width, self.height = self._reader.sizes[0]
         self._views = views_of(self._reader)
         self.mpp, self.mpp_source = self._resolution(mpp, properties)
+        self.objective = _number(properties, openslide.PROPERTY_NAME_OBJECTIVE_POWER)
 
     def _resolution(self, given: float | None, properties: dict[str, str]) -> tuple[float, str]:
+        stated = [_number(properties, p) for p in (openslide.PROPERTY_NAME_MPP_X, openslide.PROPERTY_NAME_MPP_Y)]
+        x, y = stated
+        can_be = None not in stated and LEAST_MPP <= x <= MOST_MPP and abs(x - y) <= 0.02 * x
+        self.mpp_file = (x + y) / 2 if can_be else None
         if given is not None:
             return given, "sheet"
-        stated = [properties.get(p) for p in (openslide.PROPERTY_NAME_MPP_X, openslide.PROPERTY_NAME_MPP_Y)]
         if None in stated:
             raise Unusable(
                 f"{self.path.name}: the file does not say its µm per pixel; give it in a column mpp of the slide sheet"
             )
-        x, y = (float(v) for v in stated)
-        if not (LEAST_MPP <= x <= MOST_MPP) or abs(x - y) > 0.02 * x:
+        if not can_be:
             raise Unusable(
                 f"{self.path.name}: the file says {x:g} x {y:g} µm per pixel, which cannot be; "
                 "give the true value in a column mpp of the slide sheet"
             )
-        return (x + y) / 2, "file"
+        return self.mpp_file, "file"
 
     def read(self, x: int, y: int, width: int, height: int, size: tuple[int, int]) -> np.ndarray:
         """Part of the slide.
@@ -253,6 +261,13 @@ class Slide:
                 size = (min(half[0], width - x), min(half[1], height - y))
                 part[y : y + size[1], x : x + size[0]] = self._around(view, (left + x, top + y, *size))
         return part
+
+
+def _number(properties: dict[str, str], name: str) -> float | None:
+    """A number among the properties of a file; None where there is none."""
+    with suppress(KeyError, ValueError):
+        return float(properties[name])
+    return None
 
 
 def _box(view: View, x: int, y: int, width: int, height: int) -> tuple[int, int, int, int]:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from confuselt.content import array_hash
 from confuselt.progress import progress
 from confuselt.slides.slide import BATCH, Slide, Wanted
 from confuselt.tile.focus import FOCUS_MPP, focus
@@ -101,10 +102,14 @@ def cut(slide: Slide, cfg: dict) -> Grid:
     facts = {
         "mpp": slide.mpp,
         "mpp_source": slide.mpp_source,
+        "mpp_file": slide.mpp_file,
+        "objective": slide.objective,
         "tile_mpp": size * slide.mpp / cfg["tile.size"],
         "tile_px": size,
         "width": slide.width,
         "height": slide.height,
+        "picture": array_hash(image),
+        "tissue_share": float(tissue.mean()),
         "stain": stain.kind,
         "stain_level": stain.level,
     }
