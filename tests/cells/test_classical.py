@@ -126,6 +126,20 @@ def test_nuclei_without_haematoxylin_are_none():
         assert len(find_nuclei(image, 0.5, haematoxylin_level([image], 0.5)).table) == 0
 
 
+def test_a_nucleus_of_tiles_that_overlap_is_kept_once(tmp_path):
+    drawn_slide(tmp_path / "a.svs", width_um=450)
+    slide = Slide(tmp_path / "a.svs")
+    apart, half = (cut(slide, {**CFG, "tile.overlap": share, "tile.min_focus": 0}).tiles for share in (0, 0.5))
+    once, _ = slide_nuclei(slide, apart, 224, for_slide)
+    found, _ = slide_nuclei(slide, half, 224, for_slide)
+    distance = cKDTree(found[["x", "y"]]).query(found[["x", "y"]], k=2)[0][:, 1]
+    assert (distance < 2).mean() < 0.01
+    inside = cKDTree(found[["x", "y"]]).query(once[["x", "y"]])[0] < 4
+    assert len(half) > len(apart) and len(found) >= len(once) and inside.mean() > 0.95
+    features = slide_features(found, half, 112.0, slide.mpp)
+    assert np.expm1(features[:, NAMES.index("log_count")]).sum() > 1.5 * len(found), "tiles share what both hold"
+
+
 def nuclei(**columns):
     n = len(columns["x_um"])
     base = {

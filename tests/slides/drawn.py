@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from confuselt.config.root import Config
 from confuselt.simulate.histology import Drawn, Section, draw
 from confuselt.simulate.svs import write_svs
 
-CFG = {"tile.size": 224, "tile.mpp": 0.5, "tile.min_tissue": 0.5, "tile.max_pen": 0.1, "tile.min_focus": 2.5}
+CFG = {f"tile.{name}": value for name, value in Config().tile.model_dump().items()}
 
 
 def drawn_slide(

@@ -72,7 +72,7 @@ def test_pen_and_blur_are_seen(tmp_path):
         blurred == 0
     ].min()
     kept = cut(slide, CFG)
-    assert kept.left_out["out of focus"] >= 1 and len(kept.tiles) < len(grid.tiles)
+    assert kept.left_out["out_of_focus"] >= 1 and len(kept.tiles) < len(grid.tiles)
     assert overview(kept, slide).shape == image.shape
 
 
@@ -177,12 +177,24 @@ def test_tiles_wholly_under_ink_are_counted(tmp_path, plain):
     write_svs(tmp_path / "inked.svs", image, 0.5)
     grid = cut(Slide(tmp_path / "inked.svs"), CFG)
     lost = len(without.tiles) - len(grid.tiles)
-    assert lost >= 8 and abs(grid.left_out["pen"] - lost) <= 1
+    assert lost >= 8 and abs(grid.left_out["under_pen"] - lost) <= 1
     wider = cv2.copyMakeBorder(drawn.image, 0, 0, 0, 900, cv2.BORDER_CONSTANT, value=(243, 243, 243))
     wider[200:800, 1650:2200] = (30, 110, 60)
     write_svs(tmp_path / "beside.svs", wider, 0.5)
     beside = cut(Slide(tmp_path / "beside.svs"), CFG)
-    assert beside.pen.any() and beside.left_out["pen"] == 0 and len(beside.tiles) == len(without.tiles)
+    assert beside.pen.any() and beside.left_out["under_pen"] == 0 and len(beside.tiles) == len(without.tiles)
+
+
+def test_tiles_may_overlap_and_be_drawn(plain):
+    path, _, grid = plain
+    half = cut(Slide(path), {**CFG, "tile.overlap": 0.5})
+    assert set(np.diff(np.unique(half.tiles["x"]))) == {112} and len(half.tiles) > 3 * len(grid.tiles)
+    places = set(map(tuple, grid.tiles[["x", "y"]].to_numpy().tolist()))
+    assert places <= set(map(tuple, half.tiles[["x", "y"]].to_numpy().tolist()))
+    few = [cut(Slide(path), {**CFG, "tile.overlap": 0.5, "tile.max_tiles": 9}) for _ in range(2)]
+    assert len(few[0].tiles) == 9 and few[0].tiles.equals(few[1].tiles)
+    assert few[0].left_out["not_drawn"] == len(half.tiles) - 9 and half.left_out["not_drawn"] == 0
+    assert few[0].tiles["x"].nunique() > 2 and few[0].tiles["y"].is_monotonic_increasing
 
 
 def test_nothing_to_tile_has_its_reason(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import cKDTree
 
 from confuselt.cells.features import NAMES, tile_features
 from confuselt.cells.finder import Find, load_finder
@@ -114,16 +115,19 @@ def slide_nuclei(
     some = coords[np.unique(np.linspace(0, len(coords) - 1, SAMPLES).astype(int))]
     find_nuclei = for_slide(_readable(slide, some, size), MPP)
     batches = slide.tiles(coords, Wanted(size, side, margin))
+    middles = cKDTree(coords + size / 2)
     for at, pixels in progress(batches, slide.path.name, -(-len(tiles) // BATCH)):
         for number, picture in zip(at, pixels, strict=True):
             x, y = coords[number]
             found = find_nuclei(picture, MPP * whole * scale / side).table
-            # To level-0 pixels; a nucleus belongs to the tile that holds its centre.
+            # To level-0 pixels; a nucleus is kept by the tile that holds its centre: of tiles that overlap, by the
+            # one whose middle is nearest.
             found["x"], found["y"] = (x - margin + found["x"] * whole / side), (y - margin + found["y"] * whole / side)
             inside = found["x"].between(x, x + size, inclusive="left") & found["y"].between(
                 y, y + size, inclusive="left"
             )
-            parts[number] = found[inside]
+            found = found[inside]
+            parts[number] = found[middles.query(found[["x", "y"]], p=np.inf)[1] == number]
     return pd.concat([parts[n] for n in sorted(parts)], ignore_index=True), np.isin(np.arange(len(tiles)), list(parts))
 
 

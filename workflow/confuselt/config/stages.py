@@ -21,6 +21,10 @@ class Tile(Block):
             "µm per pixel of a tile; reached to a whole number of the slide's pixels, whatever its own resolution"
         ),
     )
+    overlap: float = Field(0, ge=0, lt=1, description="share of a tile's side that the next one covers too")
+    max_tiles: int | None = Field(
+        None, ge=1, description="most tiles of a slide; of more, so many are drawn, always the same; null: all"
+    )
     min_tissue: float = Field(0.5, gt=0, le=1, description="share of a tile that must be tissue")
     max_pen: float = Field(0.1, ge=0, le=1, description="share of a tile that may lie under pen marks")
     min_focus: float = Field(

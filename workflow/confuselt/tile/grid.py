@@ -1,5 +1,6 @@
 """Tiles of a slide: where, how much tissue, and how sharp."""
 
+import hashlib
 from dataclasses import dataclass
 
 import cv2
@@ -31,8 +32,9 @@ class Grid:
     image : (h, w, 3) uint8
         The slide at `MPP`.
     left_out : dict of str to int
-        Tiles that were left out, by reason: ``pen``, those that would have enough tissue if what lies under ink is like
-        what lies beside it, wholly covered ones too; ``unreadable`` and ``out of focus``, of the others with enough.
+        Tiles that were left out, by reason: ``under_pen``, those that would have enough tissue if what lies under ink
+        is like what lies beside it, wholly covered ones too; of the others with enough ``unreadable`` and
+        ``out_of_focus``; of what is left ``not_drawn``, beyond ``tile.max_tiles``.
     """
 
     tiles: pd.DataFrame
@@ -50,7 +52,7 @@ def cut(slide: Slide, cfg: dict) -> Grid:
     ----------
     slide : Slide
     cfg : dict
-        ``tile.size``, ``tile.mpp``, ``tile.min_tissue``, ``tile.max_pen``, ``tile.min_focus``.
+        Keys ``tile.*``.
 
     Raises
     ------
@@ -71,12 +73,10 @@ def cut(slide: Slide, cfg: dict) -> Grid:
             f"{slide.path.name}: {slide.mpp:.3g} µm per pixel at best, tiles of {cfg['tile.mpp']} are wanted "
             "(tile.mpp); it would have to be enlarged"
         )
-    columns, rows = int(slide.width // step), int(slide.height // step)
-    x, y = (v.ravel() for v in np.meshgrid(np.round(np.arange(columns) * step), np.round(np.arange(rows) * step)))
-    x, y = x.astype(np.int32), y.astype(np.int32)
+    x, y = _places(slide, step, cfg["tile.overlap"])
     share, ink, hidden = (_share(mask, x, y, size, slide) for mask in (tissue, pen, under_pen(tissue, pen)))
     enough = (share >= cfg["tile.min_tissue"]) & (ink <= cfg["tile.max_pen"])
-    left_out = {"pen": int(((share + hidden >= cfg["tile.min_tissue"]) & ~enough).sum())}
+    left_out = {"under_pen": int(((share + hidden >= cfg["tile.min_tissue"]) & ~enough).sum())}
     keep = np.flatnonzero(enough)
     if not len(keep):
         most = share.max() if len(share) else 0.0
@@ -90,15 +90,17 @@ def cut(slide: Slide, cfg: dict) -> Grid:
     batches = slide.tiles(np.stack([x[keep], y[keep]], 1), Wanted(size, side))
     for some, pixels in progress(batches, slide.path.name, -(-len(keep) // BATCH)):
         sharp[some] = focus(pixels, stain.glass, stain.level)
-    left_out |= {"unreadable": int(np.isnan(sharp).sum()), "out of focus": int((sharp < cfg["tile.min_focus"]).sum())}
+    left_out |= {"unreadable": int(np.isnan(sharp).sum()), "out_of_focus": int((sharp < cfg["tile.min_focus"]).sum())}
     chosen = sharp >= cfg["tile.min_focus"]
     if not chosen.any():
         raise Unusable(
             f"{slide.path.name}: all {len(keep)} tiles are out of focus (sharpest {np.nanmax(sharp):.1f}, "
             f"tile.min_focus {cfg['tile.min_focus']})"
         )
-    at = keep[chosen]
-    tiles = pd.DataFrame({"x": x[at], "y": y[at], "tissue": share[at], "pen": ink[at], "focus": sharp[chosen]})
+    drawn = _drawn(np.flatnonzero(chosen), cfg["tile.max_tiles"], slide.path.stem)
+    left_out["not_drawn"] = int(chosen.sum()) - len(drawn)
+    at = keep[drawn]
+    tiles = pd.DataFrame({"x": x[at], "y": y[at], "tissue": share[at], "pen": ink[at], "focus": sharp[drawn]})
     facts = {
         "mpp": slide.mpp,
         "mpp_source": slide.mpp_source,
@@ -114,6 +116,25 @@ def cut(slide: Slide, cfg: dict) -> Grid:
         "stain_level": stain.level,
     }
     return Grid(tiles, facts, tissue, pen, image, left_out)
+
+
+def _places(slide: Slide, side: float, overlap: float) -> tuple[np.ndarray, np.ndarray]:
+    """Left and top of all tiles that lie within the slide, (n,) int32, row by row."""
+    stride = side * (1 - overlap)
+    along = [
+        np.round(np.arange(int((length - side) // stride) + 1 if length >= side else 0) * stride)
+        for length in (slide.width, slide.height)
+    ]
+    x, y = np.meshgrid(*along)
+    return x.ravel().astype(np.int32), y.ravel().astype(np.int32)
+
+
+def _drawn(tiles: np.ndarray, most: int | None, name: str) -> np.ndarray:
+    """At most so many tiles; which ones follows from the name of the slide's file."""
+    if most is None or len(tiles) <= most:
+        return tiles
+    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    return np.sort(np.random.default_rng(seed).choice(tiles, most, replace=False))
 
 
 def _share(mask: np.ndarray, x: np.ndarray, y: np.ndarray, size: int, slide: Slide) -> np.ndarray:

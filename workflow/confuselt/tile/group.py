@@ -30,9 +30,7 @@ def tile_slide(row: dict, data: Path, folder: Path, cfg: dict, bring: Callable[[
         grid = cut(slide, cfg)
         write_picture(overview(grid, slide), shown)
         write_table(grid.tiles, partial, GRID, meta={"slide_id": row["slide_id"], **grid.facts})
-        reasons = {"under_pen": "pen", "unreadable": "unreadable", "out_of_focus": "out of focus"}
-        left = {column: grid.left_out[reason] for column, reason in reasons.items()}
-        return {"n": len(grid.tiles), "sha": frame_hash(grid.tiles), **grid.facts, **left}
+        return {"n": len(grid.tiles), "sha": frame_hash(grid.tiles), **grid.facts, **grid.left_out}
 
     key = fit_key({k: row[k] for k in ("slide_id", "file", "mpp", "reader")}, cfg, state)
     return keep_or_make(folder / f"{row['slide_id']}.parquet", key, make, [shown])

@@ -28,6 +28,7 @@ TILE_INDEX = Table(
         "under_pen": "int64",
         "unreadable": "int64",
         "out_of_focus": "int64",
+        "not_drawn": "int64",
         "warning": "string",
     },
     key=("slide_id",),
