@@ -83,7 +83,7 @@ def cut(slide: Slide, cfg: dict) -> Grid:
         raise Unusable(
             f"{slide.path.name}: no tile of {cfg['tile.size'] * cfg['tile.mpp']:.0f} µm has "
             f"{cfg['tile.min_tissue']:.0%} tissue and at most {cfg['tile.max_pen']:.0%} pen "
-            f"(the fullest has {most:.0%}; {left_out['pen']} lie under pen)"
+            f"(the fullest has {most:.0%}; {left_out['under_pen']} lie under pen)"
         )
     side = round(size * slide.mpp / max(FOCUS_MPP, slide.mpp))
     sharp = np.full(len(keep), np.nan)
