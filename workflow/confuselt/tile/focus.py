@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 
 FOCUS_MPP = 1.0  # µm per pixel at which it is measured: a blur by 2 µm shows, and a level of most pyramids is near
-# So that tile.min_focus 2.5 parts sharp tiles (3.3 to 14 on three real slides, NuCLS and drawn ones, at half to one and
+# So that tile.min_focus 2.5 parts sharp tiles (3.2 to 13 on three real slides, NuCLS and drawn ones, at half to one and
 # a half times their stain, with white noise of up to 20 grey levels at level 0) from those blurred by 1.5 µm (SD; up to
-# 2.2) or more (by 2 µm 1.5, by 3 µm .9).
+# 2.1) or more (by 2 µm 1.5, by 3 µm .9).
 SCALE = 12.0
 STAINED_SHARE = 0.25  # of the stain's level, as for tissue
 # Both answer alike to white noise; to tissue in focus the second answers half as strongly.

@@ -74,7 +74,7 @@ def cut(slide: Slide, cfg: dict) -> Grid:
             "(tile.mpp); it would have to be enlarged"
         )
     x, y = _places(slide, step, cfg["tile.overlap"])
-    share, ink, hidden = (_share(mask, x, y, size, slide) for mask in (tissue, pen, under_pen(tissue, pen)))
+    share, ink, hidden = (_share(mask, x, y, size, slide) for mask in (tissue, pen, under_pen(tissue, pen, MPP)))
     enough = (share >= cfg["tile.min_tissue"]) & (ink <= cfg["tile.max_pen"])
     left_out = {"under_pen": int(((share + hidden >= cfg["tile.min_tissue"]) & ~enough).sum())}
     keep = np.flatnonzero(enough)

@@ -17,6 +17,7 @@ WIDER = (0.7, 1.25)
 # Ink of the stain's own colour (purple) has at least this share of the stain's level, and is smooth over more than a
 # nucleus: tissue out of focus by 5 µm is smooth over 20 µm, over this in 0 to 3 % (by 10 µm, in a quarter at most).
 DENSE, WIDE_UM = 0.8, 40.0
+GAP_UM = 60.0  # a lumen
 # A foreign colour is evidence in itself: twice the texture is allowed, which ink that covers tissue keeps of it.
 COVERING = 2.0
 
@@ -97,16 +98,19 @@ def only_larger(mask: np.ndarray, least: float) -> np.ndarray:
     return keep.take(label)
 
 
-def under_pen(tissue: np.ndarray, pen: np.ndarray) -> np.ndarray:
+def under_pen(tissue: np.ndarray, pen: np.ndarray, mpp: float) -> np.ndarray:
     """Where tissue is taken to lie under the pen, (h, w) bool: what lies nearest beside the ink is tissue.
 
-    So ink on bare glass hides nothing, and a stroke across tissue hides as much as it is wide.
+    So ink on bare glass hides nothing, and a stroke across tissue hides as much as it is wide. Gaps in the tissue do
+    not count, since one that meets the ink would stand for all that lies behind it.
     """
     if not pen.any() or pen.all():
         return np.zeros(pen.shape, bool)
-    # The rim of a stroke is neither ink nor tissue.
-    wide = cv2.dilate(pen.view(np.uint8), np.ones((3, 3), np.uint8))
+    side = 2 * round(GAP_UM / mpp / 2) + 1
+    # Ink has a rim that is neither ink nor tissue.
+    wide = cv2.dilate(pen.view(np.uint8), np.ones((5, 5), np.uint8))
+    closed = cv2.morphologyEx(tissue.view(np.uint8), cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
     _, label = cv2.distanceTransformWithLabels(wide, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     beside = np.zeros(int(label.max()) + 1, bool)
-    beside[label[wide == 0]] = tissue[wide == 0]
+    beside[label[wide == 0]] = closed[wide == 0] > 0
     return beside[label] & pen
