@@ -4,6 +4,7 @@ Slides that cannot be used are tried among a user's own.
 """
 
 import json
+import os
 import re
 import shutil
 
@@ -300,6 +301,11 @@ def test_slides_of_ones_own_with_faults_are_rows_and_the_rest_goes_on(tmp_path):
     assert (
         done.returncode and "6 of 10 slides are excluded, more than max_excluded (30%)" in logs and "text.svs" in logs
     )
+    # Touched slides are the same slides.
+    for file in data.glob("*.svs"):
+        os.utime(file)
+    done = snakemake(tmp_path, target, "-n", config=config)
+    assert "Nothing to be done" in done.stdout + done.stderr
     # A slide appears and another changes: only their groups run again.
     parts = {p: p.stat().st_mtime_ns for p in cohort.rglob("parts/*.parquet")}
     kept = (cohort / "embed/efficientnet-lite0/1.h5").stat().st_mtime_ns
