@@ -3,7 +3,9 @@
 import json
 import os
 
+import numpy as np
 import pytest
+import tifffile
 
 from confuselt.slides import seen
 from confuselt.slides.files import files_of, sampled
@@ -80,6 +82,12 @@ def test_a_picture_is_no_slide_and_how_to_make_one_is_said(tmp_path, name):
     (tmp_path / name).write_bytes(b"\xff\xd8")
     with pytest.raises(Unusable, match=r"a picture is no slide; make a tiled pyramid of it \(vips tiffsave scan"):
         Slide(tmp_path / name)
+
+
+def test_a_tiff_without_tiles_says_how_to_make_them(tmp_path):
+    tifffile.imwrite(tmp_path / "plain.tif", np.zeros((300, 300, 3), np.uint8), photometric="rgb")
+    with pytest.raises(Unusable, match=r"plain.tif: cannot be opened .*without tiles, make a tiled pyramid of it"):
+        Slide(tmp_path / "plain.tif")
 
 
 def test_states_are_remembered_until_size_or_time_of_change_is_another(slides, monkeypatch):

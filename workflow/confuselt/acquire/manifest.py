@@ -15,7 +15,7 @@ from confuselt.acquire.slide_name import slide_fault
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 MD5 = re.compile(r"[0-9a-f]{32}")
 MOST_BYTES = 10**11  # of a file: one that states more would have the disk refuse all
-SLIDE_SUFFIXES = frozenset({".svs", ".ndpi", ".mrxs", ".scn", ".tif", ".tiff"})
+SLIDE_SUFFIXES = frozenset({".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".tif", ".tiff"})
 # TCGA's codes of sample types, as they stand in barcodes: TCGA-A1-A0SB-01A.
 CODES = {
     "Primary Tumor": "01",

@@ -31,11 +31,16 @@ def files_of(path: Path) -> list[Path]:
     suffix = path.suffix.lower()
     if suffix in PICTURES:
         raise Unusable(
-            f"{path.name}: a picture is no slide; make a tiled pyramid of it (vips tiffsave {path.name} "
-            f"{path.stem}.tif --tile --pyramid --compression jpeg --Q 85) and give its µm per pixel in a column mpp"
+            f"{path.name}: a picture is no slide; {as_pyramid(path)} and give its µm per pixel in a column mpp"
         )
     beside = {".mrxs": _of_mrxs, **dict.fromkeys(HAMAMATSU, _of_hamamatsu), **dict.fromkeys(DICOM, _of_dicom)}
     return [path, *beside[suffix](path)] if suffix in beside else [path]
+
+
+def as_pyramid(path: Path) -> str:
+    """How to make a slide of a picture."""
+    made = f"{path.stem}.pyramid.tif"
+    return f"make a tiled pyramid of it (vips tiffsave {path.name} {made} --tile --pyramid --compression jpeg --Q 85)"
 
 
 def _of_mrxs(path: Path) -> list[Path]:

@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import openslide
 
+from confuselt.slides.files import as_pyramid
 from confuselt.slides.reader import Unreadable
 from confuselt.unusable import Unusable
 
+PLAIN = (".tif", ".tiff")
 BLOCK = 256  # of a level that does not say its own
 
 
@@ -25,7 +27,9 @@ class OpenSlideReader:
         try:
             self._slide = openslide.OpenSlide(path)
         except openslide.OpenSlideError as error:
-            raise Unusable(f"{path.name}: cannot be opened as a slide ({error})") from None
+            plain = path.suffix.lower() in PLAIN
+            advice = f"; if it is a TIFF without tiles, {as_pyramid(path)}" if plain else ""
+            raise Unusable(f"{path.name}: cannot be opened as a slide ({error}){advice}") from None
         self.properties = dict(self._slide.properties)
         self.sizes = list(self._slide.level_dimensions)
         self.blocks = [
