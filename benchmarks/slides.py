@@ -273,8 +273,9 @@ def large(small: Path, folder: Path, width: int = 100_000, height: int = 80_000)
 
     def tiles(by: int, size: tuple[int, int]) -> Iterator[np.ndarray]:
         shown = [real[:256, :256], real[256:, :256], real[:256, 256:], real[256:, 256:]]
-        if by > 1:
-            shown = [cv2.resize(cv2.blur(t, (7, 7)), (256, 256)) for t in shown]
+        if by > 1:  # the same tissue, seen from further away
+            small = cv2.resize(real, (512 // by, 512 // by), interpolation=cv2.INTER_AREA)
+            shown = [np.tile(small, (by // 2, by // 2, 1))] * 4
         rows, columns = -(-size[1] // 256), -(-size[0] // 256)
         for row in range(rows):
             for column in range(columns):
