@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from conftest import snakemake
 
+from confuselt.cells.features import NAMES
 from confuselt.check.costs import size_of
 from confuselt.check.page import page
 from confuselt.config.validate import validate
@@ -133,10 +134,10 @@ def test_slides_are_counted_by_their_sheet(tmp_path):
     own = cohort(tmp_path, **slides, max_excluded=0.5)
     config = validate({**own, "acquire": {**own["acquire"], "tile": None, "slides": "slides.csv"}})
     size = size_of(config)
-    assert (size.slides, size.instances, size.width) == (2, 20_000, 1306)
+    assert (size.slides, size.instances, size.width) == (2, 20_000, 1280 + len(NAMES))
     text = "\n".join(page(config)[0])
     assert "file: 2 files, 1 of them absent: b.svs" in text
-    assert "cut_tiles 0.11, embed_tiles 0.29, find_cells 0.72" in text
+    assert "cut_tiles 0.0033, embed_tiles 0.29, find_cells 0.21" in text
 
 
 @pytest.mark.parametrize("broken", [False, True])
