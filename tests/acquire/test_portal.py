@@ -118,7 +118,7 @@ def test_it_pins_what_a_query_would(server, tmp_path):
     others = found.drop(wanted.index)
     assert (
         sorted(others["reason"].str[:30])
-        == sorted(["it is a section of frozen tissue; wanted"[:30], "it is neither a slide (.mrxs, "[:30]])
+        == sorted(["it is a section of frozen tissue; wanted"[:30], "it is neither a slide (.bif, .m"[:30]])
         and (others["status"] == "excluded").all()
     )
 
