@@ -33,7 +33,7 @@ from confuselt.config.root import Config
 from confuselt.slides.slide import BATCH, Slide, Wanted
 from confuselt.slides.workers import Workers
 from confuselt.tile.grid import cut
-from confuselt.tile.tissue import MPP, find_tissue
+from confuselt.tile.tissue import MPP, look
 
 SHARED = Path(os.environ.get("CONFUSELT_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data"
 SMALL = SHARED / "slides/CMU-1-Small-Region.svs"
@@ -208,7 +208,7 @@ def mask(path: Path) -> None:
         return lambda: masker().fit_transform([Slide(path).whole(MPP)])
 
     ways = {
-        "ours, tissue and pen": lambda: find_tissue(Slide(path).whole(MPP), MPP),
+        "ours, tissue and pen": lambda: look(Slide(path).whole(MPP), MPP),
         "TIAToolbox, Otsu": of_tiatoolbox(OtsuTissueMasker),
         "TIAToolbox, morphological": of_tiatoolbox(lambda: MorphologicalMasker(mpp=MPP)),
         "the overview alone": lambda: Slide(path).whole(MPP),

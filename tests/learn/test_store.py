@@ -9,10 +9,11 @@ from learn.stores import slides, write_store
 
 from confuselt.learn import rows as module
 from confuselt.learn.batch import Batch
-from confuselt.learn.draw import drawn, slide_key
+from confuselt.learn.draw import drawn
 from confuselt.learn.rows import DeviceRows, DiskRows, spans
 from confuselt.learn.scaling import fit_scaler
 from confuselt.learn.store import Store, widest
+from confuselt.number import number_of
 
 CPU = torch.device("cpu")
 CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is seen"))
@@ -43,7 +44,7 @@ def test_a_draw_is_without_replacement_and_a_matter_of_seed_epoch_and_slide(leng
 
 
 def test_draws_differ_by_seed_epoch_and_slide_and_are_even():
-    a, b = slide_key("a"), slide_key("b")
+    a, b = number_of("a"), number_of("b")
     base, others = drawn(a, 500, 50, 1, 1), (drawn(a, 500, 50, 2, 1), drawn(a, 500, 50, 1, 2), drawn(b, 500, 50, 1, 1))
     assert all(len(set(base) & set(other)) < 20 for other in others), "5 in common by chance"
     counts = np.bincount(np.concatenate([drawn(a, 40, 10, 7, epoch) for epoch in range(4000)]), minlength=40)

@@ -86,14 +86,14 @@ def test_every_stored_tile_is_decoded_once_and_little_is_held(tmp_path, monkeypa
     coords = coords[np.random.default_rng(0).permutation(len(coords))]
     read = np.concatenate([at for at, _ in slide.tiles(coords, Wanted(side, side))])
     assert sorted(read) == list(range(len(coords))) and len(decoded) == len(set(decoded))
-    assert slide._reader._bytes <= tiled_tiff.CACHE
+    assert slide._reader._bytes <= tiled_tiff.HELD
     # A hundredth of the room: strips, so that few are decoded twice.
     decoded.clear()
     slide._reader._held.clear()
     slide._reader._bytes = 0
     room = 24 * 240 * 240 * 3
     for module in ("readers.tiled_tiff", "slide"):
-        monkeypatch.setattr(f"confuselt.slides.{module}.CACHE", room)
+        monkeypatch.setattr(f"confuselt.slides.{module}.HELD", room)
     list(slide.tiles(coords, Wanted(side, side)))
     assert slide._reader._bytes <= room and len(decoded) < 1.6 * len(set(decoded))
 

@@ -11,9 +11,14 @@ from skimage import data
 from confuselt.simulate.histology import Section, draw
 from confuselt.slides.slide import Slide
 from confuselt.tile import tissue as module
-from confuselt.tile.tissue import MPP, find_filler, find_tissue, look
+from confuselt.tile.tissue import MPP, find_filler, look
 
 H, W = 300, 400
+
+
+def find_tissue(image, mpp):
+    """Tissue and pen."""
+    return look(image, mpp)[:2]
 
 
 def jpeg(image, quality=80):

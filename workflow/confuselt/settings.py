@@ -7,13 +7,13 @@ chooses: their code belongs to its hash, that of others beside them does not.
 """
 
 import ast
-import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from confuselt.backend import module_name
 from confuselt.config.merge import merge
 from confuselt.config.root import Config
 
@@ -36,7 +36,7 @@ def backends(script: Path, cfg: dict[str, Any]) -> tuple[str, ...]:
     """The modules that a script loads by name: those of its literal ``BACKENDS``, sorted.
 
     ``{key}`` in one stands for a value of the script's `cfg`, ``{rows.column}`` for every value of a column of its
-    rows; what is no letter of a module's name becomes ``_``.
+    rows, each as ``backend.module_name`` has it.
     """
     found = set()
     for name in _literal(script, "BACKENDS"):
@@ -44,7 +44,7 @@ def backends(script: Path, cfg: dict[str, Any]) -> tuple[str, ...]:
         key, _, after = rest.partition("}")
         block, _, column = key.partition(".")
         values = {row[column] for row in cfg["rows"]} if block == "rows" else {cfg[key]}
-        found |= {f"{before}{re.sub('[^a-z0-9_]', '_', value)}{after}" for value in values}
+        found |= {f"{before}{module_name(value)}{after}" for value in values}
     return tuple(sorted(found))
 
 

@@ -4,13 +4,13 @@ Each is a file of `encoders/`. Weights come from an installed package or a local
 job.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 
 import numpy as np
 import torch
+
+from confuselt.backend import load_backend
 
 
 @dataclass(frozen=True)
@@ -41,5 +41,4 @@ class Encoder:
 
 def load_encoder(name: str, device: torch.device) -> Encoder:
     """Encoder of a name in ``SLIDE_ENCODERS``: what `load` of its file makes."""
-    module = import_module(f"confuselt.embed.encoders.{re.sub('[^a-z0-9_]', '_', name)}")
-    return module.load(device)
+    return load_backend("embed.encoders", name).load(device)

@@ -3,14 +3,7 @@
 Whatever reads them (a GPU's memory, a file), in whatever order slides are asked for, the same instances are drawn.
 """
 
-import hashlib
-
 import numpy as np
-
-
-def slide_key(slide_id: str) -> int:
-    """A slide's own number, from its id, 64 bits."""
-    return int.from_bytes(hashlib.sha256(slide_id.encode()).digest()[:8], "big")
 
 
 def drawn(slide: int, length: int, share: int, seed: int, epoch: int) -> np.ndarray:
@@ -19,7 +12,7 @@ def drawn(slide: int, length: int, share: int, seed: int, epoch: int) -> np.ndar
     Parameters
     ----------
     slide : int
-        From `slide_key`.
+        A slide's own number: `number_of` its id.
     length : int
         Instances of the slide.
     share : int

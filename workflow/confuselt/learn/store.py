@@ -14,12 +14,13 @@ import torch
 
 from confuselt.controls.shuffled_cells import deal_out
 from confuselt.learn.device import CPU
-from confuselt.learn.draw import drawn, slide_key
+from confuselt.learn.draw import drawn
 from confuselt.learn.memory import give_back_large_blocks
 from confuselt.learn.rows import DeviceRows, DiskRows, spans
 from confuselt.learn.whole import Whole
 from confuselt.model.packed import Packed
 from confuselt.model.scaling import StreamScaler
+from confuselt.number import number_of
 
 log = logging.getLogger(__name__)
 STREAM_SETS = {"tile": ("tile",), "tile-cells": ("tile", "cells")}
@@ -101,7 +102,7 @@ class Store:
         self.patient_ids = [str(p) for p in patients[self._at]]
         self.widths = {s: rows[s].width for s in self.streams}
         self.lengths = np.diff(self._offsets[self.streams[0]])[self._at].tolist()
-        self._keys = [slide_key(s) for s in self.slide_ids]
+        self._keys = [number_of(s) for s in self.slide_ids]
         self._dealt: np.ndarray | None = None
         self.resident = not self.missing and _resident(sum(r.bytes for r in rows.values()), device, place)
         self._rows = {s: DeviceRows(r, device) if self.resident else r for s, r in rows.items()}

@@ -1,13 +1,13 @@
 """Which reader a slide gets: the direct one of its kind where it shows what OpenSlide shows, else OpenSlide."""
 
 import logging
-from importlib import import_module
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from confuselt.slides.reader import Reader, Unfit, Unreadable
+from confuselt.backend import load_backend
+from confuselt.slides.reader import Direct, Reader, Unfit, Unreadable
 from confuselt.slides.readers.openslide import OpenSlideReader
 
 VENDORS = ("aperio", "generic-tiff")  # others shift, overlap or leave out tiles
@@ -38,7 +38,7 @@ def open_reader(path: Path, name: str) -> tuple[Reader, dict[str, str]]:
     try:
         if vendor not in VENDORS:
             raise Unfit(f"slides of {vendor}")
-        direct = import_module(f"confuselt.slides.readers.{name}").open_direct(path, through.sizes)
+        direct = load_backend("slides.readers", name).open_direct(path, through.sizes)
         _compare(direct, through)
     except Unfit as reason:
         log.info("%s is read through OpenSlide (%s)", path.name, reason)
@@ -46,7 +46,7 @@ def open_reader(path: Path, name: str) -> tuple[Reader, dict[str, str]]:
     return direct, through.properties
 
 
-def _compare(direct: Reader, through: OpenSlideReader) -> None:
+def _compare(direct: Direct, through: OpenSlideReader) -> None:
     """Unfit where the fullest tile of a level that can be read is another one than OpenSlide's."""
     for level, size in enumerate(through.sizes):
         for box in direct.fullest(level, TRIED):

@@ -4,6 +4,8 @@ from typing import Protocol
 
 import numpy as np
 
+HELD = 48_000_000  # bytes of decoded tiles that a reader keeps
+
 
 class Unfit(Exception):
     """A reader does not read files like this one; the message says why."""
@@ -48,4 +50,12 @@ class Reader(Protocol):
         ------
         Unreadable
         """
+        ...
+
+
+class Direct(Reader, Protocol):
+    """A reader that is tried before OpenSlide."""
+
+    def fullest(self, level: int, number: int) -> list[tuple[int, int, int, int]]:
+        """Boxes of the blocks of a level that take most bytes: tissue, not glass."""
         ...

@@ -13,8 +13,7 @@ import openslide
 from confuselt.slides.files import files_of
 from confuselt.slides.levels import View, choose, views_of
 from confuselt.slides.opening import open_reader
-from confuselt.slides.reader import Unreadable
-from confuselt.slides.readers.tiled_tiff import CACHE
+from confuselt.slides.reader import HELD, Unreadable
 from confuselt.slides.resolution import LEAST_MPP, MOST_MPP
 from confuselt.slides.workers import Workers
 from confuselt.unusable import Unusable
@@ -216,7 +215,7 @@ class Slide:
         view = choose(self._views, wanted.whole / wanted.out)
         across, down = self._reader.blocks[view.level]
         rows = wanted.whole / view.scale[1] + 2 * down / view.reduction
-        strip = max(1, int(CACHE / (3 * rows)) - 2 * across // view.reduction) * view.scale[0]
+        strip = max(1, int(HELD / (3 * rows)) - 2 * across // view.reduction) * view.scale[0]
         x, y = coords[:, 0], coords[:, 1]
         return np.lexsort((x, y, x // strip))
 

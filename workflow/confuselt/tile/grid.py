@@ -1,6 +1,5 @@
 """Tiles of a slide: where, how much tissue, and how sharp."""
 
-import hashlib
 from dataclasses import dataclass
 
 import cv2
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from confuselt.content import array_hash
+from confuselt.number import number_of
 from confuselt.progress import progress
 from confuselt.slides.slide import BATCH, Slide, Wanted
 from confuselt.tile.focus import FOCUS_MPP, focus
@@ -133,8 +133,7 @@ def _drawn(tiles: np.ndarray, most: int | None, name: str) -> np.ndarray:
     """At most so many tiles; which ones follows from the name of the slide's file."""
     if most is None or len(tiles) <= most:
         return tiles
-    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
-    return np.sort(np.random.default_rng(seed).choice(tiles, most, replace=False))
+    return np.sort(np.random.default_rng(number_of(name)).choice(tiles, most, replace=False))
 
 
 def _share(mask: np.ndarray, x: np.ndarray, y: np.ndarray, size: int, slide: Slide) -> np.ndarray:

@@ -193,8 +193,3 @@ def _spread(mask: np.ndarray) -> np.ndarray:
     """Flat indices of at most twice `SAMPLE` pixels of a mask, spread over all of it."""
     at = np.flatnonzero(mask)
     return at[:: max(1, len(at) // SAMPLE)]
-
-
-def find_tissue(image: np.ndarray, mpp: float) -> tuple[np.ndarray, np.ndarray]:
-    """Tissue and pen, as `look` finds them."""
-    return look(image, mpp)[:2]

@@ -17,9 +17,8 @@ import numpy as np
 import simplejpeg
 import tifffile
 
-from confuselt.slides.reader import Unfit, Unreadable
+from confuselt.slides.reader import HELD, Unfit, Unreadable
 
-CACHE = 48_000_000  # bytes of decoded tiles
 JPEG, JPEG2000 = 7, 33005  # TIFF compression; Aperio's JPEG 2000 of RGB
 RGB, YCBCR = 2, 6  # TIFF photometric
 START = b"\xff\xd8"
@@ -128,7 +127,7 @@ class TiledTiff:
             raise Unreadable(f"a tile of {tile.shape[1]} x {tile.shape[0]} px where {across} x {down} belong")
         self._held[key] = tile
         self._bytes += tile.nbytes
-        while self._bytes > CACHE:
+        while self._bytes > HELD:
             self._bytes -= self._held.popitem(last=False)[1].nbytes
         return tile
 
