@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from confuselt.evaluate.slides import unlike_their_site
 from confuselt.tile.plausible import odd_slides
 
 PLAIN = {
@@ -55,3 +56,21 @@ def test_excluded_slides_and_small_cohorts_are_no_measure():
     table = index(status="excluded", picture="2", stain=None)
     assert odd_slides(table).isna().all()
     assert odd_slides(index(stain="brown")[3:]).isna().all() and odd_slides(index()[:0]).empty
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ({"mpp": 0.5}, "Slide s5: 0.5 µm per pixel; most slides of its site A have 0.25 µm per pixel."),
+        ({"stain_level": 0.05}, "Slide s5: a stain of density 0.05; most slides of its site A have a stain of density"),
+        ({"mpp": 0.26, "stain_level": 0.4}, None),
+        ({"mpp": 0.5, "status": "excluded"}, None),
+    ],
+)
+def test_a_slide_unlike_those_of_its_site_is_said(odd, words):
+    table = index(**odd).assign(stain_level=[0.2, 0.21, 0.25, 0.3, 0.2, odd.get("stain_level", 0.2)])
+    site = pd.Series(dict.fromkeys(table["patient_id"], "A"))
+    said = unlike_their_site(table, site)
+    assert [s[: len(words)] for s in said] == [words] if words else not said
+    assert not unlike_their_site(table[2:], site), "four slides tell nothing"
+    assert not unlike_their_site(table, site.iloc[:0]), "a patient without a site has none"

@@ -36,7 +36,7 @@ def type_slide(
     keep_nuclei: bool = True,
     bring: Callable[[], None] = lambda: None,
 ) -> dict:
-    """``n``, ``sha`` and ``unreadable`` tiles of one slide's bag of cell features.
+    """``n, sha, unreadable, nuclei_mm2`` of one slide's bag of cell features: see `CELLS_INDEX`.
 
     ``<slide>.h5`` and ``<slide>.nuclei.parquet`` are made anew unless they still fit.
 
@@ -87,7 +87,12 @@ def type_slide(
                 write_table(nuclei.round(DECIMALS), beside, NUCLEI)
         else:
             final.unlink(missing_ok=True)
-        return {"n": len(tiles), "sha": array_hash(features, coords), "unreadable": total - len(tiles)}
+        return {
+            "n": len(tiles),
+            "sha": array_hash(features, coords),
+            "unreadable": total - len(tiles),
+            "nuclei_mm2": float(np.median(np.expm1(features[:, NAMES.index("log_density")]))),
+        }
 
     key, beside = slide_key(row, data, method, keep_nuclei), [final] if keep_nuclei else []
     return keep_or_make(folder / f"{row['slide_id']}.h5", key, make, beside)

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from confuselt.acquire.schema import COVARIATES, DOWNLOADS, FETCHED, MANIFEST, OUTCOMES, PATIENTS, RNA, SLIDES
 from confuselt.acquire.schema import FILES as FILES_OF_GDC
-from confuselt.cells.schema import NUCLEI
+from confuselt.cells.schema import CELLS_INDEX, NUCLEI
 from confuselt.config.root import Config
 from confuselt.embed.schema import STREAM_INDEX
 from confuselt.evaluate.schema import COMPARISONS, METRICS, RETRIEVAL
@@ -44,6 +44,7 @@ TABLES = (
     GRID,
     TILE_INDEX,
     STREAM_INDEX,
+    CELLS_INDEX,
     NUCLEI,
     INDEX,
     PAM50,

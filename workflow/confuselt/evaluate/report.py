@@ -137,7 +137,7 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
             *odd_outcomes(tables["outcomes"], cfg["tasks.survival"]),
             *unseen_levels(tables["covariates"], tables["folds"]),
             *how_joined(sources.store),
-            *slide_warnings(sources.grids),
+            *slide_warnings(sources.grids, sources.cells_index, tables["patients"]),
         ],
         "codings": about.get("codings", {}),
         "agreement": about.get("agreement", {}),

@@ -16,6 +16,9 @@ from confuselt.model.scaling import StreamScaler
 from confuselt.tables import read_meta
 
 SHOWN, WARNED = 4, 10
+FEWEST = 5  # slides that tell what is usual at a site
+# Facts of a slide, and by which factor it may differ from the median of its site. Scanners of one power differ by less.
+OF_SITE = (("mpp", 1.4, "{:.3g} µm per pixel"), ("stain_level", 2.5, "a stain of density {:.2f}"))
 
 
 def tile_facts(index: pd.DataFrame) -> dict[str, object]:
@@ -35,13 +38,52 @@ def tile_facts(index: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def slide_warnings(index: Path | None) -> list[str]:
-    """What is odd about slides: the first ten, and how many more."""
-    if index is None:
-        return []
-    table = pd.read_parquet(index, columns=["slide_id", "warning"]).dropna()
-    said = [f"Slide {row.slide_id}: {row.warning}." for row in table[:WARNED].itertuples()]
-    return said + ([f"{len(table) - WARNED} more slides are odd: column warning of {index}."] * (len(table) > WARNED))
+def slide_warnings(grids: Path | None, cells: Path, patients: pd.DataFrame) -> list[str]:
+    """What is odd about slides, their nuclei, or a slide beside those of its site; the first ten of each kind.
+
+    Parameters
+    ----------
+    grids, cells : Path
+        ``tile/index``, where there is one, and ``cells/index``.
+    patients : DataFrame
+        Columns ``patient_id, site``.
+    """
+    said = []
+    for index in filter(None, (grids, cells)):
+        table = pd.read_parquet(index, columns=["slide_id", "warning"]).dropna()
+        said += _first([f"Slide {row.slide_id}: {row.warning}." for row in table.itertuples()], f"warning of {index}")
+    if grids is not None:
+        unlike = unlike_their_site(pd.read_parquet(grids), patients.set_index("patient_id")["site"])
+        said += _first(unlike, f"mpp and stain_level of {grids}")
+    return said
+
+
+def _first(said: list[str], columns: str) -> list[str]:
+    more = [f"{len(said) - WARNED} more slides are odd: columns {columns}."] if len(said) > WARNED else []
+    return said[:WARNED] + more
+
+
+def unlike_their_site(index: pd.DataFrame, site: pd.Series) -> list[str]:
+    """Slides whose resolution or strength of stain is another one than that of their site's other slides.
+
+    Parameters
+    ----------
+    index : DataFrame
+        Columns of ``tile/index``.
+    site : Series of str
+        By patient.
+    """
+    used, said = index[index["status"] == "ok"], []
+    for name, some in used.groupby(used["patient_id"].map(site)):
+        for column, far, words in OF_SITE if len(some) >= FEWEST else ():
+            usual = some[column].median()
+            odd = some[(some[column] > far * usual) | (some[column] < usual / far)]
+            said += [
+                f"Slide {row['slide_id']}: {words.format(row[column])}; most slides of its site {name} have "
+                f"{words.format(usual)}."
+                for _, row in odd.iterrows()
+            ]
+    return said
 
 
 @torch.no_grad()

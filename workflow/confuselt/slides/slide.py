@@ -234,7 +234,7 @@ class Slide:
             bottom = min(top + rows, height)
             y, end = (round(v * down / height) for v in (top, bottom))
             bands.append(_resized(self._around(view, (0, y, across, max(1, end - y))), (width, bottom - top)))
-        return np.concatenate(bands)
+        return bands[0] if len(bands) == 1 else np.concatenate(bands)
 
     def _around(self, view: View, box: tuple[int, int, int, int]) -> np.ndarray:
         """Part of a level, broken places made good as far as can be."""

@@ -13,6 +13,7 @@ from confuselt.acquire.given import given_path
 from confuselt.acquire.partial import begun, discard
 from confuselt.acquire.schema import FETCHED
 from confuselt.cells.group import type_slide
+from confuselt.cells.schema import CELLS_INDEX
 from confuselt.embed.encoder import Encoder
 from confuselt.embed.group import embed_slide
 from confuselt.embed.schema import STREAM_INDEX
@@ -110,7 +111,7 @@ def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner
             lambda r: embed_slide(r, steps.data, steps.grids, steps.bags, steps.encoder, mpp, bring=bring),
         )
         if steps.cells is None:
-            typed = pd.DataFrame(columns=list(STREAM_INDEX.columns))
+            typed = pd.DataFrame(columns=list(CELLS_INDEX.columns))
         else:
             method, keep, cells = steps.cfg["cells.method"], steps.cfg["cells.keep_nuclei"], steps.cells
             typed = _act(
@@ -118,7 +119,7 @@ def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner
                 "cells",
                 "find_cells",
                 next_rows,
-                STREAM_INDEX,
+                CELLS_INDEX,
                 cells,
                 lambda r: type_slide(r, steps.data, steps.grids, cells, method, keep, bring),
             )

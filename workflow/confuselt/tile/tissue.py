@@ -43,9 +43,11 @@ def find_filler(image: np.ndarray) -> np.ndarray:
 
 def _straight(near: np.ndarray, exact: np.ndarray) -> np.ndarray:
     """Parts of `near` that are `exact` for the most part and have straight edges, (h, w) uint8 of 0 and 1."""
+    if not cv2.countNonZero(exact):
+        return np.zeros(near.shape, np.uint8)
     area = cv2.morphologyEx(near, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
     if not area.any():
-        return np.zeros(area.shape, np.uint8)
+        return area
     count, label = cv2.connectedComponents(area, connectivity=4)
     every, straight = np.zeros(count), np.zeros(count)
     for areas, labels in ((area, label), (area.T, label.T)):

@@ -8,6 +8,7 @@ from pathlib import Path
 from confuselt.acquire.download import Manner
 from confuselt.acquire.fetch import sources_of
 from confuselt.acquire.schema import FETCHED
+from confuselt.cells.schema import CELLS_INDEX
 from confuselt.embed.encoder import load_encoder
 from confuselt.embed.schema import STREAM_INDEX
 from confuselt.learn.device import pick_device
@@ -42,7 +43,7 @@ def main(
     manner = Manner(connections, segment_mb << 20, attempts, given)
     found = stream_group(cfg["rows"], steps, sources, manner)
     for frame, path, table in zip(
-        found, (part, tiles, embedded, typed), (FETCHED, TILE_INDEX, STREAM_INDEX, STREAM_INDEX), strict=True
+        found, (part, tiles, embedded, typed), (FETCHED, TILE_INDEX, STREAM_INDEX, CELLS_INDEX), strict=True
     ):
         if path is not None:
             write_table(frame, path, table)

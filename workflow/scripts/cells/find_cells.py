@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from confuselt.cells.group import type_slide
-from confuselt.embed.schema import STREAM_INDEX
+from confuselt.cells.schema import CELLS_INDEX
 from confuselt.run_step import Output, run_step
 from confuselt.slides.group import after, run_group
 from confuselt.tables import write_table
@@ -21,10 +21,10 @@ def main(tiles: Path, part: Output, cfg: dict) -> None:
     table = run_group(
         rows,
         lambda row: type_slide(row, Path(cfg["data"]), grids, folder, cfg["cells.method"], cfg["cells.keep_nuclei"]),
-        STREAM_INDEX,
+        CELLS_INDEX,
         folder,
     )
-    write_table(table, part, STREAM_INDEX)
+    write_table(table, part, CELLS_INDEX)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,28 @@
 """Index of the cells stream of a cohort."""
 
+import logging
 from pathlib import Path
 
 from confuselt.acquire.excluded import check_excluded
 from confuselt.acquire.schema import SLIDES
-from confuselt.embed.schema import STREAM_INDEX
+from confuselt.cells.plausible import odd_cells
+from confuselt.cells.schema import CELLS_INDEX
 from confuselt.run_step import Output, run_step
 from confuselt.slides.group import join_parts
 from confuselt.tables import read_table, write_table
 
+log = logging.getLogger(__name__)
 READS = ()
 
 
 def main(parts: list[Path], slides: Path, index: Output, max_excluded: float = 0.2) -> None:
     """Join the parts; an error lists the slides where too many are excluded."""
-    table = join_parts(parts, read_table(slides, SLIDES), STREAM_INDEX)
+    table = join_parts(parts, read_table(slides, SLIDES), CELLS_INDEX)
     check_excluded(table, max_excluded, "slides", "slide_id")
-    write_table(table, index, STREAM_INDEX)
+    table["warning"] = odd_cells(table)
+    for row in table[table["warning"].notna()].itertuples():
+        log.warning("slide %s: %s", row.slide_id, row.warning)
+    write_table(table, index, CELLS_INDEX)
 
 
 if __name__ == "__main__":
