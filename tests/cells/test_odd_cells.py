@@ -16,9 +16,12 @@ def index(*densities, status="ok"):
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (20.0, "20 nuclei per mm² of tissue in the median of its tiles, which is hardly tissue"),
+        (20.0, "20 nuclei per mm² of tissue in the median of its tiles, which stained tissue in focus hardly has"),
         (0.0, "0 nuclei per mm²"),
-        (30_000.0, "30,000 nuclei per mm² of tissue in the median of its tiles, which is hardly tissue"),
+        (
+            30_000.0,
+            "30,000 nuclei per mm² of tissue in the median of its tiles, which stained tissue in focus hardly has",
+        ),
         (300.0, "300 nuclei per mm² of tissue in the median of its tiles, most slides have about 3,000"),
         (700.0, None),
         (12_000.0, None),
