@@ -6,6 +6,7 @@ import pytest
 from conftest import shared
 from slides.drawn import drawn_slide
 
+from confuselt.simulate.svs import write_svs
 from confuselt.slides.reader import Unreadable
 from confuselt.slides.readers.tiled_tiff import TiledTiff
 from confuselt.slides.slide import Slide, Wanted
@@ -161,3 +162,22 @@ def test_the_overview_is_made_around_a_broken_place(tmp_path, monkeypatch):
 def test_a_real_slide(tmp_path):
     slide = Slide(shared("slides", "CMU-1-Small-Region.svs"))
     assert (slide.width, slide.height) == (2220, 2967) and slide.mpp == pytest.approx(0.499)
+
+
+@pytest.mark.parametrize("along", [0, 1])
+@pytest.mark.parametrize("reader", ["tiled_tiff", "openslide"])
+def test_the_field_of_view_of_a_tile_is_true_at_any_resolution(tmp_path, reader, along):
+    """Every level of a pyramid whose sides do not divide: a ramp of grey tells where each column and row comes from."""
+    noise, side = np.random.default_rng(0), (701, 603)[along]
+    ramp = 20 + 200 * (np.arange(side) + 0.5) / side
+    grey = np.round(ramp + noise.uniform(-0.5, 0.5, ((603, 701)[along], side)))  # dithered: no steps
+    grey = grey if along == 0 else grey.T
+    write_svs(tmp_path / "a.svs", np.repeat(grey[..., None], 3, 2).astype(np.uint8), 0.5)
+    for mpp in (0.2, 0.2275, 0.25, 0.2525, 0.313, 0.4, 0.499, 0.5, 0.55, 0.6):
+        slide = Slide(tmp_path / "a.svs", mpp, reader)
+        size = round(224 * 0.5 / mpp)
+        _, pixels = next(slide.tiles(np.array([[31, 27]]), Wanted(size, 224)))
+        seen = (pixels[0].mean((along, 2)) - 20) * side / 200  # level-0 pixels
+        slope, first = np.polyfit(np.arange(224), seen, 1)
+        assert slope * 224 * mpp == pytest.approx(112, rel=0.005), mpp
+        assert first + slope * 111.5 == pytest.approx((31, 27)[along] + size / 2, abs=1.5), mpp
