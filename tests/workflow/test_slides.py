@@ -163,18 +163,18 @@ def test_a_backend_is_code_of_the_jobs_that_use_it(drawn, tmp_path):
         assert counted or "Nothing to be done" in done.stdout + done.stderr
         return set(counted)
 
-    for file, old, new in (
-        ("embed/names.py", "SLIDE_ENCODERS = {", 'SLIDE_ENCODERS = {"another": 448, '),
-        ("slides/suffixes.py", "DIRECT = {", 'DIRECT = {".czi": "another", '),
-    ):
+    for file, old, new in (("slides/suffixes.py", "DIRECT = {", 'DIRECT = {".czi": "another", '),):
         text = (package / file).read_text()
         assert old in text
         (package / file).write_text(text.replace(old, new))
+    (package / "embed/cards/another.yaml").write_text("architecture: resnet50\ndim: 2048\npooling: vector\n")
     for folder in ("embed/encoders", "cells/finders", "slides/readers"):
         (package / folder / "another.py").write_text("NAME = 'another'\n")
     assert jobs() == set()
     for file, old, new, used_by in (
-        ("embed/encoders/efficientnet_lite0.py", ".sub(127)", ".sub(128)", {"embed_tiles"}),
+        ("embed/encoders/efficientnet_lite0.py", '"_fc"', '"fc"', {"embed_tiles"}),
+        ("embed/cards/efficientnet-lite0.yaml", "mean: [0.49", "mean: [0.48", {"embed_tiles"}),
+        ("embed/cards/efficientnet-lite0.yaml", "licence: ", "licence: now ", set()),
         ("cells/finders/classical.py", "LEAST_UM2, MOST_UM2 = 6.0", "LEAST_UM2, MOST_UM2 = 7.0", {"find_cells"}),
         ("slides/readers/tiled_tiff.py", '"no JPEG"', '"none"', {"cut_tiles", "embed_tiles", "find_cells"}),
     ):

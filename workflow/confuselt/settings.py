@@ -35,15 +35,18 @@ def reads(script: Path) -> tuple[str, ...]:
 def backends(script: Path, cfg: dict[str, Any]) -> tuple[str, ...]:
     """The modules that a script loads by name: those of its literal ``BACKENDS``, sorted.
 
-    ``{key}`` in one stands for a value of the script's `cfg`, ``{rows.column}`` for every value of a column of its
-    rows, each as ``backend.module_name`` has it.
+    ``{key}`` in one stands for a value of the script's `cfg`, ``{key.part}`` for a part of one that has parts, and of
+    one that is rows for every value of a column, each as ``backend.module_name`` has it.
     """
     found = set()
     for name in _literal(script, "BACKENDS"):
         before, _, rest = name.partition("{")
         key, _, after = rest.partition("}")
-        block, _, column = key.partition(".")
-        values = {row[column] for row in cfg["rows"]} if block == "rows" else {cfg[key]}
+        block, _, part = key.rpartition(".")
+        if key in cfg:
+            values = {cfg[key]}
+        else:
+            values = {row[part] for row in (cfg[block] if isinstance(cfg[block], list) else [cfg[block]])}
         found |= {f"{before}{module_name(value)}{after}" for value in values}
     return tuple(sorted(found))
 
@@ -60,6 +63,8 @@ def settings(script: Path, config: Config, cohort: str | None = None) -> dict[st
         A second cohort (``predict.name``) has its own data and `acquire` block.
     """
     dump = config.for_cohort(cohort or config.cohort).model_dump(mode="json", by_alias=True)
+    # What the card says decides, not where it lies.
+    dump["embed"]["card"] = config.encoder_card.in_job if config.encoder_card else None
     found: dict[str, Any] = {}
     for key in reads(script):
         if key.startswith("-"):

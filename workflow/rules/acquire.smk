@@ -6,6 +6,11 @@ rule check:
         checked,
 
 
+rule models:
+    input:
+        lambda wildcards: listed_models(),
+
+
 rule cohort:
     input:
         sound,
@@ -141,6 +146,8 @@ ruleorder: stream_slides > find_cells
 
 
 rule stream_slides:
+    input:
+        **checked_weights(),
     output:
         **(
             {}
@@ -159,8 +166,9 @@ rule stream_slides:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=6000,
+        mem_mb=2000 + MODEL_MB,
         runtime=1440,
+        file=str(CONFIG.embed.weights or ""),
         slides_on_disk=1,
         connections=of_download("connections"),
         device=CONFIG.device,

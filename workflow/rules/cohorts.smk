@@ -45,7 +45,7 @@ def fault_of_sources():
 
 FAULT = fault_of_sources()
 # A fault stops a run while it is planned; `check` goes on and shows all of them.
-if FAULT and "check" not in sys.argv:
+if FAULT and not {"check", "models"} & set(sys.argv):
     raise WorkflowError(FAULT)
 
 
@@ -97,6 +97,15 @@ def checked_page():
 def checked(wildcards):
     """What `check` looks at; nothing runs."""
     checked_page()
+    return []
+
+
+@cache
+def listed_models():
+    """The table of `models`, printed once."""
+    from confuselt.check.models import models
+
+    print("\n".join(models()), flush=True)
     return []
 
 

@@ -46,12 +46,12 @@ def code(stage, rule):
     return code_hash(script_of(stage, rule))
 
 
-def code_with_backends(stage, rule, rows):
+def code_with_backends(stage, rule, rows=lambda wildcards: []):
     """The same of a script that loads modules by names that the config and its rows give."""
     script = script_of(stage, rule)
 
     def of(wildcards):
-        found = settings(script, CONFIG, wildcards.cohort)
+        found = settings(script, CONFIG, wildcards.get("cohort"))
         return code_hash(script, backends(script, {**found, "rows": rows(wildcards)}))
 
     return of
@@ -69,6 +69,18 @@ if CONFIG.device != "cpu" and HERE and "gpu" not in workflow.global_resources:
 def gpus():
     """GPUs of a job that embeds or trains: one wherever there are any, so that they are never shared by more jobs."""
     return int(CONFIG.device == "cuda" or (CONFIG.device == "auto" and HERE > 0))
+
+
+# An encoder whose weights are a file, which is tried before any slide is read; it is held twice while it is loaded.
+WEIGHTS = f"{RESULTS}/encoders/{CONFIG.embed.encoder}.parquet"
+MODEL_MB = 4000
+if CONFIG.embed.weights is not None:
+    MODEL_MB += 3 * CONFIG.embed.weights.stat().st_size // 10**6
+
+
+def checked_weights():
+    """Input of jobs that embed: what the file of weights was when it was tried."""
+    return {"weights": WEIGHTS} if CONFIG.embed.weights is not None else {}
 
 
 def memory_of(block):

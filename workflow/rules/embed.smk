@@ -36,8 +36,36 @@ rule import_tiles:
         "../scripts/embed/import_tiles.py"
 
 
+# Before any slide is read.
+rule check_weights:
+    input:
+        file=[str(CONFIG.embed.weights)] if CONFIG.embed.weights else [],
+    output:
+        weights=WEIGHTS,
+    log:
+        f"{RESULTS}/logs/embed/check_weights.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/embed/check_weights.jsonl"
+    priority: 100
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=MODEL_MB,
+        runtime=30,
+        device=CONFIG.device,
+        gpu=gpus(),
+    params:
+        cfg=cfg("embed", "check_weights"),
+        code=code_with_backends("embed", "check_weights"),
+    message:
+        f"embed: weights of {CONFIG.embed.encoder}"
+    script:
+        "../scripts/embed/check_weights.py"
+
+
 rule embed_tiles:
     input:
+        **checked_weights(),
         tiles=f"{COHORT}/tile/parts/{{group}}.parquet",
         slides=slides_of_group,
     output:
@@ -50,8 +78,9 @@ rule embed_tiles:
         "../../environment.yml"
     threads: 1 + CONFIG.embed.workers
     resources:
-        mem_mb=4000 + 500 * CONFIG.embed.workers,
+        mem_mb=MODEL_MB + 500 * CONFIG.embed.workers,
         runtime=240,
+        file=str(CONFIG.embed.weights or ""),
         device=CONFIG.device,
         gpu=gpus(),
         workers=CONFIG.embed.workers,

@@ -11,9 +11,10 @@ from confuselt.finetune.arms import parse_arm
 from confuselt.sheets.read import columns_of, read_sheet
 
 TILES = 10_000  # of a slide of which nothing is known yet
-WIDTHS = {"efficientnet-lite0": 1280, "classical": 42}
+WIDTHS = {"classical": 42}
 TRAINED = 20_000  # instances a second and core, forward and backward
-SECONDS = {"cut_tiles": 0.0006, "embed_tiles": 0.052, "find_cells": 0.038}  # a tile and core
+# A tile and core; of the encoder that is bundled.
+SECONDS = {"cut_tiles": 0.0006, "embed_tiles": 0.052, "find_cells": 0.038}
 STARTS = 6.0  # seconds until a job has started
 
 
@@ -30,7 +31,7 @@ def size_of(config: Config) -> Size:
     """Size of the store that a cohort would have."""
     if config.from_slides:
         slides = len(slide_rows(config, config.cohort))
-        width = WIDTHS[config.embed.encoder] + WIDTHS.get(config.cells.method, 0)
+        width = config.encoder_card.dim + WIDTHS.get(config.cells.method, 0)
         return Size(slides, slides * TILES, width)
     files, rows, width, slides = existing_files(config), 0, 0, 0
     for stream in ("tile", "cells"):
@@ -73,13 +74,20 @@ def estimates(config: Config, patients: int) -> list[str]:
     hours = {name: size.instances * seconds / 3600 for name, seconds in _stages(config).items()}
     hours |= _training(config, size, patients)
     said = ", ".join(f"{name} {value:.2g}" for name, value in hours.items())
+    if config.from_slides and not config.encoder_card.bundled:
+        lines.append(f"embed_tiles with {config.embed.encoder}: for a GPU; rates of one are in docs/HPC.md")
     return [*lines, f"core-hours without a GPU, roughly: {said}"]
 
 
 def _stages(config: Config) -> dict[str, float]:
     if not config.from_slides:
         return {}
-    return {k: v for k, v in SECONDS.items() if k != "find_cells" or config.cells.method == "classical"}
+    known = {
+        "cut_tiles": True,
+        "embed_tiles": config.encoder_card.bundled,
+        "find_cells": config.cells.method == "classical",
+    }
+    return {k: v for k, v in SECONDS.items() if known[k]}
 
 
 def _training(config: Config, size: Size, patients: int) -> dict[str, float]:

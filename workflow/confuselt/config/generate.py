@@ -16,7 +16,7 @@ from confuselt.acquire.schema import COVARIATES, DOWNLOADS, FETCHED, MANIFEST, O
 from confuselt.acquire.schema import FILES as FILES_OF_GDC
 from confuselt.cells.schema import CELLS_INDEX, NUCLEI
 from confuselt.config.root import Config
-from confuselt.embed.schema import STREAM_INDEX
+from confuselt.embed.schema import STREAM_INDEX, WEIGHTS
 from confuselt.evaluate.schema import COMPARISONS, METRICS, RETRIEVAL
 from confuselt.evaluate.schema import PREDICTIONS as EVALUATED
 from confuselt.finetune.schema import CURVES
@@ -43,6 +43,7 @@ TABLES = (
     DOWNLOADS,
     GRID,
     TILE_INDEX,
+    WEIGHTS,
     STREAM_INDEX,
     CELLS_INDEX,
     NUCLEI,

@@ -13,7 +13,7 @@ from confuselt.config.merge import merge
 from confuselt.config.simulate import Simulate
 from confuselt.config.stages import Cells, Embed, Pack, Rna, Split, Tile
 from confuselt.config.tasks import Tasks
-from confuselt.embed.names import SLIDE_ENCODERS
+from confuselt.embed.card import Card, card_of, names, read_card
 
 # What the simulator writes, in the words of `acquire`: a simulated cohort takes the road of a local one.
 SIMULATED_FILES = {
@@ -110,26 +110,27 @@ class Config(Block):
             raise ValueError(f"predict.arm '{self.predict.arm}' is not among finetune.arms {self.finetune.arms}")
         if self.acquire.site is None and self.split.group == "site":
             raise ValueError("acquire.site is null (one site): set split.group: patient")
+        self._check_encoder()
         if self.cells.method == "classical" and not self.from_slides:
             raise ValueError(
                 f"cells.method classical reads slides, embed.encoder '{self.embed.encoder}' does not "
-                f"({', '.join(SLIDE_ENCODERS)} do): "
+                f"({self._readers}): "
                 "for features that came with the cohort, and where there are no cells, set cells.method: ready"
             )
-        if self.from_slides and self.tile.size != SLIDE_ENCODERS[self.embed.encoder]:
+        if self.from_slides and self.tile.size != self.encoder_card.size:
             raise ValueError(
-                f"tile.size {self.tile.size}: {self.embed.encoder} takes tiles of {SLIDE_ENCODERS[self.embed.encoder]} "
-                "pixels; for another field of view set tile.mpp"
+                f"tile.size {self.tile.size}: {self.embed.encoder} takes tiles of {self.encoder_card.size} pixels; "
+                "for another field of view set tile.mpp"
             )
         if self.acquire.source == "simulate" and (self.simulate.level == "slides") != self.from_slides:
             raise ValueError(
                 f"simulate.level '{self.simulate.level}' and embed.encoder '{self.embed.encoder}' do not fit: "
-                f"slides go with {', '.join(SLIDE_ENCODERS)}, features with any other name"
+                f"slides go with {self._readers}, features with any other name"
             )
         if self.acquire.source == "gdc" and not self.from_slides:
             raise ValueError(
                 "acquire.source gdc fetches slides: embed.encoder must be one that reads them "
-                f"({', '.join(SLIDE_ENCODERS)}), not '{self.embed.encoder}'"
+                f"({self._readers}), not '{self.embed.encoder}'"
             )
         if self.acquire.source != "gdc" and not self.acquire.keep_slides:
             raise ValueError(
@@ -153,10 +154,52 @@ class Config(Block):
             return self.model_copy(update={"evaluate": self.evaluate.model_copy(update={"primary": labels[0]})})
         return self
 
+    def _check_encoder(self) -> None:
+        own, known = self.embed.card, self.embed.encoder in names()
+        if own is not None and known:
+            raise ValueError(
+                f"embed.card: '{self.embed.encoder}' is an encoder of the project; name your own differently"
+            )
+        if self.embed.weights is None:
+            if own is not None:
+                raise ValueError(f"embed.card {own}: its weights are needed; set embed.weights to their file")
+            if self.embed.sha256 is not None:
+                raise ValueError("embed.sha256 is of a file of weights: set embed.weights")
+            return
+        if own is None and not known:
+            raise ValueError(
+                f"embed.weights: '{self.embed.encoder}' is no encoder of the project ({', '.join(names())}); "
+                "set embed.card to a card of your own"
+            )
+        if self.encoder_card.bundled:
+            raise ValueError(f"embed.weights: {self.embed.encoder} brings its own; remove the key")
+        if not self.embed.weights.is_file():
+            card = self.encoder_card
+            raise ValueError(
+                f"embed.weights {self.embed.weights}: no such file (wanted the weights of {card.title}, "
+                f"{card.source}; {card.licence}{', given on request' if card.gated else ''})"
+            )
+
     @property
     def from_slides(self) -> bool:
         """Whether the tile stream is made here, from slides."""
-        return self.embed.encoder in SLIDE_ENCODERS
+        return self.encoder_card is not None
+
+    @property
+    def encoder_card(self) -> Card | None:
+        """Card of the encoder that reads slides; None where features came with the cohort."""
+        if self.embed.card is not None:
+            return read_card(self.embed.card)
+        card = card_of(self.embed.encoder) if self.embed.encoder in names() else None
+        return card if card is not None and (card.bundled or self.embed.weights is not None) else None
+
+    @property
+    def _readers(self) -> str:
+        """Which encoders read slides, in words; with what this one lacks."""
+        if self.embed.encoder in names() and not self.from_slides:
+            return f"{self.embed.encoder} does with embed.weights, the file of {card_of(self.embed.encoder).source}"
+        bundled = [name for name in names() if card_of(name).bundled]
+        return f"{', '.join(bundled)} do, others with embed.weights"
 
     def for_cohort(self, cohort: str) -> "Config":
         """The config as seen by a cohort.

@@ -1,5 +1,6 @@
 """Blocks of the stages between the cohort tables and the models: `embed`, `cells`, `rna`, `split`, `pack`."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -43,10 +44,21 @@ class Embed(Block):
     encoder: str = Field(
         "ready",
         description=(
-            "efficientnet-lite0 (ImageNet, open, runs offline): tiles of slides are embedded with it; "
-            "any other name: features that came with the cohort, by the name of what made them"
+            "efficientnet-lite0 (ImageNet, open, runs offline), or a pathology encoder of `snakemake models` with "
+            "`weights`: tiles of slides are embedded with it; any other name, and one without weights: features that "
+            "came with the cohort, by the name of what made them"
         ),
         pattern=r"[A-Za-z0-9._-]+",
+    )
+    weights: Path | None = Field(
+        None, description="file of the encoder's weights (safetensors, or what torch.save wrote), fetched by you"
+    )
+    sha256: str | None = Field(
+        None, pattern="[0-9a-f]{64}", description="what the file of weights must be; any other one stops the run"
+    )
+    card: Path | None = Field(
+        None,
+        description="card of an encoder of your own, as in workflow/confuselt/embed/cards: see docs/EMBED.md",
     )
     workers: int = Field(
         0,

@@ -1,44 +1,120 @@
-"""A tile encoder, and how one is loaded by its name.
+"""A tile encoder: a model with its weights, and how tiles go in and vectors come out.
 
-Each is a file of `encoders/`. Weights come from an installed package or a local file, never from the network inside a
-job.
+What builds the model is a file of `encoders/`, what it is a card. Weights come from an installed package or a local
+file, never from the network inside a job.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from confuselt.backend import load_backend
+from confuselt.embed.card import Card
+from confuselt.embed.weights import sha256_of
+
+MOST = 256  # tiles that go through a model at once
 
 
-@dataclass(frozen=True)
+@dataclass
 class Encoder:
     """A loaded encoder.
 
     Attributes
     ----------
     name : str
-    dim : int
-    size : int
-        Side of a tile in pixels.
+    card : Card
     weights : str
-        sha256 of the weights, 16 hex digits.
-    trained_on : tuple of str
-        Cohorts that it saw.
-    embed : callable
-        (n, size, size, 3) uint8 RGB to (n, dim) float32.
+        sha256 of the file of weights, 64 hex digits.
+    model : Module
+    device : device
+    at_once : int
+        Tiles that go through the model together: halved where memory does not do.
     """
 
     name: str
-    dim: int
-    size: int
+    card: Card
     weights: str
-    trained_on: tuple[str, ...]
-    embed: Callable[[np.ndarray], np.ndarray]
+    model: nn.Module
+    device: torch.device
+    at_once: int = MOST
+
+    def __post_init__(self) -> None:
+        # Of a class of its own (TIAToolbox's), ``to`` may take a device alone.
+        nn.Module.to(self.model.eval(), self.device, memory_format=torch.channels_last)
+        self._mean, self._std = (
+            (255 * torch.tensor(v, dtype=torch.float64)).float().to(self.device)[:, None, None]
+            for v in (self.card.mean, self.card.std)
+        )
+
+    def embed(self, tiles: np.ndarray) -> np.ndarray:
+        """Vectors of tiles.
+
+        Parameters
+        ----------
+        tiles : (n, size, size, 3) uint8
+            RGB.
+
+        Returns
+        -------
+        (n, dim) float32
+        """
+        found, start = [], 0
+        while start < len(tiles):
+            try:
+                found.append(self._forward(tiles[start : start + self.at_once]))
+            except torch.cuda.OutOfMemoryError:
+                if self.at_once == 1:
+                    raise
+                torch.cuda.empty_cache()
+                self.at_once //= 2
+                continue
+            start += len(found[-1])
+        return np.concatenate(found) if found else np.empty((0, self.card.dim), np.float32)
+
+    @torch.inference_mode()
+    def _forward(self, tiles: np.ndarray) -> np.ndarray:
+        batch = torch.from_numpy(tiles).to(self.device).permute(0, 3, 1, 2).float().sub_(self._mean).div_(self._std)
+        kind = getattr(torch, self.card.precision)
+        with torch.autocast(self.device.type, kind, enabled=kind != torch.float32):
+            out = self.model(batch.contiguous(memory_format=torch.channels_last))
+        return _pooled(out, self.card, self.model).float().cpu().numpy()
 
 
-def load_encoder(name: str, device: torch.device) -> Encoder:
-    """Encoder of a name in ``SLIDE_ENCODERS``: what `load` of its file makes."""
-    return load_backend("embed.encoders", name).load(device)
+def _pooled(out: torch.Tensor, card: Card, model: nn.Module) -> torch.Tensor:
+    """(n, dim) of what a model returns."""
+    if card.pooling == "vector":
+        return out
+    if out.ndim != 3:
+        raise ValueError(
+            f"pooling {card.pooling} is for tokens (n, t, d), {card.architecture} returns {tuple(out.shape)}"
+        )
+    if card.pooling == "cls":
+        return out[:, 0]
+    # The class token, then registers, then patches.
+    return torch.cat([out[:, 0], out[:, model.num_prefix_tokens :].mean(1)], 1)
+
+
+def load_encoder(name: str, card: dict, weights: str | None, device: torch.device) -> Encoder:
+    """Encoder of a card.
+
+    Parameters
+    ----------
+    name : str
+    card : dict
+        See `Card.in_job`.
+    weights : str, optional
+        File of its weights; None where a package brings them.
+    device : device
+
+    Raises
+    ------
+    ValueError
+        The file is not of this encoder.
+    """
+    known = Card.model_validate(card)
+    backend = load_backend("embed.encoders", known.loader)
+    path = Path(weights) if weights else backend.weights_file()
+    return Encoder(name, known, sha256_of(path), backend.build(known, path), device)

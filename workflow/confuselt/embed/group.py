@@ -60,8 +60,8 @@ def embed_slide(
             read_table(grids / f"{row['slide_id']}.parquet", GRID),
         )
         coords = tiles[["x", "y"]].to_numpy(np.int32)
-        features, seen = np.empty((len(tiles), encoder.dim), np.float16), np.zeros(len(tiles), bool)
-        batches = slide.tiles(coords, Wanted(int(row["tile_px"]), encoder.size), workers)
+        features, seen = np.empty((len(tiles), encoder.card.dim), np.float16), np.zeros(len(tiles), bool)
+        batches = slide.tiles(coords, Wanted(int(row["tile_px"]), encoder.card.size), workers)
         for at, pixels in progress(batches, row["slide_id"], -(-len(tiles) // BATCH)):
             with np.errstate(over="ignore"):
                 features[at] = encoder.embed(pixels)
@@ -75,7 +75,9 @@ def embed_slide(
         return {"n": len(features), "sha": array_hash(features, coords), "unreadable": int((~seen).sum())}
 
     return keep_or_make(
-        folder / f"{row['slide_id']}.h5", slide_key(row, data, encoder.name, encoder.weights, mpp), make
+        folder / f"{row['slide_id']}.h5",
+        slide_key(row, data, encoder.name, encoder.weights, encoder.card.identity, mpp),
+        make,
     )
 
 
@@ -83,10 +85,11 @@ def recipe_of(encoder: Encoder, mpp: float) -> dict:
     """What made the features."""
     return {
         "name": encoder.name,
-        "weights": encoder.weights,
-        "trained_on": json.dumps(list(encoder.trained_on)),
-        "d": encoder.dim,
+        "weights": encoder.weights[:16],
+        "card": encoder.card.identity,
+        "trained_on": json.dumps(list(encoder.card.trained_on)),
+        "d": encoder.card.dim,
         "dtype": "float16",
-        "tile_px": encoder.size,
+        "tile_px": encoder.card.size,
         "mpp": mpp,
     }

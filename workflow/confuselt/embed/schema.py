@@ -5,6 +5,19 @@
 
 from confuselt.tables import INDEX_COLUMNS, Table
 
+WEIGHTS = Table(
+    "encoders/weights",
+    {
+        "encoder": "string",
+        "weights": "string",
+        "card": "string",
+        "bytes": "int64",
+        "parameters": "int64",
+        "dim": "int64",
+    },
+    key=("encoder",),
+    required=("weights", "card", "bytes", "parameters", "dim"),
+)
 STREAM_INDEX = Table(
     "embed/index",
     {"slide_id": "string", "patient_id": "string", **INDEX_COLUMNS, "unreadable": "int64"},

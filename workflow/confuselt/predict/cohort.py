@@ -51,7 +51,7 @@ def check_recipe(facts: dict, bags: Store) -> None:
     """
     for stream, trained in facts["recipe"].items():
         here = bags.recipe[stream]
-        for key in ("name", "weights", "d", "dtype", "tile_px", "mpp", "columns"):
+        for key in ("name", "weights", "card", "d", "dtype", "tile_px", "mpp", "columns"):
             if trained.get(key) != here.get(key):
                 raise ValueError(
                     f"stream '{stream}': the model was trained on {key} {trained.get(key)!r}, "

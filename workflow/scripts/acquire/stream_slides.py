@@ -9,6 +9,7 @@ from confuselt.acquire.download import Manner
 from confuselt.acquire.fetch import sources_of
 from confuselt.acquire.schema import FETCHED
 from confuselt.cells.schema import CELLS_INDEX
+from confuselt.embed.checked import check_same
 from confuselt.embed.encoder import load_encoder
 from confuselt.embed.schema import STREAM_INDEX
 from confuselt.learn.device import pick_device
@@ -17,7 +18,7 @@ from confuselt.stream.slides import Steps, stream_group
 from confuselt.tables import write_table
 from confuselt.tile.schema import TILE_INDEX
 
-READS = ("data", "tile.*", "embed.encoder", "cells.method", "cells.keep_nuclei")
+READS = ("data", "tile.*", "embed.encoder", "embed.card", "cells.method", "cells.keep_nuclei")
 
 
 def main(
@@ -27,6 +28,8 @@ def main(
     cfg: dict,
     url: str,
     typed: Output | None = None,
+    weights: Path | None = None,
+    file: str = "",
     device: str = "auto",
     mirror: str = "",
     token_file: str = "",
@@ -39,7 +42,9 @@ def main(
     """Write the group's parts of four indexes; no more than one slide of it is on disk."""
     sources = sources_of(url, mirror or None, token_file or None, timeout)
     folders = [path and path.parent.parent for path in (tiles, embedded, typed)]
-    steps = Steps(Path(cfg["data"]), cfg, load_encoder(cfg["embed.encoder"], pick_device(device)), *folders)
+    encoder = load_encoder(cfg["embed.encoder"], cfg["embed.card"], file or None, pick_device(device))
+    check_same(encoder, weights)
+    steps = Steps(Path(cfg["data"]), cfg, encoder, *folders)
     manner = Manner(connections, segment_mb << 20, attempts, given)
     found = stream_group(cfg["rows"], steps, sources, manner)
     for frame, path, table in zip(

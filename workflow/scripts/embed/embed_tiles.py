@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from confuselt.embed.checked import check_same
 from confuselt.embed.encoder import load_encoder
 from confuselt.embed.group import embed_slide
 from confuselt.embed.schema import STREAM_INDEX
@@ -15,18 +16,30 @@ from confuselt.slides.slide import BATCH
 from confuselt.slides.workers import Workers
 from confuselt.tables import write_table
 
-READS = ("data", "embed.encoder", "tile.mpp")
+READS = ("data", "embed.encoder", "embed.card", "tile.mpp")
 MOST_BYTES = BATCH * 1024 * 1024 * 3  # of a batch: no encoder takes larger tiles
-BACKENDS = ("confuselt.embed.encoders.{embed.encoder}", "confuselt.slides.readers.{rows.reader}")
+BACKENDS = ("confuselt.embed.encoders.{embed.card.loader}", "confuselt.slides.readers.{rows.reader}")
 
 
-def main(tiles: Path, part: Output, cfg: dict, device: str = "auto", workers: int = 0) -> None:
-    """A bag per slide, and the group's part of the index."""
+def main(
+    tiles: Path,
+    part: Output,
+    cfg: dict,
+    weights: Path | None = None,
+    file: str = "",
+    device: str = "auto",
+    workers: int = 0,
+) -> None:
+    """A bag per slide, and the group's part of the index.
+
+    `weights` says what the `file` of the encoder's weights must be; none where a package brings them.
+    """
     rows = after(pd.read_parquet(tiles), "tile", [{**r, "mpp_given": r["mpp"]} for r in cfg["rows"]])
     grids, folder = tiles.parent.parent, part.parent.parent
     # Processes are forked before a GPU is touched.
     with Workers(workers, MOST_BYTES) if workers else nullcontext() as reading:
-        encoder = load_encoder(cfg["embed.encoder"], pick_device(device))
+        encoder = load_encoder(cfg["embed.encoder"], cfg["embed.card"], file or None, pick_device(device))
+        check_same(encoder, weights)
         table = run_group(
             rows,
             lambda row: embed_slide(row, Path(cfg["data"]), grids, folder, encoder, cfg["tile.mpp"], reading),

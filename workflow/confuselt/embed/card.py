@@ -1,0 +1,113 @@
+"""What is known of a tile encoder, as data: a card, one file of `cards/` each, or a user's own.
+
+Nothing here imports torch: the config, the docs and ``snakemake models`` read cards.
+"""
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+FOLDER = Path(__file__).with_name("cards")
+Positive = Annotated[float, Field(gt=0)]
+# What decides the vector of a tile; the rest is for the reader.
+DECIDES = ("loader", "architecture", "arguments", "layout", "size", "mean", "std", "pooling", "dim", "precision")
+
+
+class Card(BaseModel):
+    """A tile encoder.
+
+    Attributes
+    ----------
+    title, source, licence : str
+        Its name as the authors write it, where its weights are, and under which terms.
+    gated : bool
+        Whether the weights are given on request only.
+    trained_on : tuple of str
+        Public cohorts that it saw; one that is being studied is said beside every number.
+    loader : str
+        File of `encoders/` that builds it: ``timm`` (any of timm's models), ``python`` (whatever a function of an
+        installed package returns), or one of an encoder that brings its weights.
+    architecture : str
+        Name in timm, or ``package.module:function``.
+    arguments : dict
+        Of the architecture.
+    layout : {"timm", "dinov2", "hf-vit", "hf-dinov2"}
+        How the tensors in the file of weights are named; see `layouts`.
+    size : int
+        Side of a tile, pixels.
+    mpp : float
+        µm per pixel of the tiles that it was trained on.
+    mean, std : (float, float, float)
+        Of RGB between 0 and 1.
+    pooling : {"vector", "cls", "cls+mean"}
+        The model's own output, (n, dim); of tokens (n, t, d) the class token, or that beside the mean of the patches'
+        tokens, registers left out.
+    dim : int
+        Width of the result.
+    precision : {"float32", "float16", "bfloat16"}
+    bundled : bool
+        Whether an installed package brings the weights.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str = ""
+    source: str = ""
+    licence: str = "not stated"
+    gated: bool = False
+    trained_on: tuple[str, ...] = ()
+    loader: Literal["timm", "python", "efficientnet-lite0"] = "timm"
+    architecture: str
+    arguments: dict[str, Any] = {}
+    layout: Literal["timm", "dinov2", "hf-vit", "hf-dinov2"] = "timm"
+    size: int = Field(224, ge=32, le=1024)
+    mpp: float = Field(0.5, gt=0.1, le=2)
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
+    pooling: Literal["vector", "cls", "cls+mean"] = "cls"
+    dim: int = Field(ge=1)
+    precision: Literal["float32", "float16", "bfloat16"] = "float32"
+    bundled: bool = False
+
+    @property
+    def in_job(self) -> dict[str, Any]:
+        """What jobs need of it, as plain values: a card again by ``Card.model_validate``."""
+        return self.model_dump(mode="json", include={*DECIDES, "trained_on"})
+
+    @property
+    def identity(self) -> str:
+        """Hash of what decides the vector of a tile, 16 hex digits."""
+        decides = json.dumps(self.model_dump(mode="json", include=set(DECIDES)), sort_keys=True)
+        return hashlib.sha256(decides.encode()).hexdigest()[:16]
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Encoders that have a card here."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
+
+
+@cache
+def read_card(path: Path) -> Card:
+    """A card; ValueError names the file and the key at fault."""
+    try:
+        text = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
+        raise ValueError(f"embed.card {path}: cannot be read as YAML ({fault})") from None
+    if not isinstance(text, dict):
+        raise ValueError(f"embed.card {path}: wanted keys and values as in the cards of {FOLDER.name}/")
+    try:
+        return Card.model_validate(text)
+    except ValidationError as faults:
+        said = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults.errors())
+        raise ValueError(f"embed.card {path}: {said}") from None
+
+
+def card_of(name: str) -> Card:
+    """The project's card of a name in `names`."""
+    return read_card(FOLDER / f"{name}.yaml")
