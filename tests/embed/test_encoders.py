@@ -9,7 +9,7 @@ from slides.drawn import CFG, drawn_slide
 
 from confuselt.embed.card import card_of, names
 from confuselt.embed.encoder import load_encoder
-from confuselt.embed.group import embed_slide
+from confuselt.embed.group import Job, embed_slides
 from confuselt.tile.group import tile_slide
 
 CPU = torch.device("cpu")
@@ -53,9 +53,8 @@ def test_a_bag_has_the_rows_of_its_grid(tmp_path):
     row = {"slide_id": "a", "patient_id": "P", "file": "a.svs", "mpp": None, "reader": "tiled_tiff"}
     facts = tile_slide(row, tmp_path, tmp_path / "tile", CFG)
     encoder = bundled()
-    done = embed_slide(
-        {**row, **facts, "mpp_given": None}, tmp_path, tmp_path / "tile", tmp_path / "embed", encoder, 0.5
-    )
+    job = Job(tmp_path, tmp_path / "tile", tmp_path / "embed", encoder, 0.5)
+    done = embed_slides([{**row, **facts, "mpp_given": None}], job).iloc[0]
     with h5py.File(tmp_path / "embed/a.h5") as file:
         assert (
             file["features"].shape == (facts["n"], 1280)

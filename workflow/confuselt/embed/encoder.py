@@ -15,7 +15,7 @@ from confuselt.backend import load_backend
 from confuselt.embed.card import Card
 from confuselt.embed.weights import sha256_of
 
-MOST = 256  # tiles that go through a model at once
+MOST = {"cuda": 256, "cpu": 32}  # tiles that go through a model at once; on a CPU more would leave its cache
 
 
 @dataclass
@@ -39,15 +39,21 @@ class Encoder:
     weights: str
     model: nn.Module
     device: torch.device
-    at_once: int = MOST
+    at_once: int = 0
 
     def __post_init__(self) -> None:
+        self.at_once = self.at_once or MOST[self.device.type]
         # Of a class of its own (TIAToolbox's), ``to`` may take a device alone.
         nn.Module.to(self.model.eval(), self.device, memory_format=torch.channels_last)
         self._mean, self._std = (
             (255 * torch.tensor(v, dtype=torch.float64)).float().to(self.device)[:, None, None]
             for v in (self.card.mean, self.card.std)
         )
+
+    def block(self, tiles: int) -> np.ndarray:
+        """Memory for so many tiles, (n, size, size, 3) uint8, from which a GPU reads by itself."""
+        shape = (tiles, self.card.size, self.card.size, 3)
+        return torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda").numpy()
 
     def embed(self, tiles: np.ndarray) -> np.ndarray:
         """Vectors of tiles.
@@ -76,7 +82,14 @@ class Encoder:
 
     @torch.inference_mode()
     def _forward(self, tiles: np.ndarray) -> np.ndarray:
-        batch = torch.from_numpy(tiles).to(self.device).permute(0, 3, 1, 2).float().sub_(self._mean).div_(self._std)
+        batch = (
+            torch.from_numpy(tiles)
+            .to(self.device, non_blocking=True)
+            .permute(0, 3, 1, 2)
+            .float()
+            .sub_(self._mean)
+            .div_(self._std)
+        )
         kind = getattr(torch, self.card.precision)
         with torch.autocast(self.device.type, kind, enabled=kind != torch.float32):
             out = self.model(batch.contiguous(memory_format=torch.channels_last))

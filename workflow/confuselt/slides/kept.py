@@ -57,12 +57,10 @@ def keep_or_make(path: Path, key: str, make: Callable[[Path], dict], beside: Seq
     -------
     dict
     """
-    record = path.with_name(f".{path.name}.json")
-    if record.exists() and all(file.exists() for file in (path, *beside)):
-        kept = json.loads(record.read_text())
-        if kept["key"] == key:
-            return kept["facts"]
+    if (kept := kept_facts(path, key, beside)) is not None:
+        return kept
     path.parent.mkdir(parents=True, exist_ok=True)
+    record = _record(path)
     for old in (record, path, *beside):
         old.unlink(missing_ok=True)
     with written(path) as partial:
@@ -70,6 +68,20 @@ def keep_or_make(path: Path, key: str, make: Callable[[Path], dict], beside: Seq
     with written(record) as partial:
         partial.write_text(json.dumps({"key": key, "facts": facts}))
     return facts
+
+
+def kept_facts(path: Path, key: str, beside: Sequence[Path] = ()) -> dict | None:
+    """Facts of a file that still fits: see `keep_or_make`."""
+    record = _record(path)
+    if record.exists() and all(file.exists() for file in (path, *beside)):
+        kept = json.loads(record.read_text())
+        if kept["key"] == key:
+            return kept["facts"]
+    return None
+
+
+def _record(path: Path) -> Path:
+    return path.with_name(f".{path.name}.json")
 
 
 def forget(slide: str, folder: Path) -> None:

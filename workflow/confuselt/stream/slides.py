@@ -15,8 +15,7 @@ from confuselt.acquire.schema import FETCHED
 from confuselt.cells.group import type_slide
 from confuselt.cells.schema import CELLS_INDEX
 from confuselt.embed.encoder import Encoder
-from confuselt.embed.group import embed_slide
-from confuselt.embed.schema import STREAM_INDEX
+from confuselt.embed.group import Job, embed_slides
 from confuselt.run_step import acting_as
 from confuselt.slides.group import after, run_group
 from confuselt.tables import Table
@@ -100,16 +99,9 @@ def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner
             lambda r: tile_slide(r, steps.data, steps.grids, _of(steps.cfg, "tile"), bring),
         )
         next_rows = after(tiles, "tile", [{**row, "mpp_given": row["mpp"]}])
-        mpp = steps.cfg["tile.mpp"]
-        bags = _act(
-            steps.cfg,
-            "embed",
-            "embed_tiles",
-            next_rows,
-            STREAM_INDEX,
-            steps.bags,
-            lambda r: embed_slide(r, steps.data, steps.grids, steps.bags, steps.encoder, mpp, bring=bring),
-        )
+        with acting_as("embed", "embed_tiles", steps.cfg):
+            job = Job(steps.data, steps.grids, steps.bags, steps.encoder, steps.cfg["tile.mpp"], bring=bring)
+            bags = embed_slides(next_rows, job)
         if steps.cells is None:
             typed = pd.DataFrame(columns=list(CELLS_INDEX.columns))
         else:

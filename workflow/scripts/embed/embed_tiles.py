@@ -7,11 +7,11 @@ import pandas as pd
 
 from confuselt.embed.checked import check_same
 from confuselt.embed.encoder import load_encoder
-from confuselt.embed.group import embed_slide
+from confuselt.embed.group import Job, embed_slides
 from confuselt.embed.schema import STREAM_INDEX
 from confuselt.learn.device import pick_device
 from confuselt.run_step import Output, run_step
-from confuselt.slides.group import after, run_group
+from confuselt.slides.group import after
 from confuselt.slides.slide import BATCH
 from confuselt.slides.workers import Workers
 from confuselt.tables import write_table
@@ -40,12 +40,7 @@ def main(
     with Workers(workers, MOST_BYTES) if workers else nullcontext() as reading:
         encoder = load_encoder(cfg["embed.encoder"], cfg["embed.card"], file or None, pick_device(device))
         check_same(encoder, weights)
-        table = run_group(
-            rows,
-            lambda row: embed_slide(row, Path(cfg["data"]), grids, folder, encoder, cfg["tile.mpp"], reading),
-            STREAM_INDEX,
-            folder,
-        )
+        table = embed_slides(rows, Job(Path(cfg["data"]), grids, folder, encoder, cfg["tile.mpp"], reading))
     write_table(table, part, STREAM_INDEX)
 
 
