@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 BAND = 32_000_000  # pixels of a level that are read at once
 PIECE = 256  # px of a level: what is left out around a broken place
 BATCH = 32  # tiles
+NEAR = 0.02  # of a level's sides
 MOST_LOST = 0.1  # of a slide's tiles
 
 
@@ -220,7 +221,7 @@ class Slide:
         return np.lexsort((x, y, x // strip))
 
     def whole(self, mpp: float) -> np.ndarray:
-        """The whole slide at about `mpp` µm per pixel, RGB.
+        """The whole slide at about `mpp` µm per pixel, RGB: a level that is as coarse to 2 % is shown as it is.
 
         Read band by band: a slide whose smallest level is large (40 mm without a pyramid: 14 GB) needs no more memory
         than another. What is broken on a level is taken from a finer one, and is white where that is broken too.
@@ -228,6 +229,8 @@ class Slide:
         width, height = (max(1, round(v * self.mpp / mpp)) for v in (self.width, self.height))
         view = choose(self._views, min(self.width / width, self.height / height))
         across, down = view.size
+        if max(abs(width - across), abs(height - down)) <= NEAR * min(across, down):
+            width, height = view.size
         rows = max(1, BAND * height // (across * down))
         bands = []
         for top in range(0, height, rows):

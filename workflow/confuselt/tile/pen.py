@@ -7,7 +7,7 @@ dark parts. Which colours the stain has is measured on the slide; the brown of D
 import cv2
 import numpy as np
 
-from confuselt.tile.stain import WINDOW_UM, Seen, Stain, is_flat
+from confuselt.tile.stain import Seen, Stain, is_flat
 
 # Red over green, and blue over green, of what may be stain: those of any H&E (in blue, of any DAB). Blue inks lie above
 # in red, black and green ones in blue, red ones under in red.
@@ -38,14 +38,15 @@ def find_pen(seen: Seen, chosen: np.ndarray, stain: Stain, under: float, least: 
     speck : float
         Area of the smallest piece of ink, µm².
     """
-    local, texture = seen.around(WINDOW_UM)
+    local, texture = seen.window
     there = np.flatnonzero(local > least)
+    colours, denser = _ratios(seen, there), local / stain.level
     limits, ink = (LEAST_RED, MOST_RED, MOST_BLUE[stain.kind]), np.zeros(local.shape, bool)
     # Twice: the slide's own colours are those of what is not yet ink.
     for covering in (1.0, COVERING):
         foreign = np.zeros(local.shape, bool)
-        foreign.ravel()[there] = _is_foreign(*_ratios(seen, there), limits)
-        ink = _pieces(foreign & is_flat(texture, covering * under, local / stain.level), seen.mpp, speck)
+        foreign.ravel()[there] = _is_foreign(*colours, limits)
+        ink = _pieces(foreign & is_flat(texture, covering * under, denser), seen.mpp, speck)
         if ink.any():
             # To its edge, and where it is transparent and lies on tissue, whose texture it leaves: its colour goes on.
             _, label = cv2.connectedComponents((foreign | ink).view(np.uint8), connectivity=8)

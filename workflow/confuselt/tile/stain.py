@@ -1,6 +1,7 @@
 """How strongly a slide is stained, with what, and what tells the texture of tissue from what is smooth."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -57,6 +58,11 @@ class Seen:
     mean: np.ndarray
     square: np.ndarray
     mpp: float
+
+    @cached_property
+    def window(self) -> tuple[np.ndarray, np.ndarray]:
+        """`around` in `WINDOW_UM`."""
+        return self.around(WINDOW_UM)
 
     def around(self, side_um: float) -> tuple[np.ndarray, np.ndarray]:
         """Mean density and texture in a window, (h, w) float32."""
