@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 
 from confuselt.content import array_hash
-from confuselt.embed.bag_file import SUFFIXES, check_features, read_bag, stated_cohorts
+from confuselt.embed.bag_file import (
+    STATED,
+    SUFFIXES,
+    check_features,
+    check_tiles,
+    read_bag,
+    stated_cohorts,
+    stated_recipe,
+)
 from confuselt.embed.feature_table import FeatureTable
 from confuselt.progress import progress
 from confuselt.stamp import get_stamp
@@ -32,6 +40,7 @@ class Stream:
     def __init__(self, stream: str, cfg: dict) -> None:
         self._data, self._key, self._listed = Path(cfg["data"]), cfg["acquire.id_column"], cfg[f"acquire.{stream}"]
         self.table: FeatureTable | None = None
+        self._name = stream
 
     def is_table(self, file: str) -> bool:
         """Whether `file` is the cohort's table; any other one is a bag."""
@@ -43,7 +52,7 @@ class Stream:
         if self.is_table(file):
             self.table = self.table or FeatureTable(path, self._key)
             return self.table.read(slide)
-        if path.suffix not in SUFFIXES:
+        if path.suffix.lower() not in SUFFIXES:
             raise Unusable(
                 f"{path} (slide {slide}): listed as a bag, but it is no .h5 file; "
                 "convert it to .h5 with datasets 'features' and 'coords'"
@@ -52,7 +61,16 @@ class Stream:
             raise Unusable(f"{path} (slide {slide}): the file is listed but absent")
         features, coords = read_bag(path)
         check_features(features, f"{path} (slide {slide})")
-        return features, coords
+        if self._name == "cells":  # a tile without cells is zero, and of many tiles all cells are alike
+            return features, coords
+        own = check_tiles(features, coords, f"{path} (slide {slide})")
+        if not own.all():
+            log.warning("%s (slide %s): %d rows are zero or repeated, and left out", path, slide, int((~own).sum()))
+        return features[own], coords[own]
+
+    def stated(self, file: str) -> dict[str, str]:
+        """What a bag says of how it was made; nothing of a table."""
+        return {} if self.is_table(file) else stated_recipe(self._data / file)
 
 
 def import_stream(slides: pd.DataFrame, stream: str, cfg: dict, recipe: dict, store: Path) -> pd.DataFrame:
@@ -110,10 +128,13 @@ def import_stream(slides: pd.DataFrame, stream: str, cfg: dict, recipe: dict, st
             reason=f"{files[slide]} (slide {slide}): {widths[slide]} {stream} features, the other slides have {width} "
             f"({len(usual)} of {len(widths)} slides, first {usual[0]} in {files[usual[0]]})",
         )
+    usual, stated = _agreeing(usual, rows, files, source)
     kept = {s: rows[s] for s in usual}
     with h5py.File(store, "w") as file:
         _write_bags(file, kept, width, source, files)
         file.attrs.update({**recipe, "d": width, "dtype": "float32", "stamp": str(get_stamp())})
+        if stated:
+            file.attrs["stated"] = json.dumps(stated, sort_keys=True)
         if source.table and any(source.is_table(files[s]) for s in kept):
             file.attrs["columns"] = source.table.columns
             file["columns"] = np.array(source.table.names, dtype=h5py.string_dtype())
@@ -124,6 +145,28 @@ def import_stream(slides: pd.DataFrame, stream: str, cfg: dict, recipe: dict, st
     index = pd.DataFrame(rows.values(), columns=columns).sort_values("slide_id", ignore_index=True)
     log.info("%s: %d slides, %d excluded, %d features", stream, len(index), int((index["status"] != "ok").sum()), width)
     return index
+
+
+def _agreeing(
+    slides: list[str], rows: dict[str, dict], files: dict[str, str], source: Stream
+) -> tuple[list[str], dict[str, str]]:
+    """Slides whose bags say nothing else of how they were made than most, and what those say; others are excluded."""
+    said = {slide: source.stated(files[slide]) for slide in slides}
+    usual = {}
+    for key in STATED:
+        values = Counter(s[key] for s in said.values() if key in s)
+        if values:
+            usual[key] = values.most_common(1)[0][0]
+    left = []
+    for slide in slides:
+        other = {key: value for key, value in said[slide].items() if value != usual[key]}
+        if not other:
+            left.append(slide)
+            continue
+        words = ", ".join(f"{key} '{value}' (of most slides '{usual[key]}')" for key, value in other.items())
+        reason = f"{files[slide]} (slide {slide}): its file states {words}"
+        rows[slide].update(status="excluded", n=0, sha=None, reason=reason)
+    return left, usual
 
 
 def _write_bags(out: h5py.File, kept: dict[str, dict], width: int, source: Stream, files: dict[str, str]) -> None:

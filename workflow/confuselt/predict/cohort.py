@@ -1,5 +1,6 @@
 """Apply the models of an arm to another cohort: averaged curves and probabilities, one shared embedding."""
 
+import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,13 @@ def check_recipe(facts: dict, bags: Store) -> None:
                 raise ValueError(
                     f"stream '{stream}': the model was trained on {key} {trained.get(key)!r}, "
                     f"this cohort has {here.get(key)!r}"
+                )
+        there, now = (json.loads(recipe.get("stated", "{}")) for recipe in (trained, here))
+        for key in there.keys() & now.keys():
+            if there[key] != now[key]:
+                raise ValueError(
+                    f"stream '{stream}': the bags of training state {key} '{there[key]}', those of this cohort "
+                    f"'{now[key]}'"
                 )
 
 
