@@ -4,6 +4,7 @@ What builds the model is a file of `encoders/`, what it is a card. Weights come 
 file, never from the network inside a job.
 """
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,7 @@ class Encoder:
             (255 * torch.tensor(v, dtype=torch.float64)).float().to(self.device)[:, None, None]
             for v in (self.card.mean, self.card.std)
         )
+        self._run = self.model if self.device.type == "cuda" else _folded(self.model, self.card)
 
     def block(self, tiles: int) -> np.ndarray:
         """Memory for so many tiles, (n, size, size, 3) uint8, from which a GPU reads by itself."""
@@ -92,8 +94,18 @@ class Encoder:
         )
         kind = getattr(torch, self.card.precision)
         with torch.autocast(self.device.type, kind, enabled=kind != torch.float32):
-            out = self.model(batch.contiguous(memory_format=torch.channels_last))
+            out = self._run(batch.contiguous(memory_format=torch.channels_last))
         return _pooled(out, self.card, self.model).float().cpu().numpy()
+
+
+def _folded(model: nn.Module, card: Card) -> nn.Module:
+    """On a CPU, the model with each batch norm inside the convolution before it, if it has any: half the time."""
+    if card.precision != "float32" or not any(isinstance(part, nn.BatchNorm2d) for part in model.modules()):
+        return model
+    some = torch.zeros(1, 3, card.size, card.size).contiguous(memory_format=torch.channels_last)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of shapes that a trace takes for constants, which they are
+        return torch.jit.freeze(torch.jit.trace(model, some, check_trace=False))
 
 
 def _pooled(out: torch.Tensor, card: Card, model: nn.Module) -> torch.Tensor:
