@@ -231,3 +231,19 @@ def test_a_sheet_whose_files_are_not_there_stops_the_run(tmp_path, column):
     with pytest.raises(ValueError, match="8 of 10 files"):
         check(tmp_path, acquire=sheet, **more)
     check(tmp_path, acquire=sheet, **more, max_excluded=0.8)
+
+
+def test_slides_that_nothing_would_read_are_said(tmp_path):
+    """A pathology encoder without its weights stands for features that came with the cohort; here none did."""
+    sheet = tmp_path / "slides.csv"
+    sheet.write_text("slide_id,patient_id,file\na,P,a.svs\n")
+    for name in ("a.svs", "a.h5"):
+        (tmp_path / name).touch()
+    alone = {"tile": None, "cells": None, "slides": "slides.csv"}
+    for name, words in (("uni", "uni does with embed.weights, from Hugging"), ("ready", "efficientnet-lite0 does")):
+        with pytest.raises(
+            ValueError, match=f"slides.csv lists slides.* nothing would read them: embed.encoder {words}"
+        ):
+            check(tmp_path, acquire=alone, embed={"encoder": name})
+    sheet.write_text("slide_id,patient_id,file,tile\na,P,a.svs,a.h5\n")
+    check(tmp_path, acquire=alone, embed={"encoder": "uni"})

@@ -12,7 +12,7 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
-from confuselt.embed.card import FOLDER, Card, card_of, names, read_card
+from confuselt.embed.card import FOLDER, Card, card_of, names, read_card, scale_warning
 from confuselt.embed.checked import check_same, facts_of, try_encoder
 from confuselt.embed.encoder import Encoder, load_encoder
 from confuselt.embed.encoders.timm import untrained
@@ -372,3 +372,9 @@ def test_every_card_is_a_file_of_the_folder():
 def test_a_hash_is_that_of_the_whole_file(tmp_path):
     (tmp_path / "f").write_bytes(b"abc")
     assert sha256_of(tmp_path / "f") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_tiles_of_another_resolution_than_the_encoder_knows_are_said():
+    card = card_of("uni")
+    assert "tile.mpp 1: uni was trained on tiles of 0.5" in scale_warning("uni", card, 1.0)
+    assert scale_warning("uni", card, 0.499) is None and scale_warning("ready", None, 1.0) is None

@@ -134,3 +134,36 @@ def test_every_script_states_known_keys(script):
     keys = {key for key, _, _ in leaves(Config())}
     for key in found:
         assert any(k == key or k.startswith(f"{key}.") for k in keys), key
+
+
+@pytest.mark.parametrize(
+    ("embed", "words"),
+    [
+        (
+            {"encoder": "uni", "weights": "absent.bin"},
+            "embed.weights absent.bin: no such file .wanted the weights",
+        ),
+        ({"encoder": "unii", "weights": "Makefile"}, "embed.weights: 'unii' is no encoder of the project .*uni2-h"),
+        ({"encoder": "efficientnet-lite0", "weights": "Makefile"}, "embed.weights: efficientnet-lite0 brings its own"),
+        ({"encoder": "uni", "sha256": 64 * "0"}, "embed.sha256 is of a file of weights: set embed.weights"),
+        ({"encoder": "uni", "weights": "Makefile", "sha256": "abc"}, "String should match pattern"),
+        ({"encoder": "mine", "card": "workflow/confuselt/embed/cards/uni.yaml"}, "its weights are needed"),
+        ({"encoder": "mine", "card": "absent.yaml", "weights": "Makefile"}, "embed.card absent.yaml: cannot be read"),
+        ({"encoder": "uni", "card": "x.yaml", "weights": "Makefile"}, "embed.card: 'uni' is an encoder of the project"),
+    ],
+)
+def test_an_encoder_without_what_it_needs_says_so(embed, words):
+    with pytest.raises(ConfigFault, match=words):
+        validate({"cohort": "x", "embed": embed})
+
+
+def test_an_encoder_reads_slides_where_its_weights_are_given():
+    from_slides = {
+        ("uni", None): False,
+        ("uni", "Makefile"): True,
+        ("efficientnet-lite0", None): True,
+        ("ready", None): False,
+    }
+    for (name, weights), wanted in from_slides.items():
+        config = Config.model_validate({"cohort": "x", "embed": {"encoder": name, "weights": weights}})
+        assert config.from_slides == wanted and (config.encoder_card is not None) == wanted

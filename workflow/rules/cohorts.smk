@@ -22,6 +22,7 @@ from confuselt.acquire.sources import (
     slide_rows,
     table_notes,
 )
+from confuselt.embed.card import scale_warning
 from confuselt.settings import settings
 from confuselt.slides.groups import group_of
 from confuselt.slides.seen import states_of
@@ -66,8 +67,12 @@ def say_notes():
             logger.warning(warning)
         for note in table_notes(CONFIG.for_cohort(name)):
             logger.warning(note)
-    if warning := cells_warning(CONFIG.for_cohort(CONFIG.cohort)):
-        logger.warning(warning)
+    for warning in (
+        cells_warning(CONFIG.for_cohort(CONFIG.cohort)),
+        scale_warning(CONFIG.embed.encoder, CONFIG.encoder_card, CONFIG.tile.mpp),
+    ):
+        if warning:
+            logger.warning(warning)
 
 
 def sound(wildcards):

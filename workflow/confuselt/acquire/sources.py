@@ -313,6 +313,13 @@ def _check_read(config: Config, present: dict[str, Path]) -> None:
             f"acquire.tile: {present['tile']} would not be read, embed.encoder {config.embed.encoder} embeds slides: "
             "set embed.encoder to the name of what made these features, and cells.method: ready; or acquire.tile: null"
         )
+    if not config.from_slides and "tile" not in present and "slides" in present:
+        columns = columns_of(present["slides"])
+        if "file" in columns and not {"tile", "cells"} & set(columns):
+            raise ValueError(
+                f"acquire.slides: {present['slides']} lists slides (column file), and nothing would read them: "
+                f"{config.readers}; features that you have are a column tile there, or acquire.tile"
+            )
     if config.cells.method != "ready" and "cells" in present:
         raise ValueError(
             f"acquire.cells: {present['cells']} would not be read, cells.method {config.cells.method} finds nuclei "

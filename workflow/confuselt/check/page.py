@@ -6,6 +6,7 @@ from confuselt.check.costs import estimates
 from confuselt.check.people import counted, events_per_fold, folds_of, read_people
 from confuselt.check.tables import described
 from confuselt.config.root import Config
+from confuselt.embed.card import scale_warning
 
 
 def page(config: Config) -> tuple[list[str], list[str]]:
@@ -27,7 +28,8 @@ def page(config: Config) -> tuple[list[str], list[str]]:
     try:
         check_sources(config, config.cohort)
         said = set(lines)
-        notes = [*absent_files(config), *table_notes(config), *filter(None, [cells_warning(config)])]
+        scale = scale_warning(config.embed.encoder, config.encoder_card, config.tile.mpp)
+        notes = [*absent_files(config), *table_notes(config), *filter(None, [cells_warning(config), scale])]
         # How each table is read stands above, beside the table.
         notes = [note for note in notes if f"  {note.partition(': ')[2]}" not in said]
         lines += _section("outcomes, and what to look at", notes)

@@ -114,7 +114,7 @@ class Config(Block):
         if self.cells.method == "classical" and not self.from_slides:
             raise ValueError(
                 f"cells.method classical reads slides, embed.encoder '{self.embed.encoder}' does not "
-                f"({self._readers}): "
+                f"({self.readers}): "
                 "for features that came with the cohort, and where there are no cells, set cells.method: ready"
             )
         if self.from_slides and self.tile.size != self.encoder_card.size:
@@ -125,12 +125,12 @@ class Config(Block):
         if self.acquire.source == "simulate" and (self.simulate.level == "slides") != self.from_slides:
             raise ValueError(
                 f"simulate.level '{self.simulate.level}' and embed.encoder '{self.embed.encoder}' do not fit: "
-                f"slides go with {self._readers}, features with any other name"
+                f"slides need an encoder that reads them ({self.readers}), features any other name"
             )
         if self.acquire.source == "gdc" and not self.from_slides:
             raise ValueError(
                 "acquire.source gdc fetches slides: embed.encoder must be one that reads them "
-                f"({self._readers}), not '{self.embed.encoder}'"
+                f"({self.readers}), not '{self.embed.encoder}'"
             )
         if self.acquire.source != "gdc" and not self.acquire.keep_slides:
             raise ValueError(
@@ -194,12 +194,13 @@ class Config(Block):
         return card if card is not None and (card.bundled or self.embed.weights is not None) else None
 
     @property
-    def _readers(self) -> str:
+    def readers(self) -> str:
         """Which encoders read slides, in words; with what this one lacks."""
-        if self.embed.encoder in names() and not self.from_slides:
-            return f"{self.embed.encoder} does with embed.weights, the file of {card_of(self.embed.encoder).source}"
-        bundled = [name for name in names() if card_of(name).bundled]
-        return f"{', '.join(bundled)} do, others with embed.weights"
+        name = self.embed.encoder
+        if name in names() and not self.from_slides:
+            return f"embed.encoder {name} does with embed.weights, from {card_of(name).source}"
+        bundled = ", ".join(some for some in names() if card_of(some).bundled)
+        return f"embed.encoder {bundled} does, those of `snakemake models` with embed.weights"
 
     def for_cohort(self, cohort: str) -> "Config":
         """The config as seen by a cohort.

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 FOLDER = Path(__file__).with_name("cards")
+NEAR = 0.1  # scanners of one power differ by less
 Positive = Annotated[float, Field(gt=0)]
 # What decides the vector of a tile; the rest is for the reader.
 DECIDES = ("loader", "architecture", "arguments", "layout", "size", "mean", "std", "pooling", "dim", "precision")
@@ -106,6 +107,16 @@ def read_card(path: Path) -> Card:
     except ValidationError as faults:
         said = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults.errors())
         raise ValueError(f"embed.card {path}: {said}") from None
+
+
+def scale_warning(name: str, card: Card | None, mpp: float) -> str | None:
+    """A line where tiles have another resolution than those that an encoder was trained on."""
+    if card is None or abs(mpp / card.mpp - 1) <= NEAR:
+        return None
+    return (
+        f"tile.mpp {mpp:g}: {name} was trained on tiles of {card.mpp:g} µm per pixel (its card says); what it sees in "
+        "others nobody has tried"
+    )
 
 
 def card_of(name: str) -> Card:
