@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from confuselt.embed.card import FOLDER, Card, card_of, names, read_card, scale_warning
 from confuselt.embed.checked import check_same, facts_of, try_encoder
 from confuselt.embed.encoder import Encoder, load_encoder
+from confuselt.embed.encoders import ctranspath
 from confuselt.embed.encoders.timm import untrained
 from confuselt.embed.schema import WEIGHTS
 from confuselt.embed.weights import read_weights, sha256_of
@@ -232,6 +233,75 @@ def test_tiatoolboxs_own_class_gives_the_vectors_of_timm(tmp_path):
     tiles = np.random.default_rng(4).integers(0, 256, (2, 224, 224, 3), np.uint8)
     ours = load_encoder("a", of_timm.in_job, first, CPU).embed(tiles)
     np.testing.assert_allclose(load_encoder("b", theirs.in_job, second, CPU).embed(tiles), ours, atol=1e-4)
+
+
+def test_ctranspath_is_read_from_the_names_of_its_authors(tmp_path):
+    """An older timm kept the joining of patches at the end of a stage, and what follows from the window's size."""
+    card = card_of("ctranspath")
+    model = ctranspath.untrained(card)
+    assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(27.5, rel=0.01)
+    generator = torch.Generator().manual_seed(0)
+    for name, value in model.state_dict().items():
+        if value.is_floating_point() and "running_var" not in name:
+            value.copy_(0.05 * torch.randn(value.shape, generator=generator))
+    theirs = {"head.weight": torch.ones(2, 768), "head.bias": torch.ones(2)}
+    for name, value in model.state_dict().items():
+        theirs[re.sub(r"layers\.(\d)\.downsample", lambda m: f"layers.{int(m[1]) - 1}.downsample", name)] = value
+    theirs |= {
+        "layers.0.blocks.1.attn_mask": torch.zeros(3),
+        "layers.0.blocks.0.attn.relative_position_index": torch.ones(9),
+    }
+    torch.save({"model": theirs}, tmp_path / "ctranspath.pth")
+    encoder = load_encoder("ctranspath", card.in_job, str(tmp_path / "ctranspath.pth"), CPU)
+    for name, value in encoder.model.state_dict().items():
+        torch.testing.assert_close(value, model.state_dict()[name], rtol=0, atol=0)
+    tiles = np.random.default_rng(7).integers(0, 256, (2, 224, 224, 3), np.uint8)
+    mean, std = (torch.tensor(v)[:, None, None] for v in (card.mean, card.std))
+    with torch.inference_mode():
+        by_hand = model.eval().forward_features((torch.from_numpy(tiles).permute(0, 3, 1, 2) / 255 - mean) / std)
+    assert by_hand.shape == (2, 7, 7, 768)
+    np.testing.assert_allclose(encoder.embed(tiles), by_hand.mean((1, 2)).numpy(), atol=1e-4)
+    del theirs["layers.2.downsample.norm.weight"]
+    torch.save(theirs, tmp_path / "ctranspath.pth")
+    with pytest.raises(ValueError, match=r"not of CTransPath: 1 missing \(layers.3.downsample.norm.weight\)"):
+        load_encoder("ctranspath", card.in_job, str(tmp_path / "ctranspath.pth"), CPU)
+
+
+class Tokens(torch.nn.Module):
+    """Returns a class token, four others, and says nothing of how many are no patches."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(3))
+
+    def forward(self, x):
+        return (x.mean((2, 3)) * self.scale)[:, None].repeat(1, 5, 1)
+
+
+def test_a_model_of_ones_own_pools_what_it_says_and_nothing_is_guessed(tmp_path):
+    path = stored(Tokens().state_dict(), tmp_path / "w.safetensors")
+    card = {"loader": "python", "architecture": "embed.test_cards:Tokens", "dim": 3, "size": 32}
+    tiles = np.random.default_rng(6).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    found = load_encoder("x", Card.model_validate(card).in_job, path, CPU).embed(tiles)
+    by_hand = (tiles.mean((1, 2)) / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
+    np.testing.assert_allclose(found, by_hand, atol=1e-4)
+    with pytest.raises(ValueError, match="pooling cls.mean needs num_prefix_tokens, which embed.test_cards:Tokens"):
+        load_encoder("x", Card.model_validate({**card, "pooling": "cls+mean"}).in_job, path, CPU).embed(tiles)
+    for wrong, words in (
+        ("embed.test_cards:Nothing", "cannot be made .*has no attribute 'Nothing'"),
+        ("no_such_package:Model", "cannot be made .*No module named 'no_such_package'"),
+        ("embed.test_cards:stored", "cannot be made .*missing 2 required"),
+        ("collections:Counter", "collections:Counter returns Counter, wanted a torch module"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            load_encoder("x", Card.model_validate({**card, "architecture": wrong}).in_job, path, CPU)
+
+
+def test_a_file_with_its_classifier_is_read_without_it(tmp_path):
+    model = timm.create_model("resnet18", num_classes=7)
+    path = stored(model.state_dict(), tmp_path / "w.safetensors")
+    card = Card.model_validate({"architecture": "resnet18", "dim": 512, "pooling": "vector"})
+    assert load_encoder("x", card.in_job, path, CPU).embed(np.zeros((1, 224, 224, 3), np.uint8)).shape == (1, 512)
 
 
 class TestFilesOfWeights:

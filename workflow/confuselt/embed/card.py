@@ -32,7 +32,7 @@ class Card(BaseModel):
         Public cohorts that it saw; one that is being studied is said beside every number.
     loader : str
         File of `encoders/` that builds it: ``timm`` (any of timm's models), ``python`` (whatever a function of an
-        installed package returns), or one of an encoder that brings its weights.
+        installed package returns), or that of one encoder.
     architecture : str
         Name in timm, or ``package.module:function``.
     arguments : dict
@@ -62,7 +62,7 @@ class Card(BaseModel):
     licence: str = "not stated"
     gated: bool = False
     trained_on: tuple[str, ...] = ()
-    loader: Literal["timm", "python", "efficientnet-lite0"] = "timm"
+    loader: Literal["timm", "python", "ctranspath", "efficientnet-lite0"] = "timm"
     architecture: str
     arguments: dict[str, Any] = {}
     layout: Literal["timm", "dinov2", "hf-vit", "hf-dinov2"] = "timm"

@@ -119,7 +119,10 @@ def _pooled(out: torch.Tensor, card: Card, model: nn.Module) -> torch.Tensor:
     if card.pooling == "cls":
         return out[:, 0]
     # The class token, then registers, then patches.
-    return torch.cat([out[:, 0], out[:, model.num_prefix_tokens :].mean(1)], 1)
+    before = getattr(model, "num_prefix_tokens", None)
+    if before is None:
+        raise ValueError(f"pooling cls+mean needs num_prefix_tokens, which {card.architecture} does not have")
+    return torch.cat([out[:, 0], out[:, before:].mean(1)], 1)
 
 
 def load_encoder(name: str, card: dict, weights: str | None, device: torch.device) -> Encoder:

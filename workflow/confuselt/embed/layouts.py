@@ -34,7 +34,7 @@ HF = (
 )
 PARTS = ("query", "key", "value")
 # Heads, and what training alone needs: no say in the vector.
-UNUSED = re.compile(r"(head|head_dist|dino_head|ibot_head|fc_norm|pooler|classifier)\..*|(embeddings\.)?mask_token")
+UNUSED = re.compile(r"(head|head_dist|dino_head|ibot_head|fc_norm|fc|pooler|classifier)\..*|(embeddings\.)?mask_token")
 
 
 def to_timm(tensors: dict[str, torch.Tensor], layout: str, model: nn.Module) -> dict[str, torch.Tensor]:
