@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from confuselt.embed.card import FOLDER, Card, card_of, names, read_card, scale_warning
 from confuselt.embed.checked import check_same, facts_of, try_encoder
 from confuselt.embed.encoder import Encoder, load_encoder
-from confuselt.embed.encoders import ctranspath
+from confuselt.embed.encoders import conch, ctranspath
 from confuselt.embed.encoders.timm import untrained
 from confuselt.embed.schema import WEIGHTS
 from confuselt.embed.weights import read_weights, sha256_of
@@ -265,6 +265,39 @@ def test_ctranspath_is_read_from_the_names_of_its_authors(tmp_path):
     torch.save(theirs, tmp_path / "ctranspath.pth")
     with pytest.raises(ValueError, match=r"not of CTransPath: 1 missing \(layers.3.downsample.norm.weight\)"):
         load_encoder("ctranspath", card.in_job, str(tmp_path / "ctranspath.pth"), CPU)
+
+
+def test_conch_is_pooled_as_by_hand(tmp_path):
+    """Eight heads of 64, one query, all tokens; a file as its authors have it, with the half for words."""
+    card = card_of("conch").model_copy(update={"precision": "float32", "size": 64})
+    model = seeded(conch.Conch(card), 8)
+    assert sum(p.numel() for p in conch.Conch(card_of("conch")).trunk.parameters()) / 1e6 == pytest.approx(86, rel=0.01)
+    theirs = {f"visual.{name}": value for name, value in model.state_dict().items()}
+    theirs |= {"visual.proj_contrast": torch.ones(2), "visual.attn_pool_caption.query": torch.ones(2)}
+    theirs |= {"visual.ln_caption.bias": torch.ones(2), "text.cls_emb": torch.ones(2), "logit_scale": torch.ones(1)}
+    path = stored({**theirs, "text_decoder.ln.bias": torch.ones(2)}, tmp_path / "w.safetensors")
+    encoder = load_encoder("conch", card.in_job, path, CPU)
+    tiles = np.random.default_rng(9).integers(0, 256, (3, 64, 64, 3), np.uint8)
+    mean, std = (torch.tensor(v)[:, None, None] for v in (card.mean, card.std))
+    pool, norm = model.attn_pool_contrast, torch.nn.functional.layer_norm
+    with torch.inference_mode():
+        tokens = model.trunk.forward_features((torch.from_numpy(tiles).permute(0, 3, 1, 2) / 255 - mean) / std)
+        assert tokens.shape == (3, 17, 768)
+        keys = norm(tokens, (768,), pool.ln_k.weight, pool.ln_k.bias)
+        query = norm(pool.query, (512,), pool.ln_q.weight, pool.ln_q.bias)
+        biases = pool.attn.in_proj_bias.chunk(3)
+        q = (query @ pool.attn.q_proj_weight.T + biases[0]).reshape(8, 64)
+        k, v = (
+            (keys @ weight.T + bias).reshape(3, 17, 8, 64)
+            for weight, bias in ((pool.attn.k_proj_weight, biases[1]), (pool.attn.v_proj_weight, biases[2]))
+        )
+        share = (torch.einsum("hd,nthd->nht", q, k) / 8).softmax(-1)
+        pooled = pool.attn.out_proj(torch.einsum("nht,nthd->nhd", share, v).reshape(3, 512))
+        by_hand = norm(pooled, (512,), model.ln_contrast.weight, model.ln_contrast.bias)
+    np.testing.assert_allclose(encoder.embed(tiles), by_hand.numpy(), atol=1e-4)
+    del theirs["visual.attn_pool_contrast.query"]
+    with pytest.raises(ValueError, match=r"not of CONCH: 1 missing \(attn_pool_contrast.query\)"):
+        load_encoder("conch", card.in_job, stored(theirs, path), CPU)
 
 
 class Tokens(torch.nn.Module):

@@ -62,7 +62,7 @@ class Card(BaseModel):
     licence: str = "not stated"
     gated: bool = False
     trained_on: tuple[str, ...] = ()
-    loader: Literal["timm", "python", "ctranspath", "efficientnet-lite0"] = "timm"
+    loader: Literal["timm", "python", "conch", "ctranspath", "efficientnet-lite0"] = "timm"
     architecture: str
     arguments: dict[str, Any] = {}
     layout: Literal["timm", "dinov2", "hf-vit", "hf-dinov2"] = "timm"
