@@ -5,12 +5,14 @@ import json
 import os
 
 import h5py
-import pandas as pd
 import pytest
 import timm
 import torch
 from conftest import SIX, snakemake
 from safetensors.torch import save_file
+
+from confuselt.embed.schema import WEIGHTS
+from confuselt.tables import read_table
 
 pytestmark = pytest.mark.xdist_group("own-encoder")
 CARD = """\
@@ -53,7 +55,7 @@ def jobs(folder, config):
 def test_a_run_ends_in_a_report_and_every_file_says_by_which_encoder(own):
     folder, config = own
     cohort = next((folder / "results/cohorts").iterdir())
-    weights = pd.read_parquet(folder / "results/encoders/mine.parquet").iloc[0]
+    weights = read_table(folder / "results/embed/mine.parquet", WEIGHTS).iloc[0]
     assert weights["weights"] == config["embed"]["sha256"] and weights["dim"] == 96
     bag = next((cohort / "embed/mine").glob("*.h5"))
     experiment = next((folder / "results").rglob("report.html")).parents[1]

@@ -72,7 +72,7 @@ def gpus():
 
 
 # An encoder whose weights are a file, which is tried before any slide is read; it is held twice while it is loaded.
-WEIGHTS = f"{RESULTS}/encoders/{CONFIG.embed.encoder}.parquet"
+WEIGHTS = f"{RESULTS}/embed/{CONFIG.embed.encoder}.parquet"
 MODEL_MB = 4000
 if CONFIG.embed.weights is not None:
     MODEL_MB += 3 * CONFIG.embed.weights.stat().st_size // 10**6

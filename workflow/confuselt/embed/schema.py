@@ -6,7 +6,7 @@
 from confuselt.tables import INDEX_COLUMNS, Table
 
 WEIGHTS = Table(
-    "encoders/weights",
+    "embed/weights",
     {
         "encoder": "string",
         "weights": "string",
