@@ -113,7 +113,7 @@ def main() -> None:
         size = int(rows[0]["tile_px"])
         for number, (x, y) in enumerate(coords[: len(tiles)].tolist()):
             tiles[number] = slide.read(x, y, size, size, tiles.shape[1:3])
-        print(f"{SLIDES} slides of {len(coords)} tiles, {encoder.card.title} on {name}, {encoder.at_once} at once")
+        print(f"{SLIDES} slides of {len(coords)} tiles, {encoder.name} on {name}, {encoder.at_once} at once")
         ways = {
             "the encoder alone": lambda: alone(encoder, tiles),
             "TRIDENT's loop": lambda: of_trident(encoder, rows, folder),

@@ -137,7 +137,7 @@ def test_slides_are_counted_by_their_sheet(tmp_path):
     assert (size.slides, size.instances, size.width) == (2, 20_000, 1280 + len(NAMES))
     text = "\n".join(page(config)[0])
     assert "file: 2 files, 1 of them absent: b.svs" in text
-    assert "cut_tiles 0.0033, embed_tiles 0.29, find_cells 0.21" in text
+    assert "cut_tiles 0.0033, embed_tiles 0.19, find_cells 0.21" in text
 
 
 @pytest.mark.parametrize("broken", [False, True])

@@ -85,6 +85,7 @@ def test_other_weights_or_another_card_embed_anew_and_a_touch_does_not(own):
     (folder / "mine.yaml").write_text(CARD)
 
 
+@pytest.mark.full  # what it says of files is tried in embed/test_cards.py
 def test_the_wrong_weights_stop_the_run_before_a_slide_is_read(own, tmp_path):
     folder, config = own
     (tmp_path / "mine.yaml").write_text(CARD)
