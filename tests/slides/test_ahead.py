@@ -34,7 +34,7 @@ def reading(slides):
 
 
 @settings(deadline=None)
-@given(st.lists(st.lists(st.integers(1, 9), max_size=12), max_size=4), st.integers(1, 20))
+@given(st.lists(st.lists(st.integers(1, 9), max_size=12), max_size=4), st.integers(9, 40))
 def test_blocks_are_the_batches_joined(sizes, most):
     slides = {str(i): some for i, some in enumerate(sizes)}
     with Ahead(reading(slides), list(slides), block, most) as ahead:
@@ -43,12 +43,18 @@ def test_blocks_are_the_batches_joined(sizes, most):
             at = np.concatenate([[], *(a for a, _ in blocks)])
             np.testing.assert_array_equal(at, np.arange(sum(some)))
             assert all((pixels == a[:, None, None, None]).all() for a, pixels in blocks)
-            assert [len(a) for a, _ in blocks[:-1]] == [most] * max(0, len(blocks) - 1)
+            whole = []  # as many batches as fit
+            for size in some:
+                if whole and whole[-1] + size <= most:
+                    whole[-1] += size
+                else:
+                    whole.append(size)
+            assert [len(a) for a, _ in blocks] == whole
 
 
 def test_a_fault_is_raised_where_its_slide_is_asked_for_and_the_next_goes_on():
     slides = {"a": [3], "b": [3, Unusable("broken")], "c": [Unusable("gone")], "d": [2]}
-    with Ahead(reading(slides), list(slides), block, 2) as ahead:
+    with Ahead(reading(slides), list(slides), block, 4) as ahead:
         assert sum(len(at) for at, _ in ahead.of("a")) == 3
         found = []
         with pytest.raises(Unusable, match="broken"):
@@ -61,8 +67,8 @@ def test_a_fault_is_raised_where_its_slide_is_asked_for_and_the_next_goes_on():
 
 
 def test_a_slide_that_was_left_is_passed_over_with_its_fault():
-    slides = {"a": [3, 3, Unusable("late")], "b": [5], "c": [1]}
-    with Ahead(reading(slides), list(slides), block, 2) as ahead:
+    slides = {"a": [3, 3, Unusable("late")], "b": [4], "c": [1]}
+    with Ahead(reading(slides), list(slides), block, 4) as ahead:
         next(ahead.of("a"))
         assert [len(at) for at, _ in ahead.of("c")] == [1]
 
@@ -87,7 +93,7 @@ def test_the_next_slide_is_read_while_this_one_is_used_but_not_all_of_them():
 def test_whoever_leaves_early_waits_for_nothing():
     slides = {str(i): [9] * 9 for i in range(9)}
     before, start = threading.active_count(), time.monotonic()
-    with pytest.raises(RuntimeError, match="of the model"), Ahead(reading(slides), list(slides), block, 4) as ahead:
+    with pytest.raises(RuntimeError, match="of the model"), Ahead(reading(slides), list(slides), block, 9) as ahead:
         for _ in ahead.of("0"):
             raise RuntimeError("of the model")
     assert time.monotonic() - start < 5 and threading.active_count() == before

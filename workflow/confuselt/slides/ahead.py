@@ -39,7 +39,7 @@ class Ahead:
     block : callable
         Makes an array for so many tiles, (n, size, size, 3) uint8.
     most : int
-        Tiles of a block.
+        Tiles of a block; no batch is larger.
 
     Attributes
     ----------
@@ -105,24 +105,19 @@ class Ahead:
                 return
 
     def _joined(self, slide: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Blocks of a slide, each but the last of `most` tiles."""
-        batches = self._read(slide)
+        """Blocks of a slide: as many whole batches as fit, so that a block of one is the same whoever reads."""
+        batches, held, at = self._read(slide), None, []
         try:
-            tiles, at, count = None, [], 0
             for some, pixels in batches:
-                done = 0
-                while done < len(some):
-                    if tiles is None:
-                        tiles, at, count = self._block(self._most), [], 0
-                    fits = min(len(some) - done, self._most - count)
-                    tiles[count : count + fits] = pixels[done : done + fits]
-                    at.append(some[done : done + fits])
-                    count, done = count + fits, done + fits
-                    if count == self._most:
-                        yield np.concatenate(at), tiles
-                        tiles = None
-            if tiles is not None:
-                yield np.concatenate(at), tiles[:count]
+                if held is not None and sum(map(len, at)) + len(some) > self._most:
+                    yield _block(held, at)
+                    held, at = None, []
+                held = self._block(self._most) if held is None else held
+                start = sum(map(len, at))
+                held[start : start + len(some)] = pixels
+                at.append(some)
+            if held is not None:
+                yield _block(held, at)
         finally:
             batches.close()
 
@@ -135,3 +130,8 @@ class Ahead:
                 continue
             return True
         return False
+
+
+def _block(held: np.ndarray, at: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    which = np.concatenate(at)
+    return which, held[: len(which)]
