@@ -85,16 +85,17 @@ def embed_slides(rows: list[dict], job: Job) -> pd.DataFrame:
     job : Job
     """
     encoder, start = job.encoder, time.perf_counter()
-    todo = {r["slide_id"]: r for r in rows if not r.get("reason") and kept_facts(job.bag(r), job.key(r)) is None}
+    keys = {row["slide_id"]: job.key(row) for row in rows if not row.get("reason")}
+    todo = {r["slide_id"]: r for r in rows if (key := keys.get(r["slide_id"])) and kept_facts(job.bag(r), key) is None}
     with Ahead(lambda slide: job.tiles(todo[slide]), list(todo), encoder.block, encoder.at_once) as ahead:
-        table = run_group(rows, lambda row: _embed(row, job, ahead), STREAM_INDEX, job.folder)
+        table = run_group(rows, lambda row: _embed(row, keys[row["slide_id"]], job, ahead), STREAM_INDEX, job.folder)
     if todo:
         took = time.perf_counter() - start
         log.info("%d slides in %.1f s; the encoder waited %.0f %% of it", len(todo), took, 100 * ahead.waited / took)
     return table
 
 
-def _embed(row: dict, job: Job, ahead: Ahead) -> dict:
+def _embed(row: dict, key: str, job: Job, ahead: Ahead) -> dict:
     """``n, sha`` and ``unreadable`` tiles of one slide's bag; Unusable where a feature is not finite in float16."""
 
     def make(partial: Path) -> dict:
@@ -113,7 +114,7 @@ def _embed(row: dict, job: Job, ahead: Ahead) -> dict:
         write_bag(partial, features, coords, recipe_of(job.encoder, job.mpp))
         return {"n": len(features), "sha": array_hash(features, coords), "unreadable": int((~seen).sum())}
 
-    return keep_or_make(job.bag(row), job.key(row), make)
+    return keep_or_make(job.bag(row), key, make)
 
 
 def recipe_of(encoder: Encoder, mpp: float) -> dict:

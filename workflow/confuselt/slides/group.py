@@ -61,6 +61,12 @@ def _copied(reason: str, stage: str) -> str:
     return reason if reason.startswith("excluded at ") else f"excluded at {stage}: {reason}"
 
 
+def say_warnings(index: pd.DataFrame) -> None:
+    """Log what is odd about slides: column ``warning``."""
+    for row in index[index["warning"].notna()].itertuples():
+        log.warning("slide %s: %s", row.slide_id, row.warning)
+
+
 def join_parts(parts: list[Path], slides: pd.DataFrame, table: Table) -> pd.DataFrame:
     """Index of a stage from the parts of its groups; a slide that `acquire` excluded is excluded here too."""
     frames = [pd.read_parquet(p) for p in parts]

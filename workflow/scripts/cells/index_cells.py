@@ -1,6 +1,5 @@
 """Index of the cells stream of a cohort."""
 
-import logging
 from pathlib import Path
 
 from confuselt.acquire.excluded import check_excluded
@@ -8,10 +7,9 @@ from confuselt.acquire.schema import SLIDES
 from confuselt.cells.plausible import odd_cells
 from confuselt.cells.schema import CELLS_INDEX
 from confuselt.run_step import Output, run_step
-from confuselt.slides.group import join_parts
+from confuselt.slides.group import join_parts, say_warnings
 from confuselt.tables import read_table, write_table
 
-log = logging.getLogger(__name__)
 READS = ()
 
 
@@ -20,8 +18,7 @@ def main(parts: list[Path], slides: Path, index: Output, max_excluded: float = 0
     table = join_parts(parts, read_table(slides, SLIDES), CELLS_INDEX)
     check_excluded(table, max_excluded, "slides", "slide_id")
     table["warning"] = odd_cells(table)
-    for row in table[table["warning"].notna()].itertuples():
-        log.warning("slide %s: %s", row.slide_id, row.warning)
+    say_warnings(table)
     write_table(table, index, CELLS_INDEX)
 
 
