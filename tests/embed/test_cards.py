@@ -295,6 +295,9 @@ def test_conch_is_pooled_as_by_hand(tmp_path):
         pooled = pool.attn.out_proj(torch.einsum("nht,nthd->nhd", share, v).reshape(3, 512))
         by_hand = norm(pooled, (512,), model.ln_contrast.weight, model.ln_contrast.bias)
     np.testing.assert_allclose(encoder.embed(tiles), by_hand.numpy(), atol=1e-4)
+    half = {name: value for name, value in theirs.items() if name.startswith("visual.")}
+    of_half = load_encoder("conch", card.in_job, stored(half, tmp_path / "half.safetensors"), CPU).embed(tiles)
+    np.testing.assert_array_equal(of_half, encoder.embed(tiles))
     del theirs["visual.attn_pool_contrast.query"]
     with pytest.raises(ValueError, match=r"not of CONCH: 1 missing \(attn_pool_contrast.query\)"):
         load_encoder("conch", card.in_job, stored(theirs, path), CPU)

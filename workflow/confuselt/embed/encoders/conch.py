@@ -12,7 +12,7 @@ from confuselt.embed.weights import read_weights
 
 HEADS = 8
 # The halves for words and captions, and the projection to where pictures and words are compared.
-ELSEWHERE = ("text", "logit_scale", "visual.attn_pool_caption", "visual.ln_caption", "visual.proj_contrast")
+ELSEWHERE = ("text", "logit_scale", "attn_pool_caption", "ln_caption", "proj_contrast")
 
 
 class Pooler(nn.Module):
@@ -57,6 +57,7 @@ def build(card: Card, weights: Path) -> nn.Module:
     .. [1] Lu et al., A visual-language foundation model for computational pathology, Nature Medicine 2024.
     """
     model, tensors = Conch(card), read_weights(weights)
-    own = {n.removeprefix("visual."): v for n, v in tensors.items() if not n.startswith(ELSEWHERE)}
+    own = {name.removeprefix("visual."): value for name, value in tensors.items()}
+    own = {name: value for name, value in own.items() if not name.startswith(ELSEWHERE)}
     load_strictly(model, own, f"{weights}: not of CONCH")
     return model
