@@ -169,7 +169,8 @@ rule stream_slides:
         mem_mb=2000 + MODEL_MB,
         runtime=1440,
         file=str(CONFIG.embed.weights or ""),
-        slides_on_disk=1,
+        # One is fetched while one is worked on.
+        slides_on_disk=min(2, CONFIG.acquire.slides_on_disk),
         connections=of_download("connections"),
         device=CONFIG.device,
         gpu=gpus(),

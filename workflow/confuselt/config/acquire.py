@@ -89,7 +89,12 @@ class Acquire(Block):
         ),
     )
     slides_on_disk: int = Field(
-        4, ge=1, description="with keep_slides: false: slides on disk at once, over the whole run"
+        8,
+        ge=1,
+        description=(
+            "with keep_slides: false: slides on disk at once, over the whole run: "
+            "two for each job, which fetches the next slide while it works on one; 1: a single job that waits"
+        ),
     )
     connections: int = Field(
         16, ge=1, description="connections at once, over the whole run (on a cluster: over all its jobs)"

@@ -4,6 +4,7 @@ What builds the model is a file of `encoders/`, what it is a card. Weights come 
 file, never from the network inside a job.
 """
 
+import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ class Encoder:
     device : device
     at_once : int
         Tiles that go through the model together: halved where memory does not do.
+    worked : float
+        Seconds spent on tiles so far.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Encoder:
     model: nn.Module
     device: torch.device
     at_once: int = 0
+    worked: float = 0.0
 
     def __post_init__(self) -> None:
         self.at_once = self.at_once or MOST[self.device.type]
@@ -69,7 +73,7 @@ class Encoder:
         -------
         (n, dim) float32
         """
-        found, start = [], 0
+        found, start, began = [], 0, time.perf_counter()
         while start < len(tiles):
             try:
                 found.append(self._forward(tiles[start : start + self.at_once]))
@@ -80,6 +84,7 @@ class Encoder:
                 self.at_once //= 2
                 continue
             start += len(found[-1])
+        self.worked += time.perf_counter() - began
         return np.concatenate(found) if found else np.empty((0, self.card.dim), np.float32)
 
     @torch.inference_mode()

@@ -84,14 +84,15 @@ def embed_slides(rows: list[dict], job: Job) -> pd.DataFrame:
         Sheet rows with the columns of ``tile/index``.
     job : Job
     """
-    encoder, start = job.encoder, time.perf_counter()
+    encoder, start, worked = job.encoder, time.perf_counter(), job.encoder.worked
     keys = {row["slide_id"]: job.key(row) for row in rows if not row.get("reason")}
     todo = {r["slide_id"]: r for r in rows if (key := keys.get(r["slide_id"])) and kept_facts(job.bag(r), key) is None}
     with Ahead(lambda slide: job.tiles(todo[slide]), list(todo), encoder.block, encoder.at_once) as ahead:
         table = run_group(rows, lambda row: _embed(row, keys[row["slide_id"]], job, ahead), STREAM_INDEX, job.folder)
     if todo:
         took = time.perf_counter() - start
-        log.info("%d slides in %.1f s; the encoder waited %.0f %% of it", len(todo), took, 100 * ahead.waited / took)
+        share = 100 * (encoder.worked - worked) / took
+        log.info("%d slides in %.1f s; the encoder worked %.0f %% of it", len(todo), took, share)
     return table
 
 

@@ -6,7 +6,6 @@ as a model takes at once.
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,17 +39,12 @@ class Ahead:
         Makes an array for so many tiles, (n, size, size, 3) uint8.
     most : int
         Tiles of a block; no batch is larger.
-
-    Attributes
-    ----------
-    waited : float
-        Seconds for which whoever uses the tiles has waited for them.
     """
 
     def __init__(self, read: Tiles, slides: list[str], block: Callable[[int], np.ndarray], most: int) -> None:
         self._read, self._slides, self._block, self._most = read, slides, block, most
         self._made: queue.Queue = queue.Queue(BLOCKS)
-        self._left, self._stopped, self.waited = list(slides), threading.Event(), 0.0
+        self._left, self._stopped = list(slides), threading.Event()
         self._thread = threading.Thread(target=self._work, name="reads ahead", daemon=True)
 
     def __enter__(self) -> "Ahead":
@@ -82,9 +76,7 @@ class Ahead:
     def _blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Blocks of the first slide that is left; whoever stops early finds the rest at the next call."""
         while True:
-            start = time.perf_counter()
             made = self._made.get()
-            self.waited += time.perf_counter() - start
             if isinstance(made, _End):
                 del self._left[0]
                 if made.fault is not None:

@@ -1,15 +1,16 @@
 """Fetch, tile, embed, type and delete, slide by slide: a cohort of 1 TB on a disk that holds a few slides."""
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 import pandas as pd
 
-from confuselt.acquire.download import Manner, Outage, Source, fetch
-from confuselt.acquire.fetch import Meter, check_space, remote_of
-from confuselt.acquire.given import given_path
+from confuselt.acquire.download import Outage
 from confuselt.acquire.partial import begun, discard
 from confuselt.acquire.schema import FETCHED
 from confuselt.cells.group import type_slide
@@ -18,8 +19,10 @@ from confuselt.embed.encoder import Encoder
 from confuselt.embed.group import Job, embed_slides
 from confuselt.run_step import acting_as
 from confuselt.slides.group import after, run_group
+from confuselt.slides.kept import kept_facts
+from confuselt.stream.fetcher import Fetcher
 from confuselt.tables import Table
-from confuselt.tile.group import tile_slide
+from confuselt.tile.group import grid_key, tile_slide
 from confuselt.tile.schema import TILE_INDEX
 from confuselt.unusable import Unusable
 
@@ -50,8 +53,19 @@ class Steps:
     bags: Path
     cells: Path | None
 
+    @property
+    def of_tile(self) -> dict:
+        """Settings of `tile`."""
+        return {k: v for k, v in self.cfg.items() if k.startswith("tile.")}
 
-def stream_group(rows: list[dict], steps: Steps, sources: list[Source], manner: Manner) -> tuple[pd.DataFrame, ...]:
+    def is_new(self, row: dict) -> bool:
+        """Whether a slide has to be tiled, so that it is surely needed."""
+        with acting_as("tile", "cut_tiles", self.cfg):
+            key = grid_key(row, self.data, self.of_tile)
+            return kept_facts(self.grids / f"{row['slide_id']}.parquet", key) is None
+
+
+def stream_group(rows: list[dict], steps: Steps, fetcher: Fetcher, on_disk: int) -> tuple[pd.DataFrame, ...]:
     """Parts of the indexes of acquire, tile, embed and cells. A slide is fetched only when some step lacks its result.
 
     Parameters
@@ -59,35 +73,37 @@ def stream_group(rows: list[dict], steps: Steps, sources: list[Source], manner: 
     rows : list of dict
         Sheet rows with those of the manifest.
     steps : Steps
-    sources : list of Source
-    manner : Manner
+    fetcher : Fetcher
+    on_disk : int
+        Slides on disk at once: 1, or 2 for the next to come while one is worked on.
     """
-    # A slide that a job left when it was cut off comes first, so that its bytes serve and no other slide lies beside
-    # it.
+    # Slides that a job left when it was cut off come first, so that their bytes serve and no more lie beside them.
     left = [row for row in rows if begun(steps.data / row["file"])]
-    for row in left[1:]:
+    for row in left[on_disk:]:
         discard(steps.data / row["file"])
-    ordered = left[:1] + [row for row in rows if row not in left[:1]]
-    parts = [_stream_slide(row, steps, sources, manner) for row in ordered]
+    first = left[:on_disk]
+    ordered, start = first + [row for row in rows if row not in first], time.perf_counter()
+    parts = []
+    for row, following in zip_longest(ordered, ordered[1:]):
+        ahead = following if on_disk > 1 and following is not None and steps.is_new(following) else None
+        parts.append(_stream_slide(row, steps, fetcher, partial(_bring, fetcher, row, ahead)))
+    took = time.perf_counter() - start
+    log.info(
+        "%d slides in %.0f s; the encoder worked %.0f %% of it, %.0f %% went by waiting for downloads",
+        *(len(rows), took, 100 * steps.encoder.worked / took, 100 * fetcher.waited / took),
+    )
     return tuple(pd.concat(some).sort_values("slide_id", ignore_index=True) for some in zip(*parts, strict=True))
 
 
-def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner) -> tuple[pd.DataFrame, ...]:
-    path, lost = steps.data / row["file"], []
+def _bring(fetcher: Fetcher, row: dict, following: dict | None) -> None:
+    """Wait for a slide; once it is there the next one starts to come."""
+    fetcher.bring(row)
+    if following is not None:
+        fetcher.begin(following)
 
-    def bring() -> None:
-        if lost:
-            raise Unusable(f"excluded at acquire: {lost[0]}")
-        here = given_path(manner.given, row["file_id"], row["file_name"], row["bytes"])
-        if not path.is_file() and here is None:
-            check_space(path.parent, row["bytes"], 1)
-        try:
-            with Meter(row["bytes"], path.parent) as meter:
-                fetch(remote_of(row), path, sources, manner, meter.told)
-        except Unusable as reason:
-            lost.append(str(reason))
-            raise Unusable(f"excluded at acquire: {reason}") from None
 
+def _stream_slide(row: dict, steps: Steps, fetcher: Fetcher, bring: Callable[[], None]) -> tuple[pd.DataFrame, ...]:
+    path = steps.data / row["file"]
     try:
         tiles = _act(
             steps.cfg,
@@ -96,7 +112,7 @@ def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner
             [row],
             TILE_INDEX,
             steps.grids,
-            lambda r: tile_slide(r, steps.data, steps.grids, _of(steps.cfg, "tile"), bring),
+            lambda r: tile_slide(r, steps.data, steps.grids, steps.of_tile, bring),
         )
         next_rows = after(tiles, "tile", [{**row, "mpp_given": row["mpp"]}])
         with acting_as("embed", "embed_tiles", steps.cfg):
@@ -123,8 +139,8 @@ def _stream_slide(row: dict, steps: Steps, sources: list[Source], manner: Manner
     discard(path)
 
     def found(_: dict) -> dict:
-        if lost:
-            raise Unusable(lost[0])
+        if row["slide_id"] in fetcher.lost:
+            raise Unusable(fetcher.lost[row["slide_id"]])
         return {"n": row["bytes"], "sha": row["md5"]}
 
     return run_group([row], found, FETCHED), tiles, bags, typed
@@ -136,7 +152,3 @@ def _act(
     """Do one stage's work under its own name and code hash, so that its files are those of its own job."""
     with acting_as(stage, rule, cfg):
         return run_group(rows, work, table, folder)
-
-
-def _of(cfg: dict, stage: str) -> dict:
-    return {k: v for k, v in cfg.items() if k.startswith(f"{stage}.")}

@@ -22,7 +22,7 @@ def tile_slide(row: dict, data: Path, folder: Path, cfg: dict, bring: Callable[[
     path = data / row["file"] if row["file"] else None
     if path is None:
         raise Unusable("the slide sheet names no file")
-    state, shown = slide_state(row, path), folder / f"{row['slide_id']}.png"
+    shown = folder / f"{row['slide_id']}.png"
 
     def make(partial: Path) -> dict:
         bring()
@@ -32,5 +32,10 @@ def tile_slide(row: dict, data: Path, folder: Path, cfg: dict, bring: Callable[[
         write_table(grid.tiles, partial, GRID, meta={"slide_id": row["slide_id"], **grid.facts})
         return {"n": len(grid.tiles), "sha": frame_hash(grid.tiles), **grid.facts, **grid.left_out}
 
-    key = fit_key({k: row[k] for k in ("slide_id", "file", "mpp", "reader")}, cfg, state)
-    return keep_or_make(folder / f"{row['slide_id']}.parquet", key, make, [shown])
+    return keep_or_make(folder / f"{row['slide_id']}.parquet", grid_key(row, data, cfg), make, [shown])
+
+
+def grid_key(row: dict, data: Path, cfg: dict) -> str:
+    """What the grid of a slide must have been made from."""
+    sheet = {name: row[name] for name in ("slide_id", "file", "mpp", "reader")}
+    return fit_key(sheet, cfg, slide_state(row, data / row["file"]))

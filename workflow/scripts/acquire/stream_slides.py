@@ -14,6 +14,7 @@ from confuselt.embed.encoder import load_encoder
 from confuselt.embed.schema import STREAM_INDEX
 from confuselt.learn.device import pick_device
 from confuselt.run_step import Output, run_step
+from confuselt.stream.fetcher import Fetcher
 from confuselt.stream.slides import Steps, stream_group
 from confuselt.tables import write_table
 from confuselt.tile.schema import TILE_INDEX
@@ -38,15 +39,17 @@ def main(
     attempts: int = 8,
     timeout: float = 30.0,
     given: str = "",
+    slides_on_disk: int = 1,
 ) -> None:
-    """Write the group's parts of four indexes; no more than one slide of it is on disk."""
+    """Write the group's parts of four indexes; no more than one slide of it is on disk, or two."""
     sources = sources_of(url, mirror or None, token_file or None, timeout)
     folders = [path and path.parent.parent for path in (tiles, embedded, typed)]
     encoder = load_encoder(cfg["embed.encoder"], cfg["embed.card"], file or None, pick_device(device))
     check_same(encoder, weights)
     steps = Steps(Path(cfg["data"]), cfg, encoder, *folders)
     manner = Manner(connections, segment_mb << 20, attempts, given)
-    found = stream_group(cfg["rows"], steps, sources, manner)
+    with Fetcher(steps.data, sources, manner) as fetcher:
+        found = stream_group(cfg["rows"], steps, fetcher, slides_on_disk)
     for frame, path, table in zip(
         found, (part, tiles, embedded, typed), (FETCHED, TILE_INDEX, STREAM_INDEX, CELLS_INDEX), strict=True
     ):
