@@ -65,6 +65,7 @@ def settings(script: Path, config: Config, cohort: str | None = None) -> dict[st
     dump = config.for_cohort(cohort or config.cohort).model_dump(mode="json", by_alias=True)
     # What the card says decides, not where it lies.
     dump["embed"]["card"] = config.encoder_card.in_job if config.encoder_card else None
+    dump["cells"]["card"] = config.finder_card.in_job if config.finder_card else {"finder": "table"}
     found: dict[str, Any] = {}
     for key in reads(script):
         if key.startswith("-"):

@@ -148,6 +148,7 @@ ruleorder: stream_slides > find_cells
 rule stream_slides:
     input:
         **checked_weights(),
+        **checked_cell_weights(),
     output:
         **(
             {}
@@ -166,9 +167,11 @@ rule stream_slides:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000 + MODEL_MB,
+        mem_mb=FINDER_MB + MODEL_MB,
         runtime=1440,
         file=str(CONFIG.embed.weights or ""),
+        cell_file=str(CONFIG.cells.weights or ""),
+        workers=CONFIG.cells.workers,
         # One is fetched while one is worked on.
         slides_on_disk=min(2, CONFIG.acquire.slides_on_disk),
         connections=of_download("connections"),

@@ -36,10 +36,39 @@ rule import_cells:
         "../scripts/cells/import_cells.py"
 
 
+# Before any slide is read.
+rule check_cell_weights:
+    input:
+        file=[str(CONFIG.cells.weights)] if CONFIG.cells.weights else [],
+    output:
+        weights=CELL_WEIGHTS,
+    log:
+        f"{RESULTS}/logs/cells/check_cell_weights.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/cells/check_cell_weights.jsonl"
+    priority: 100
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=FINDER_MB,
+        runtime=30,
+        device=CONFIG.device,
+        gpu=gpus_of_finder(),
+    params:
+        cfg=cfg("cells", "check_cell_weights"),
+        code=code_with_backends("cells", "check_cell_weights"),
+    message:
+        f"cells: weights of {CONFIG.cells.method}"
+    script:
+        "../scripts/cells/check_cell_weights.py"
+
+
 rule find_cells:
     input:
+        **checked_cell_weights(),
         tiles=f"{COHORT}/tile/parts/{{group}}.parquet",
         slides=slides_of_group,
+        nuclei=nuclei_of_group,
     output:
         part=f"{COHORT}/cells/parts/{{group}}.parquet",
     log:
@@ -48,11 +77,16 @@ rule find_cells:
         f"{RESULTS}/benchmarks/cells/find_cells.{{cohort}}/{{group}}.jsonl"
     conda:
         "../../environment.yml"
+    threads: 1 + CONFIG.cells.workers
     resources:
-        mem_mb=4000,
+        mem_mb=FINDER_MB + 1000 * CONFIG.cells.workers,
         runtime=240,
+        cell_file=str(CONFIG.cells.weights or ""),
+        device=CONFIG.device,
+        gpu=gpus_of_finder(),
+        workers=CONFIG.cells.workers,
     params:
-        cfg=cfg("cells", "find_cells", rows=rows_to_read),
+        cfg=cfg("cells", "find_cells", rows=rows_to_type),
         code=code_with_backends("cells", "find_cells", rows_to_read),
     message:
         "cells: group {wildcards.group} of {wildcards.cohort}"

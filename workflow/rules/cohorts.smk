@@ -251,6 +251,46 @@ def rows_to_read(wildcards):
     ]
 
 
+def nuclei_file(cohort, slide):
+    """Where another tool's nuclei of a slide are."""
+    data = CONFIG.for_cohort(cohort).data
+    return Path(data, CONFIG.cells.nuclei.replace("{slide_id}", slide))
+
+
+@cache
+def nuclei_states(cohort):
+    """What tells the files of nuclei from others, by slide; None for one that is not there."""
+    rows = asked(slide_rows, CONFIG.for_cohort(cohort), cohort)
+    files = {row["slide_id"]: nuclei_file(cohort, row["slide_id"]) for row in rows}
+    memory = Path(RESULTS, "cohorts", cohort, "acquire/nuclei_seen.json")
+    states = states_of([f for f in files.values() if f.is_file()], memory)
+    return {slide: states.get(file) for slide, file in files.items()}
+
+
+def nuclei_of_group(wildcards):
+    """Files of nuclei that exist, `ancient` as slides are; none where nuclei are found here."""
+    if CONFIG.cells.method != "table":
+        return []
+    rows = rows_of_group(wildcards)
+    files = [nuclei_file(wildcards.cohort, row["slide_id"]) for row in rows]
+    return [
+        ancient(str(f)) for f in files if f.is_file() and not set("{}") & set(str(f))
+    ]
+
+
+def with_nuclei(rows, wildcards):
+    """Rows with the state of each slide's nuclei, where these come from files."""
+    if CONFIG.cells.method != "table":
+        return rows
+    states = nuclei_states(wildcards.cohort)
+    return [{**row, "nuclei": states[row["slide_id"]]} for row in rows]
+
+
+def rows_to_type(wildcards):
+    """Rows of a group with the state of each slide's files and of its nuclei."""
+    return with_nuclei(rows_to_read(wildcards), wildcards)
+
+
 def parts_of(folder):
     """Input function for the index parts of all groups."""
     return lambda wildcards: [

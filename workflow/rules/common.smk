@@ -83,6 +83,23 @@ def checked_weights():
     return {"weights": WEIGHTS} if CONFIG.embed.weights is not None else {}
 
 
+# The same of what finds nuclei.
+CELL_WEIGHTS = f"{RESULTS}/cells/{CONFIG.cells.method}.parquet"
+FINDER_MB = 4000
+if CONFIG.cells.weights is not None:
+    FINDER_MB += 3 * CONFIG.cells.weights.stat().st_size // 10**6
+
+
+def checked_cell_weights():
+    """Input of jobs that find nuclei: what the file of weights was when it was tried."""
+    return {"cell_weights": CELL_WEIGHTS} if CONFIG.cells.weights is not None else {}
+
+
+def gpus_of_finder():
+    """GPUs of a job that finds nuclei: those of `gpus` where a network does."""
+    return gpus() if CONFIG.cells.weights is not None else 0
+
+
 def memory_of(block):
     """Memory (MB) of a job that trains: four float32 batches beside torch; more at every attempt.
 

@@ -72,10 +72,11 @@ def fetched_rows(wildcards):
 
 
 def streamed_rows(wildcards):
-    """The same with the reader of each slide."""
-    return [
+    """The same with the reader of each slide, and the state of its nuclei."""
+    rows = [
         {**row, "reader": reader_of(row["file"])} for row in fetched_rows(wildcards)
     ]
+    return with_nuclei(rows, wildcards)
 
 
 def code_of_stream(wildcards):

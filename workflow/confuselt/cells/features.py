@@ -1,7 +1,9 @@
-"""Cell-type-related features of a tile: how many nuclei of each class, how large, how mixed, how near.
+"""Cell-type-related features of tiles: how many nuclei of each role, how large, how mixed, how near; see `columns`.
 
 A nucleus belongs to the tile that holds its centre, so that counts add up over tiles; distances and neighbours are
-taken in a halo around the tile, so that they do not depend on where the grid was laid.
+taken in a halo around the tile, so that they do not depend on where the grid was laid. What cannot be said of a tile is
+NaN, never 0: what a finder does not tell, the mean area of nuclei that a tile does not hold. A model sees it as the
+middle of the training fold (`model.scaler`).
 """
 
 from dataclasses import dataclass
@@ -10,102 +12,75 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from confuselt.cells.finders.classical import CLASSES
+from confuselt.cells.columns import FAR_UM, HALO_UM, NAMES, NEAR_UM, NEIGHBOURS, PSEUDO, RATIOS, SQUARES
+from confuselt.cells.owned import owned
+from confuselt.cells.roles import ROLES
 
-PSEUDO = 0.5  # added to every count before shares and ratios
-NEAR_UM, FAR_UM, HALO_UM = 20.0, 80.0, 80.0
-NEIGHBOURS = 5
-PAIRS = (("small", "large"), ("spindle", "large"), ("small", "spindle"))
-NAMES = (
-    *(f"log_density_{c}" for c in CLASSES),
-    "log_density",
-    *(f"share_{c}" for c in CLASSES),
-    *(f"log_ratio_{a}_{b}" for a, b in PAIRS),
-    "entropy",
-    "simpson",
-    "dominance",
-    *(f"large_area_{s}" for s in ("mean", "sd", "p90", "cv")),
-    "small_area_mean",
-    "spindle_area_mean",
-    "nuclear_fraction",
-    "large_fraction",
-    "large_circularity",
-    "large_eccentricity",
-    "large_solidity",
-    "spindle_eccentricity",
-    "large_stain_mean",
-    "large_stain_sd",
-    "nearest_mean",
-    "clark_evans",
-    "large_to_small",
-    "small_to_large",
-    "large_near_small",
-    "large_far_small",
-    "mixing",
-    "heterotypy",
-    "morisita_horn",
-    "tissue",
-    "log_count",
-)
+TUMOUR, IMMUNE, STROMA = (ROLES.index(r) for r in ("tumour", "immune", "stroma"))
+LEAST_TISSUE = 0.05  # of a tile, that densities stay finite
+MEASURED = ("probability", "area_um2", "long_um", "short_um", "solidity", "perimeter_um", "stain", "stain_sd")
 
 
-def tile_features(nuclei: pd.DataFrame, corners: np.ndarray, side: float, tissue: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class Grid:
+    """Tiles of a slide.
+
+    Attributes
+    ----------
+    corners : (n, 2) float
+        Left and top of each, µm.
+    side : float
+        µm.
+    tissue : (n,) float
+        Share of each that is tissue.
+    sought : (n,) bool
+        Where nuclei were sought.
+    """
+
+    corners: np.ndarray
+    side: float
+    tissue: np.ndarray
+    sought: np.ndarray
+
+
+def tile_features(nuclei: pd.DataFrame, grid: Grid, known: tuple[str, ...]) -> np.ndarray:
     """Features of the tiles of a slide.
 
     Parameters
     ----------
     nuclei : DataFrame
-        Of all tiles: ``x_um, y_um, class, area_um2, long_um, short_um, solidity, perimeter_um, stain``.
-    corners : (n, 2) float
-        Left and top of each tile, µm.
-    side : float
-        Of a tile, µm.
-    tissue : (n,) float
-        Share of each tile that is tissue.
+        Of the slide: ``x_um, y_um``, ``role`` (of `ROLES`; None: of no known type), and of `MEASURED` what is known.
+    grid : Grid
+    known : tuple of str
+        Roles that the finder can tell.
 
     Returns
     -------
     (n, len(NAMES)) float32
-        All finite: what a tile without nuclei cannot say is 0 (a distance: `HALO_UM`), and ``log_count`` tells it
-        apart. Nothing that is further from a tile than `HALO_UM` has a say.
+        NaN where it cannot be said. Nothing that is further from a tile than `HALO_UM` has a say, but for its eight
+        neighbours (``around_``).
     """
-    own = _Owned.of(nuclei, corners, side)
-    area_mm2 = np.maximum(tissue, 0.05) * side**2 / 1e6
-    count = np.stack([own.count(own.kind == c) for c in CLASSES], 1)
-    n, k = count.sum(1), len(CLASSES)
-    share = (count + PSEUDO) / (n + k * PSEUDO)[:, None]
-    column = {c: i for i, c in enumerate(CLASSES)}
-    large, small, spindle = (own.kind == c for c in ("large", "small", "spindle"))
-    area, circular = own["area_um2"], 4 * np.pi * own["area_um2"] / np.maximum(own["perimeter_um"], 1e-6) ** 2
-    eccentric = np.sqrt(1 - np.minimum(own["short_um"] / own["long_um"], 1) ** 2)
-    of_large = own.mean(area, large), own.sd(area, large)
-    values = [
-        *np.log1p(count / area_mm2[:, None]).T,
-        np.log1p(n / area_mm2),
-        *share.T,
-        *(np.log((count[:, column[a]] + PSEUDO) / (count[:, column[b]] + PSEUDO)) for a, b in PAIRS),
-        -(share * np.log(share)).sum(1) / np.log(k),
-        1 - (share**2).sum(1),
-        share.max(1),
-        *of_large,
-        own.percentile(area, large, 0.9),
-        _ratio(of_large[1], of_large[0]),
-        own.mean(area, small),
-        own.mean(area, spindle),
-        own.sum(area, own.kind != "") / (area_mm2 * 1e6),
-        own.sum(area, large) / (area_mm2 * 1e6),
-        own.mean(np.minimum(circular, 1.2), large),
-        own.mean(eccentric, large),
-        own.mean(own["solidity"], large),
-        own.mean(eccentric, spindle),
-        own.mean(own["stain"], large),
-        own.sd(own["stain"], large),
-        *_neighbourhood(own, share, area_mm2),
-        _overlap(own, corners, side),
-        tissue,
-        np.log1p(n),
-    ]
-    return np.stack(values, 1).astype(np.float32)
+    own = _Owned.of(nuclei, grid)
+    tissue = np.maximum(grid.tissue, LEAST_TISSUE) * grid.side**2 / 1e6
+    counts = np.stack([own.count(own.role == k) for k in range(len(ROLES))], 1)
+    every = own.count(own.all)
+    told = np.isin(ROLES, known)
+    share = _shares(counts, told)
+    values = {
+        **_counted("", counts, every, tissue, told),
+        **_mixture(counts, share, told),
+        **_shapes(own, tissue),
+        **_distances(own, share, every, tissue, told),
+        "morisita_horn": _overlap(own, grid) if told[[TUMOUR, IMMUNE]].all() else np.nan,
+        "log_count": np.log1p(every),
+        **_around(grid, counts, every, tissue, told),
+    }
+    found = np.full((len(grid.corners), len(NAMES)), np.nan, np.float32)
+    for name, column in values.items():
+        found[:, NAMES.index(name)] = column
+    found[~grid.sought] = np.nan
+    found[:, NAMES.index("tissue")], found[:, NAMES.index("sought")] = grid.tissue, grid.sought
+    return found
 
 
 @dataclass(frozen=True)
@@ -117,33 +92,39 @@ class _Owned:
     nuclei : DataFrame
     at : (m, 2) float
         Places of all nuclei, µm.
+    every : (m,) int
+        Their roles, as numbers; -1: none known.
     tile, nucleus : (p,) int
         Pairs of a tile and a nucleus of it.
-    kind : (p,) str
-        Class of the nucleus.
+    role : (p,) int
+        Of the nucleus.
     tiles : int
     """
 
     nuclei: pd.DataFrame
     at: np.ndarray
+    every: np.ndarray
     tile: np.ndarray
     nucleus: np.ndarray
-    kind: np.ndarray
+    role: np.ndarray
     tiles: int
 
     @classmethod
-    def of(cls, nuclei: pd.DataFrame, corners: np.ndarray, side: float) -> "_Owned":
-        at, corners = nuclei[["x_um", "y_um"]].to_numpy(float).reshape(-1, 2), np.asarray(corners, float)
-        near = (
-            cKDTree(at).query_ball_point(corners + side / 2, 0.51 * side, p=np.inf) if len(at) else [[]] * len(corners)
-        )
-        tile = np.repeat(np.arange(len(corners)), [len(some) for some in near])
-        nucleus = np.concatenate([np.sort(some) for some in near]).astype(int) if len(tile) else np.zeros(0, int)
-        inside = ((at[nucleus] >= corners[tile]) & (at[nucleus] < corners[tile] + side)).all(1)
-        tile, nucleus = tile[inside], nucleus[inside]
-        return cls(nuclei, at, tile, nucleus, nuclei["class"].to_numpy(str)[nucleus], len(corners))
+    def of(cls, nuclei: pd.DataFrame, grid: Grid) -> "_Owned":
+        at = nuclei[["x_um", "y_um"]].to_numpy(float).reshape(-1, 2)
+        every = pd.Categorical(nuclei["role"], categories=ROLES).codes
+        tile, nucleus = owned(at, grid.corners, grid.side)
+        return cls(nuclei, at, every, tile, nucleus, every[nucleus], len(grid.corners))
+
+    @property
+    def all(self) -> np.ndarray:
+        """Every pair."""
+        return np.ones(len(self.tile), bool)
 
     def __getitem__(self, column: str) -> np.ndarray:
+        """A measure of the nucleus of each pair; NaN where it is not known."""
+        if column not in self.nuclei:
+            return np.full(len(self.nucleus), np.nan)
         return self.nuclei[column].to_numpy(float)[self.nucleus]
 
     def sum(self, values: np.ndarray, of: np.ndarray) -> np.ndarray:
@@ -154,85 +135,172 @@ class _Owned:
         return np.bincount(self.tile[of], minlength=self.tiles).astype(float)
 
     def mean(self, values: np.ndarray, of: np.ndarray) -> np.ndarray:
-        """Mean per tile; 0 where there is none."""
+        """Mean per tile of what is known; NaN where nothing is."""
+        of = of & ~np.isnan(values)
         return _ratio(self.sum(values, of), self.count(of))
 
     def sd(self, values: np.ndarray, of: np.ndarray) -> np.ndarray:
-        return np.sqrt(self.mean((values - self.mean(values, of)[self.tile]) ** 2, of))
+        """SD per tile of what is known; NaN where fewer than two are."""
+        mean = self.mean(values, of)
+        several = self.count(of & ~np.isnan(values)) > 1
+        return np.where(several, np.sqrt(self.mean((values - mean[self.tile]) ** 2, of)), np.nan)
 
     def percentile(self, values: np.ndarray, of: np.ndarray, share: float) -> np.ndarray:
-        """As numpy's, between the two values that it lies between; 0 where there is none."""
-        tile, found = self.tile[of], np.append(values[of], 0.0)
+        """As numpy's, between the two values that it lies between; NaN where there is none."""
+        of = of & ~np.isnan(values)
+        tile, found = self.tile[of], np.append(values[of], np.nan)
         ordered = found[np.append(np.lexsort((values[of], tile)), len(tile))]
         count = np.bincount(tile, minlength=self.tiles)
         place = np.cumsum(count) - count + share * np.maximum(count - 1, 0)
         below = np.floor(place).astype(int)
-        above = np.minimum(below + 1, len(tile))
+        above = np.minimum(below + 1, np.cumsum(count) - 1)
         value = ordered[below] + (place - below) * (ordered[above] - ordered[below])
-        return np.where(count > 0, value, 0.0)
+        return np.where(count > 0, value, np.nan)
 
 
 def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """A over b; 0 where b is 0."""
-    return np.divide(a, b, out=np.zeros(len(a)), where=b > 0)
+    """A over b; NaN where b is 0."""
+    return np.divide(a, b, out=np.full(len(a), np.nan), where=b > 0)
 
 
-def _neighbourhood(own: _Owned, share: np.ndarray, area_mm2: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Nearest neighbours, distances between large and small nuclei, mixing of classes among neighbours.
-
-    Of a tile with fewer than two nuclei: what it would be with none.
-    """
-    every = own.nuclei["class"].to_numpy(str)
-    all_of = np.ones(len(own.tile), bool)
-    large, small = own.kind == "large", own.kind == "small"
-    to_small, to_large = (_to_nearest(own.at, every == c)[own.nucleus] for c in ("small", "large"))
-    distance, neighbour = _neighbours(own.at)
-    distance, neighbour = distance[own.nucleus], neighbour[own.nucleus]
-    edge = distance <= HALO_UM
-    here, there = own.kind[:, None], np.append(every, "")[neighbour]
-    mixed = edge & (((here == "large") & (there == "small")) | ((here == "small") & (there == "large")))
-    edges = own.sum(edge.sum(1).astype(float), all_of)
-    column = {c: i for i, c in enumerate(CLASSES)}
-    expected = 2 * share[:, column["large"]] * share[:, column["small"]] * edges
-    differ = _ratio(own.sum((edge & (here != there)).sum(1).astype(float), all_of), edges)
-    nearest = own.mean(np.minimum(distance[:, 0], HALO_UM), all_of)
-    n, n_large, n_small = own.count(all_of), own.count(large), own.count(small)
-    found = (
-        (nearest, HALO_UM),
-        (nearest * 2 * np.sqrt(n / (area_mm2 * 1e6)), 1.0),
-        (np.where(n_large > 0, own.mean(to_small, large), HALO_UM), HALO_UM),
-        (np.where(n_small > 0, own.mean(to_large, small), HALO_UM), HALO_UM),
-        (own.mean((to_small <= NEAR_UM).astype(float), large), 0.0),
-        (own.mean((to_small < FAR_UM).astype(float), large), 0.0),
-        (np.log((own.sum(mixed.sum(1).astype(float), all_of) + PSEUDO) / (expected + PSEUDO)), 0.0),
-        (differ / np.maximum(1 - (share**2).sum(1), 1e-6), 0.0),
-    )
-    return tuple(np.where(n < 2, alone, values) for values, alone in found)
+def _shares(counts: np.ndarray, told: np.ndarray) -> np.ndarray:
+    """Smoothed share of each role among those that can be told, (n, roles); NaN for the others."""
+    typed = counts[:, told].sum(1, keepdims=True)
+    return np.where(told, (counts + PSEUDO) / (typed + told.sum() * PSEUDO), np.nan)
 
 
-def _neighbours(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distance and number of the nearest nuclei of each, (m, NEIGHBOURS); infinite and m where there are fewer."""
-    if not len(at):
+def _counted(
+    before: str, counts: np.ndarray, every: np.ndarray, tissue: np.ndarray, told: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Densities and shares."""
+    density = np.where(told, np.log1p(counts / tissue[:, None]), np.nan)
+    shares = _shares(counts, told)
+    return {
+        **{f"{before}log_density_{r}": density[:, k] for k, r in enumerate(ROLES)},
+        f"{before}log_density": np.log1p(every / tissue),
+        **{f"{before}share_{r}": shares[:, k] for k, r in enumerate(ROLES)},
+    }
+
+
+def _mixture(counts: np.ndarray, share: np.ndarray, told: np.ndarray) -> dict[str, np.ndarray | float]:
+    """Ratios of two roles, and how many roles there are."""
+    found: dict[str, np.ndarray | float] = {}
+    for a, b in RATIOS:
+        i, j = ROLES.index(a), ROLES.index(b)
+        both = told[i] and told[j]
+        found[f"log_ratio_{a}_{b}"] = np.log((counts[:, i] + PSEUDO) / (counts[:, j] + PSEUDO)) if both else np.nan
+    if told.sum() < 2:
+        return found
+    some = share[:, told]
+    return found | {
+        "entropy": -(some * np.log(some)).sum(1) / np.log(told.sum()),
+        "simpson": 1 - (some**2).sum(1),
+        "dominance": some.max(1),
+    }
+
+
+def _shapes(own: _Owned, tissue: np.ndarray) -> dict[str, np.ndarray]:
+    """Sizes, shapes, stain and certainty of nuclei."""
+    tumour, immune, stroma = (own.role == k for k in (TUMOUR, IMMUNE, STROMA))
+    area, stain, p = own["area_um2"], own["stain"], own["probability"]
+    circular = np.minimum(4 * np.pi * area / np.maximum(own["perimeter_um"], 1e-6) ** 2, 1.2)
+    eccentric = np.sqrt(1 - np.minimum(own["short_um"] / own["long_um"], 1) ** 2)
+    doubt = -sum(q * np.log(np.maximum(q, 1e-12)) for q in (p, 1 - p))
+    mean, sd = own.mean(area, tumour), own.sd(area, tumour)
+
+    def covered(of: np.ndarray) -> np.ndarray:
+        some = of & ~np.isnan(area)
+        return np.where(own.count(some) == own.count(of), own.sum(area, some) / (tissue * 1e6), np.nan)
+
+    return {
+        "confidence": own.mean(p, own.all),
+        "doubt": own.mean(doubt, own.all),
+        "tumour_area_mean": mean,
+        "tumour_area_sd": sd,
+        "tumour_area_p90": own.percentile(area, tumour, 0.9),
+        "tumour_area_cv": sd / mean,
+        "immune_area_mean": own.mean(area, immune),
+        "stroma_area_mean": own.mean(area, stroma),
+        "nuclear_fraction": covered(own.all),
+        "tumour_fraction": covered(tumour),
+        "tumour_circularity": own.mean(circular, tumour),
+        "tumour_eccentricity": own.mean(eccentric, tumour),
+        "tumour_solidity": own.mean(own["solidity"], tumour),
+        "stroma_eccentricity": own.mean(eccentric, stroma),
+        "tumour_stain_mean": own.mean(stain, tumour),
+        "tumour_stain_sd": own.sd(stain, tumour),
+        "tumour_chromatin": own.mean(own["stain_sd"], tumour),
+    }
+
+
+def _distances(
+    own: _Owned, share: np.ndarray, every: np.ndarray, tissue: np.ndarray, told: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Nearest neighbours, distances between tumour and immune nuclei, mixing of roles among neighbours."""
+    mine, back = np.unique(own.nucleus, return_inverse=True)
+    distance, neighbour = _neighbours(own.at, mine)
+    nearest = own.mean(np.minimum(distance[:, 0], HALO_UM)[back], own.all)
+    found = {"nearest_mean": nearest, "clark_evans": nearest * 2 * np.sqrt(every / (tissue * 1e6))}
+    if not told[[TUMOUR, IMMUNE]].all():
+        return found
+    tumour, immune = own.role == TUMOUR, own.role == IMMUNE
+    to_immune, to_tumour = (_to_nearest(own.at, own.every == k, own.nucleus) for k in (IMMUNE, TUMOUR))
+    edge, here = distance <= HALO_UM, own.every[mine]
+    there = np.append(own.every, -1)[neighbour]
+    mixed = edge & (np.minimum(here[:, None], there) == TUMOUR) & (np.maximum(here[:, None], there) == IMMUNE)
+    edges, differ = own.sum(edge.sum(1)[back], own.all), edge & (here[:, None] != there)
+    expected = 2 * share[:, TUMOUR] * share[:, IMMUNE] * edges
+    mixing = np.log((own.sum(mixed.sum(1)[back], own.all) + PSEUDO) / (expected + PSEUDO))
+    unlike = _ratio(own.sum(differ.sum(1)[back], own.all), edges) / np.maximum(1 - (share[:, told] ** 2).sum(1), 1e-6)
+    return found | {
+        "tumour_to_immune": own.mean(to_immune, tumour),
+        "immune_to_tumour": own.mean(to_tumour, immune),
+        "tumour_near_immune": own.mean((to_immune <= NEAR_UM).astype(float), tumour),
+        "tumour_far_immune": own.mean((to_immune < FAR_UM).astype(float), tumour),
+        "mixing": np.where(edges > 0, mixing, np.nan),
+        "heterotypy": unlike,
+    }
+
+
+def _neighbours(at: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distance and number of the nearest nuclei of some, (k, NEIGHBOURS); infinite and m where there are fewer."""
+    if not len(of):
         return np.zeros((0, NEIGHBOURS)), np.zeros((0, NEIGHBOURS), int)
-    distance, neighbour = cKDTree(at).query(at, k=NEIGHBOURS + 1)
+    distance, neighbour = cKDTree(at).query(at[of], k=NEIGHBOURS + 1, distance_upper_bound=HALO_UM)
     return distance[:, 1:], neighbour[:, 1:]
 
 
-def _to_nearest(at: np.ndarray, to: np.ndarray) -> np.ndarray:
-    """Distance of every nucleus to the nearest of those meant, at most `HALO_UM`, (m,)."""
-    if not to.any():
-        return np.full(len(at), HALO_UM)
-    return np.minimum(cKDTree(at[to]).query(at)[0], HALO_UM)
+def _to_nearest(at: np.ndarray, to: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """Distance of some nuclei to the nearest of those meant, at most `HALO_UM`, (k,)."""
+    if not to.any() or not len(of):
+        return np.full(len(of), HALO_UM)
+    return np.minimum(cKDTree(at[to]).query(at[of], distance_upper_bound=HALO_UM)[0], HALO_UM)
 
 
-def _overlap(own: _Owned, corners: np.ndarray, side: float, cells: int = 4) -> np.ndarray:
-    """Morisita–Horn overlap of large and small nuclei on a 4 x 4 grid of the tile: 0 apart, 1 alike."""
-    within = own.at[own.nucleus] - np.asarray(corners, float)[own.tile]
-    square = np.clip((within // (side / cells)).astype(int), 0, cells - 1)
-    place = own.tile * cells**2 + square[:, 0] * cells + square[:, 1]
+def _overlap(own: _Owned, grid: Grid) -> np.ndarray:
+    """Morisita–Horn overlap of tumour and immune nuclei on squares of the tile: 0 apart, 1 alike; NaN without one."""
+    within = own.at[own.nucleus] - grid.corners[own.tile]
+    square = np.clip((within // (grid.side / SQUARES)).astype(int), 0, SQUARES - 1)
+    place = own.tile * SQUARES**2 + square[:, 0] * SQUARES + square[:, 1]
     a, b = (
-        np.bincount(place[own.kind == c], minlength=own.tiles * cells**2).reshape(own.tiles, -1).astype(float)
-        for c in ("large", "small")
+        np.bincount(place[own.role == k], minlength=own.tiles * SQUARES**2).reshape(own.tiles, -1).astype(float)
+        for k in (TUMOUR, IMMUNE)
     )
+    both = (a.sum(1) > 0) & (b.sum(1) > 0)
     a, b = (v / np.maximum(v.sum(1, keepdims=True), 1) for v in (a, b))
-    return _ratio(2 * (a * b).sum(1), (a**2).sum(1) + (b**2).sum(1))
+    return np.where(both, _ratio(2 * (a * b).sum(1), (a**2).sum(1) + (b**2).sum(1)), np.nan)
+
+
+def _around(
+    grid: Grid, counts: np.ndarray, every: np.ndarray, tissue: np.ndarray, told: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Densities and shares of a tile and of those beside it, one side away, where nuclei were sought."""
+    corners, sought = grid.corners, grid.sought.astype(float)
+    sums = np.concatenate([counts, every[:, None], tissue[:, None]], 1) * sought[:, None]
+    total, tree = np.zeros_like(sums), cKDTree(corners) if len(corners) else None
+    for dx in (-1, 0, 1):
+        for dy in (-1, 0, 1) if tree is not None else ():
+            far, beside = tree.query(corners + np.array([dx, dy]) * grid.side)
+            there = far < 0.02 * grid.side  # whole pixels make no exact µm
+            total[there] += sums[beside[there]]
+    return _counted("around_", total[:, :-2], total[:, -2], np.maximum(total[:, -1], 1e-9), told)

@@ -1,18 +1,54 @@
-"""A finder of nuclei, by its name: a file of `finders/` each."""
+"""What finds nuclei on pictures: a file of `finders/` each, chosen by a card."""
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 import numpy as np
+import pandas as pd
 
-from confuselt.backend import load_backend
+from confuselt.cells.card import Card
 
-Find = Callable[[np.ndarray, float], object]
+Batches = Iterable[tuple[np.ndarray, np.ndarray]]
 
 
-def load_finder(name: str) -> Callable[[list[np.ndarray], float], Find]:
-    """``for_slide`` of a finder.
+class Finder(Protocol):
+    """A loaded finder.
 
-    It is given some tiles of a slide, (h, w, 3) uint8 RGB, and their µm per pixel, and returns what finds the nuclei of
-    a picture of that slide, at a µm per pixel: they have a ``table`` with the columns of ``finders.classical.Nuclei``.
+    Attributes
+    ----------
+    name : str
+    card : Card
+    weights : str
+        sha256 of its file of weights, 64 hex digits; "" where it has none.
+    lost : int
+        Pixels of a picture's border of which it tells nothing.
+    step : int
+        Sides of pictures are multiples of this, plus `odd`.
+    odd : int
     """
-    return load_backend("cells.finders", name).for_slide
+
+    name: str
+    card: Card
+    weights: str
+    lost: int
+    step: int
+    odd: int
+
+    def find(self, batches: Batches, samples: list[np.ndarray], mpp: float) -> Iterator[tuple[int, pd.DataFrame]]:
+        """Nuclei of pictures of a slide, picture by picture in their order.
+
+        Parameters
+        ----------
+        batches : iterable of ((k,) int, (k, side, side, 3) uint8)
+            Numbers of pictures, and pictures at ``card.mpp``, RGB, good until the next.
+        samples : list of (h, w, 3) uint8
+            Some tiles of the slide.
+        mpp : float
+            µm per pixel of the pictures: a whole number of pixels makes no exact ``card.mpp``.
+
+        Yields
+        ------
+        int
+        DataFrame
+            ``x, y`` (px of the picture), ``type`` (of ``card.types``), and of ``features.MEASURED`` what is known.
+        """

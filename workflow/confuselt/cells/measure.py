@@ -23,7 +23,7 @@ def measure(label: np.ndarray, stain: np.ndarray) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``label, x, y, area, long, short, solidity, perimeter, stain``, by label; definitions of
+        ``label, x, y, area, long, short, solidity, perimeter, stain, stain_sd``, by label; definitions of
         `skimage.measure.regionprops`.
     """
     row, column = np.nonzero(label)
@@ -38,6 +38,8 @@ def measure(label: np.ndarray, stain: np.ndarray) -> pd.DataFrame:
     x, y = mean(column), mean(row)
     dx, dy = column - x[own], row - y[own]
     xx, yy, xy = mean(dx * dx), mean(dy * dy), mean(dx * dy)
+    dark = stain[row, column].astype(float)
+    mean_dark = mean(dark)
     middle, apart = (xx + yy) / 2, np.sqrt(((xx - yy) / 2) ** 2 + xy**2)
     return pd.DataFrame(
         {
@@ -49,7 +51,8 @@ def measure(label: np.ndarray, stain: np.ndarray) -> pd.DataFrame:
             "short": 4 * np.sqrt(np.maximum(middle - apart, 0))[known],
             "solidity": [region.solidity for region in regionprops(label)],
             "perimeter": _perimeters(label, most)[known],
-            "stain": mean(stain[row, column].astype(float))[known],
+            "stain": mean_dark[known],
+            "stain_sd": np.sqrt(mean((dark - mean_dark[own]) ** 2))[known],
         }
     )
 

@@ -6,8 +6,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from confuselt.cells.card import Card as FinderCard
 from confuselt.config.acquire import Acquire
 from confuselt.config.block import Block
+from confuselt.config.finders import check_cells, finder_card
 from confuselt.config.learning import Evaluate, Finetune, Predict, Pretrain
 from confuselt.config.merge import merge
 from confuselt.config.simulate import Simulate
@@ -111,9 +113,10 @@ class Config(Block):
         if self.acquire.site is None and self.split.group == "site":
             raise ValueError("acquire.site is null (one site): set split.group: patient")
         self._check_encoder()
-        if self.cells.method == "classical" and not self.from_slides:
+        check_cells(self.cells)
+        if self.cells.method != "ready" and not self.from_slides:
             raise ValueError(
-                f"cells.method classical reads slides, embed.encoder '{self.embed.encoder}' does not "
+                f"cells.method {self.cells.method} is for slides, embed.encoder '{self.embed.encoder}' reads none "
                 f"({self.readers}): "
                 "for features that came with the cohort, and where there are no cells, set cells.method: ready"
             )
@@ -192,6 +195,11 @@ class Config(Block):
             return read_card(self.embed.card)
         card = card_of(self.embed.encoder) if self.embed.encoder in names() else None
         return card if card is not None and (card.bundled or self.embed.weights is not None) else None
+
+    @property
+    def finder_card(self) -> FinderCard | None:
+        """Card of what finds nuclei on slides; None where they come from files, or features with the cohort."""
+        return finder_card(self.cells)
 
     @property
     def readers(self) -> str:

@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from confuselt.cells.card import Role, names
+from confuselt.cells.roles import ROLES
 from confuselt.config.block import Block
 
 Scaling = Literal["standard", "robust", "rank"]
@@ -77,17 +79,48 @@ class Embed(Block):
 class Cells(Block):
     """The cells stream."""
 
-    method: Literal["ready", "classical"] = Field(
+    method: str = Field(
         "ready",
+        pattern=r"^[a-z0-9][a-z0-9._-]*$",
         description=(
-            "ready: features that came with the cohort; "
-            "classical: nuclei of the slides by stain deconvolution and watershed, classed by shape"
+            "ready: features that came with the cohort; table: nuclei that another tool has found; else what finds "
+            f"them on the slides: one of {', '.join(names())}, or a name of your own with `card` (docs/CELLS.md)"
         ),
+    )
+    weights: Path | None = Field(None, description="file of the finder's weights; nothing is downloaded in a job")
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="of that file, checked before anything else")
+    card: Path | None = Field(
+        None, description="card of a finder of your own, as in workflow/confuselt/cells/cards: see docs/CELLS.md"
+    )
+    nuclei: str | None = Field(
+        None,
+        pattern=r"\{slide_id\}",
+        description=(
+            "with method: table. Path of each slide's nuclei, `{slide_id}` for its id, such as "
+            "nuclei/{slide_id}.geojson.gz: GeoJSON (QuPath), JSON (CellViT, NuLite, HistoPLUS), csv, tsv or parquet"
+        ),
+    )
+    roles: dict[str, Role] = Field(
+        {},
+        description=(
+            f"with method: table. What each type in those files is taken for, one of {', '.join(ROLES)}; "
+            "a type that is not listed is an error"
+        ),
+    )
+    max_tiles: int | None = Field(
+        None,
+        ge=1,
+        description="of a slide, in which nuclei are sought, drawn by its id; of others nothing is known. null: all",
+    )
+    workers: int = Field(
+        0,
+        ge=0,
+        description="processes beside the job that finds nuclei, a core each; 0: the job does everything itself",
     )
     keep_nuclei: bool = Field(
         True,
         description=(
-            "keep each nucleus (place, size, class: 16 bytes) in cells/<slide>.nuclei.parquet; "
+            "keep each nucleus (place, type, size: 20 bytes) in cells/<slide>.nuclei.parquet; "
             "false: only the features of tiles"
         ),
     )

@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
+
+from confuselt.card_file import read_card_file
 
 FOLDER = Path(__file__).with_name("cards")
 NEAR = 0.1  # scanners of one power differ by less
@@ -96,17 +97,7 @@ def names() -> tuple[str, ...]:
 @cache
 def read_card(path: Path) -> Card:
     """A card; ValueError names the file and the key at fault."""
-    try:
-        text = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
-        raise ValueError(f"embed.card {path}: cannot be read as YAML ({fault})") from None
-    if not isinstance(text, dict):
-        raise ValueError(f"embed.card {path}: wanted keys and values as in the cards of {FOLDER.name}/")
-    try:
-        return Card.model_validate(text)
-    except ValidationError as faults:
-        said = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults.errors())
-        raise ValueError(f"embed.card {path}: {said}") from None
+    return read_card_file(path, Card, "embed.card")
 
 
 def scale_warning(name: str, card: Card | None, mpp: float) -> str | None:

@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-WRAPPED = ("state_dict", "model_state_dict", "model", "teacher", "student")  # keys of a whole checkpoint
+WRAPPED = ("state_dict", "model_state_dict", "model", "teacher", "student", "desc")  # keys of a whole checkpoint
 PREFIXES = ("module.", "model.", "backbone.", "teacher.", "encoder_q.", "visual.", "trunk.", "vit.", "dinov2.")
 
 

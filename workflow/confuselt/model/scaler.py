@@ -13,7 +13,7 @@ COLUMNS = 64  # looked at together
 
 @dataclass(frozen=True)
 class Scaler:
-    """Columns scaled by references from training rows, then clipped.
+    """Columns scaled by references from training rows, then clipped. NaN, a value that is not known, becomes 0.
 
     Attributes
     ----------
@@ -51,12 +51,14 @@ class Scaler:
         """Scaled rows, (n, width) float32."""
         rows = np.asarray(rows, np.float64)
         if self.kind != "rank":
-            return np.clip((rows - self.centre) / self.scale, -self.clip, self.clip).astype(np.float32)
+            scaled = np.clip((rows - self.centre) / self.scale, -self.clip, self.clip)
+            return np.nan_to_num(scaled, nan=0.0).astype(np.float32)
         edge = 0.5 / QUANTILES
         levels = np.empty_like(rows)
         for k in range(rows.shape[1]):
             levels[:, k] = _level(rows[:, k], self.quantiles[:, k])
-        return np.clip(ndtri(np.clip(levels, edge, 1 - edge)), -self.clip, self.clip).astype(np.float32)
+        scaled = np.clip(ndtri(np.clip(levels, edge, 1 - edge)), -self.clip, self.clip)
+        return np.where(np.isnan(rows), 0.0, scaled).astype(np.float32)
 
     def beyond(self, rows: np.ndarray) -> np.ndarray:
         """Share of each row's values that no training row reached on either side, (n,) float64."""
@@ -74,8 +76,13 @@ class Scaler:
 
 
 def _references(kind: str, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Arrays of a `Scaler` for some columns."""
+    """Arrays of a `Scaler` for some columns, from the values that are known; of a column without any: 0 stays 0."""
     rows, none = np.asarray(rows, np.float64), np.zeros(0)
+    missing = np.isnan(rows)
+    if missing.any():
+        known = [column[~gone] for column, gone in zip(rows.T, missing.T, strict=True)]
+        each = [_references(kind, column[:, None] if len(column) else np.zeros((1, 1))) for column in known]
+        return {name: np.concatenate([one[name] for one in each], axis=-1) for name in ARRAYS}
     found = {"centre": none, "scale": none, "quantiles": np.zeros((0, 0)), "low": rows.min(0), "high": rows.max(0)}
     if kind == "rank":
         return found | {"quantiles": np.quantile(rows, np.linspace(0, 1, QUANTILES), axis=0)}

@@ -45,7 +45,10 @@ class StreamScaler:
             for scale, part, width, end in zip(
                 self._placed[device], streams, self.widths.values(), ends.tolist(), strict=True
             ):
-                scale(part[block], out[block, end - width : end])
+                scaled = out[block, end - width : end]
+                scale(part[block], scaled)
+                if part.dtype != torch.float16:  # whose values are all known
+                    scaled.masked_fill_(part[block].isnan(), 0)
         return out
 
     def beyond(self, rows: dict[str, np.ndarray]) -> np.ndarray:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -13,7 +13,9 @@ import pandas as pd
 from confuselt.acquire.download import Outage
 from confuselt.acquire.partial import begun, discard
 from confuselt.acquire.schema import FETCHED
-from confuselt.cells.group import type_slide
+from confuselt.cells.group import Job as Typing
+from confuselt.cells.group import Source, type_slide
+from confuselt.cells.pixels import FromSlides
 from confuselt.cells.schema import CELLS_INDEX
 from confuselt.embed.encoder import Encoder
 from confuselt.embed.group import Job, embed_slides
@@ -38,17 +40,20 @@ class Steps:
     data : Path
         Where relative paths start.
     cfg : dict
-        Keys ``tile.*``, ``embed.encoder``, ``cells.method``, ``cells.keep_nuclei``, and ``rows`` of the group.
+        Keys ``tile.*``, ``embed.encoder``, ``cells.keep_nuclei``, and ``rows`` of the group.
     encoder : Encoder
+    source : Source or None
+        Where nuclei come from; None: they are not sought.
     grids, bags : Path
         Folders of `tile` and `embed`.
     cells : Path or None
-        Folder of `cells`; None: nuclei are not sought.
+        Folder of `cells`.
     """
 
     data: Path
     cfg: dict
     encoder: Encoder
+    source: Source | None
     grids: Path
     bags: Path
     cells: Path | None
@@ -118,18 +123,19 @@ def _stream_slide(row: dict, steps: Steps, fetcher: Fetcher, bring: Callable[[],
         with acting_as("embed", "embed_tiles", steps.cfg):
             job = Job(steps.data, steps.grids, steps.bags, steps.encoder, steps.cfg["tile.mpp"], bring=bring)
             bags = embed_slides(next_rows, job)
-        if steps.cells is None:
+        if steps.source is None:
             typed = pd.DataFrame(columns=list(CELLS_INDEX.columns))
         else:
-            method, keep, cells = steps.cfg["cells.method"], steps.cfg["cells.keep_nuclei"], steps.cells
+            source = replace(steps.source, bring=bring) if isinstance(steps.source, FromSlides) else steps.source
+            typing = Typing(steps.data, steps.grids, steps.cells, source, steps.cfg["cells.keep_nuclei"])
             typed = _act(
                 steps.cfg,
                 "cells",
                 "find_cells",
                 next_rows,
                 CELLS_INDEX,
-                cells,
-                lambda r: type_slide(r, steps.data, steps.grids, cells, method, keep, bring),
+                steps.cells,
+                lambda r: type_slide(r, typing),
             )
     except Outage:
         raise  # what came of the slide is kept for the next run

@@ -8,6 +8,8 @@ from pathlib import Path
 from confuselt.acquire.download import Manner
 from confuselt.acquire.fetch import sources_of
 from confuselt.acquire.schema import FETCHED
+from confuselt.cells.checked import check_same as check_finder
+from confuselt.cells.load import load_source
 from confuselt.cells.schema import CELLS_INDEX
 from confuselt.embed.checked import check_same
 from confuselt.embed.encoder import load_encoder
@@ -19,7 +21,18 @@ from confuselt.stream.slides import Steps, stream_group
 from confuselt.tables import write_table
 from confuselt.tile.schema import TILE_INDEX
 
-READS = ("data", "tile.*", "embed.encoder", "embed.card", "cells.method", "cells.keep_nuclei")
+READS = (
+    "data",
+    "tile.*",
+    "embed.encoder",
+    "embed.card",
+    "cells.method",
+    "cells.card",
+    "cells.nuclei",
+    "cells.roles",
+    "cells.max_tiles",
+    "cells.keep_nuclei",
+)
 
 
 def main(
@@ -31,6 +44,9 @@ def main(
     typed: Output | None = None,
     weights: Path | None = None,
     file: str = "",
+    cell_weights: Path | None = None,
+    cell_file: str = "",
+    workers: int = 0,
     device: str = "auto",
     mirror: str = "",
     token_file: str = "",
@@ -46,7 +62,11 @@ def main(
     folders = [path and path.parent.parent for path in (tiles, embedded, typed)]
     encoder = load_encoder(cfg["embed.encoder"], cfg["embed.card"], file or None, pick_device(device))
     check_same(encoder, weights)
-    steps = Steps(Path(cfg["data"]), cfg, encoder, *folders)
+    source = None
+    if typed is not None:
+        source = load_source(cfg, cell_file or None, device, workers)
+        check_finder(source.recipe(), cell_weights)
+    steps = Steps(Path(cfg["data"]), cfg, encoder, source, *folders)
     manner = Manner(connections, segment_mb << 20, attempts, given)
     with Fetcher(steps.data, sources, manner) as fetcher:
         found = stream_group(cfg["rows"], steps, fetcher, slides_on_disk)

@@ -4,19 +4,24 @@ Nothing is fitted on the cohort, and the classes are named by shape: what a path
 them needs a trained model (HoVer-Net).
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 from scipy import ndimage
-from skimage.color import hed_from_rgb
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
+from confuselt.cells.card import Card
+from confuselt.cells.finder import Batches
 from confuselt.cells.measure import measure
+from confuselt.cells.pool import mapped, processes
+from confuselt.cells.stain import haematoxylin
 
 # Named by shape. The rules are tried in this order; lengths of normal breast tissue, in µm.
 CLASSES = ("large", "small", "spindle", "dense", "medium")
@@ -40,8 +45,8 @@ class Nuclei:
     Attributes
     ----------
     table : DataFrame
-        ``x, y`` (px of the picture), ``class`` (of `CLASSES`), ``area_um2, long_um, short_um, solidity, perimeter_um,
-        stain``.
+        ``x, y`` (px of the picture), ``type`` (of `CLASSES`), ``area_um2, long_um, short_um, solidity, perimeter_um,
+        stain, stain_sd``.
     label : (h, w) int32
         Nucleus of each pixel, 0 for none, in the order of the table.
     """
@@ -67,9 +72,34 @@ def haematoxylin_level(tiles: list[np.ndarray], mpp: float) -> float:
     return float(np.median([np.percentile(_raised(tile, mpp)[1], LEVEL_PERCENTILE) for tile in tiles]))
 
 
-def for_slide(tiles: list[np.ndarray], mpp: float) -> Callable[[np.ndarray, float], Nuclei]:
-    """`find_nuclei` for a slide as strongly stained as these tiles of it."""
-    return partial(find_nuclei, stain_level=haematoxylin_level(tiles, mpp))
+@dataclass(frozen=True)
+class Classical:
+    """See `finder.Finder`: for each slide the threshold is that of a slide as strongly stained."""
+
+    name: str
+    card: Card
+    pool: ProcessPoolExecutor | None = None
+    workers: int = 0
+    weights: str = ""
+    lost: int = 0
+    step: int = 1
+    odd: int = 0
+
+    def find(self, batches: Batches, samples: list[np.ndarray], mpp: float) -> Iterator[tuple[int, pd.DataFrame]]:
+        """See `finder.Finder.find`."""
+        pairs = (pair for at, some in batches for pair in zip(at.tolist(), some, strict=True))
+        pictures = ((number, picture.copy()) for number, picture in pairs)
+        level = haematoxylin_level(samples, self.card.mpp)
+        yield from mapped(partial(_table, mpp=mpp, level=level), pictures, self.pool, self.workers)
+
+
+def _table(picture: np.ndarray, mpp: float, level: float) -> pd.DataFrame:
+    return find_nuclei(picture, mpp, level).table
+
+
+def load(name: str, card: Card, weights: Path | None, device: str, workers: int) -> Classical:
+    """See `finder.load_finder`: there is nothing to load."""
+    return Classical(name, card, processes(workers), workers)
 
 
 def find_nuclei(image: np.ndarray, mpp: float, stain_level: float | None = None) -> Nuclei:
@@ -108,14 +138,8 @@ def find_nuclei(image: np.ndarray, mpp: float, stain_level: float | None = None)
 
 
 def _raised(image: np.ndarray, mpp: float) -> tuple[np.ndarray, np.ndarray]:
-    """Haematoxylin, and how far it rises over the local background, (h, w) float32.
-
-    In units of skimage's HED, but not cut off at 0, as there: where much eosin makes the background negative, nuclei
-    would be lost, and more of them with a stronger stain.
-    """
-    density = cv2.LUT(image, (np.log(np.maximum(np.arange(256), 1) / 255) / np.log(1e-6)).astype(np.float32))
-    unmixed = cv2.transform(density, hed_from_rgb[:, 0].astype(np.float32)[None])
-    stain = cv2.GaussianBlur(unmixed, (0, 0), 0.5 / mpp)
+    """Haematoxylin, and how far it rises over the local background, (h, w) float32."""
+    stain = cv2.GaussianBlur(haematoxylin(image), (0, 0), 0.5 / mpp)
     background = cv2.erode(
         cv2.GaussianBlur(stain, (0, 0), 3.0 / mpp), np.ones((3, 3), np.uint8), iterations=max(1, round(6.0 / mpp))
     )
@@ -139,13 +163,14 @@ def _measure(label: np.ndarray, stain: np.ndarray, mpp: float) -> Nuclei:
             "solidity": found["solidity"],
             "perimeter_um": found["perimeter"] * mpp,
             "stain": found["stain"],
+            "stain_sd": found["stain_sd"],
         }
     )
     keep = table["area_um2"].between(LEAST_UM2, MOST_UM2)
     renamed = np.zeros(label.max() + 1, np.int32)
     renamed[found.loc[keep, "label"]] = np.arange(1, keep.sum() + 1)
     table = table[keep].reset_index(drop=True)
-    table.insert(2, "class", classify(table))
+    table.insert(2, "type", classify(table))
     return Nuclei(table, renamed[label])
 
 
@@ -169,7 +194,7 @@ def outlined(image: np.ndarray, nuclei: Nuclei) -> np.ndarray:
         "medium": (240, 160, 0),
     }
     edge = nuclei.label != cv2.erode(nuclei.label.astype(np.float32), np.ones((3, 3), np.uint8))
-    picture, of = image.copy(), np.array([(0, 0, 0), *(colours[c] for c in nuclei.table["class"])], np.uint8)
+    picture, of = image.copy(), np.array([(0, 0, 0), *(colours[c] for c in nuclei.table["type"])], np.uint8)
     drawn = edge & (nuclei.label > 0)
     picture[drawn] = of[nuclei.label[drawn]]
     return picture

@@ -1,0 +1,181 @@
+"""Typed nuclei by HoVer-Net (Graham et al. 2019): TIAToolbox's network and watershed.
+
+The network takes a tile whole, with a margin, so that no nucleus is parted at a seam; what it makes of it is cut into
+nuclei in processes beside it. A model of one's own with the same three heads serves too.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from confuselt.cells.card import Card
+from confuselt.cells.finder import Batches
+from confuselt.cells.measure import measure
+from confuselt.cells.pool import mapped, processes
+from confuselt.cells.stain import haematoxylin
+from confuselt.embed.layouts import load_strictly
+from confuselt.embed.weights import read_weights, sha256_of
+from confuselt.learn.device import pick_device
+
+ARCHITECTURE = "tiatoolbox.models.architecture.hovernet:HoVerNet"
+STEP = 8  # sides that its pooling halves three times without a rest
+ODD = {"original": 6}  # whose first convolution takes three pixels of each side
+LEAST_PX, MOST = 10, {"cuda": 32, "cpu": 2}  # pixels of a nucleus; pictures through the network at once
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What the network says of a picture, and the picture below it.
+
+    Attributes
+    ----------
+    nucleus : (h, w) float16
+        Probability that a pixel is of a nucleus.
+    apart : (h, w, 2) float16
+        Distance to the middle of its nucleus, horizontal and vertical, -1 to 1.
+    kind : (h, w) uint8
+        Number of its type, 0 for none.
+    picture : (h, w, 3) uint8
+    """
+
+    nucleus: np.ndarray
+    apart: np.ndarray
+    kind: np.ndarray
+    picture: np.ndarray
+
+
+@dataclass
+class HoverNet:
+    """See `finder.Finder`."""
+
+    name: str
+    card: Card
+    weights: str
+    model: nn.Module
+    device: torch.device
+    pool: ProcessPoolExecutor | None
+    workers: int
+    step: int = STEP
+    odd: int = 0
+    lost: int = 0
+    at_once: int = 0
+
+    def __post_init__(self) -> None:
+        self.at_once = self.at_once or MOST[self.device.type]
+        self._half = self.device.type == "cuda" and self.card.precision == "float16"
+        # Of a class of TIAToolbox, ``to`` may take a device alone.
+        self.model = nn.Module.to(self.model.eval(), self.device, memory_format=torch.channels_last)
+        if self._half:
+            self.model = self.model.half()
+        self.odd = ODD.get(self.card.arguments.get("mode"), 0)
+        side = 32 * STEP + self.odd
+        nucleus, apart, kind = self._forward(np.zeros((1, side, side, 3), np.uint8))
+        if apart.shape[-1] != 2 or nucleus.shape[1:] != kind.shape[1:]:
+            raise ValueError(f"{self.name}: heads of shape {nucleus.shape}, {apart.shape}, {kind.shape}")
+        self.lost = (side - nucleus.shape[1]) // 2
+
+    def find(self, batches: Batches, samples: list[np.ndarray], mpp: float) -> Iterator[tuple[int, pd.DataFrame]]:
+        """See `finder.Finder.find`."""
+        work = partial(nuclei_of, types=tuple(self.card.types), mpp=mpp, lost=self.lost)
+        yield from mapped(work, self._maps(batches), self.pool, self.workers)
+
+    def _maps(self, batches: Batches) -> Iterator[tuple[int, Maps]]:
+        for at, pictures in batches:
+            start = 0
+            while start < len(pictures):
+                some = pictures[start : start + self.at_once]
+                try:
+                    heads = self._forward(some)
+                except torch.cuda.OutOfMemoryError:
+                    if self.at_once == 1:
+                        raise
+                    torch.cuda.empty_cache()
+                    self.at_once //= 2
+                    continue
+                inside = slice(self.lost, some.shape[1] - self.lost)
+                for number, picture, *maps in zip(at[start:], some, *heads, strict=False):
+                    yield int(number), Maps(*maps, picture[inside, inside].copy())
+                start += len(some)
+
+    @torch.inference_mode()
+    def _forward(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Maps of pictures, (n, h, w) float16, (n, h, w, 2) float16, (n, h, w) uint8."""
+        batch = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2)
+        batch = batch.to(torch.float16 if self._half else torch.float32, memory_format=torch.channels_last)
+        heads = self.model(batch)
+        nucleus = heads["np"].float().softmax(1)[:, 1].half()
+        apart = heads["hv"].permute(0, 2, 3, 1).half()
+        kind = heads["tp"].argmax(1).to(torch.uint8)
+        return nucleus.cpu().numpy(), apart.cpu().numpy(), kind.cpu().numpy()
+
+
+def nuclei_of(maps: Maps, types: tuple[str, ...], mpp: float, lost: int) -> pd.DataFrame:
+    """Nuclei of a picture's maps: see `finder.Finder.find`.
+
+    The type of a nucleus is that of most of its pixels, its probability their share; none where no pixel has one.
+
+    Parameters
+    ----------
+    maps : Maps
+    types : tuple of str
+        From number 1 on.
+    mpp : float
+    lost : int
+        Pixels by which the maps begin beside the picture.
+    """
+    from tiatoolbox.models.architecture.hovernet import HoVerNet
+
+    nucleus, apart = maps.nucleus.astype(np.float32), maps.apart.astype(np.float32)
+    if not (nucleus >= 0.5).any():
+        label = np.zeros(nucleus.shape, np.int32)
+    else:
+        label = HoVerNet._proc_np_hv(nucleus[..., None], apart).astype(np.int32)
+    found = measure(label, haematoxylin(maps.picture))
+    votes = np.zeros((int(label.max()) + 1, len(types) + 1), np.int64)
+    inside = label > 0
+    np.add.at(votes, (label[inside], np.minimum(maps.kind[inside], len(types))), 1)
+    votes = votes[found["label"]]
+    kind = votes[:, 1:].argmax(1) if len(votes) else np.zeros(0, int)
+    most = votes[:, 1:].max(1, initial=0)
+    name = np.where(most > 0, np.array(types, object)[kind], None)
+    table = pd.DataFrame(
+        {
+            "x": found["x"] + lost,
+            "y": found["y"] + lost,
+            "type": name,
+            "probability": np.where(most > 0, most / np.maximum(found["area"], 1), np.nan),
+            "area_um2": found["area"] * mpp**2,
+            "long_um": found["long"] * mpp,
+            "short_um": np.maximum(found["short"] * mpp, mpp),
+            "solidity": found["solidity"],
+            "perimeter_um": found["perimeter"] * mpp,
+            "stain": found["stain"],
+            "stain_sd": found["stain_sd"],
+        }
+    )
+    return table[found["area"] >= LEAST_PX].reset_index(drop=True)
+
+
+def load(name: str, card: Card, weights: Path | None, device: str, workers: int) -> HoverNet:
+    """See `finder.load_finder`."""
+    if weights is None:
+        raise ValueError(f"cells.method {name}: cells.weights is needed, a file with the weights of {card.title}")
+    arguments = dict(card.arguments)
+    architecture = arguments.pop("architecture", ARCHITECTURE)
+    if architecture == ARCHITECTURE:
+        arguments["num_types"] = len(card.types) + 1
+    module, _, function = architecture.partition(":")
+    try:
+        model = getattr(import_module(module), function)(**arguments)
+    except (ImportError, AttributeError, TypeError, ValueError) as fault:
+        raise ValueError(f"cells.method {name}: {architecture} with {arguments} cannot be made ({fault})") from None
+    load_strictly(model, read_weights(weights), f"{weights}: not of {card.title or name} with {len(card.types)} types")
+    return HoverNet(name, card, sha256_of(weights), model, pick_device(device), processes(workers), workers)

@@ -1,0 +1,71 @@
+"""Nuclei of slides that another tool has found: a file per slide."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from confuselt.cells.nuclei_file import Extent, check_spread, read_nuclei
+from confuselt.cells.roles import suggested
+from confuselt.slides.files import sampled
+from confuselt.unusable import Unusable
+
+
+@dataclass(frozen=True)
+class FromFiles:
+    """Nuclei of slides, from files.
+
+    Attributes
+    ----------
+    data : Path
+        Where relative paths start.
+    pattern : str
+        Path of a slide's file, ``{slide_id}`` for its id.
+    roles : dict of str to str
+        Role of each type that the files name.
+    """
+
+    data: Path
+    pattern: str
+    roles: dict[str, str]
+
+    def path(self, row: dict) -> Path:
+        """File of a slide."""
+        return self.data / self.pattern.replace("{slide_id}", row["slide_id"])
+
+    def facts(self, row: dict) -> tuple:
+        """What the nuclei of a slide hang on beside the slide."""
+        path = self.path(row)
+        return "table", sampled(path) if path.is_file() else None, sorted(self.roles.items())
+
+    def recipe(self) -> dict:
+        """What finds them."""
+        return {"name": "table", "trained_on": []}
+
+    def nuclei(self, row: dict, tiles: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+        """Nuclei of the file, columns of `NUCLEI`; every tile can be used, and nuclei were sought in each.
+
+        Parameters
+        ----------
+        row : dict
+            Sheet row with the columns of ``tile/index``.
+        tiles : DataFrame
+            Columns of ``tile/grid``.
+
+        Raises
+        ------
+        Unusable
+            There is no file, or it cannot be used: see `read_nuclei`.
+        """
+        path = self.path(row)
+        if not path.is_file():
+            raise Unusable(f"no file of nuclei: {self.pattern.replace('{slide_id}', row['slide_id'])}")
+        found = read_nuclei(path, Extent(float(row["mpp"]), int(row["width"]), int(row["height"])))
+        unknown = sorted(set(found["type"].dropna()) - self.roles.keys())
+        if unknown:
+            hint = ", ".join(f"{name}: {role}" for name, role in suggested(unknown).items())
+            raise Unusable(f"{path.name}: types of nuclei without a role; add to cells.roles, if it is so: {hint}")
+        check_spread(found, tiles, int(row["tile_px"]), path.name)
+        every = np.ones(len(tiles), bool)
+        return found, every, every

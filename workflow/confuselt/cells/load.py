@@ -1,0 +1,50 @@
+"""The finder, or the files, that a config names."""
+
+from pathlib import Path
+
+from confuselt.backend import load_backend
+from confuselt.cells.card import Card
+from confuselt.cells.finder import Finder
+from confuselt.cells.group import Source
+from confuselt.cells.pixels import FromSlides
+
+
+def load_source(cfg: dict, weights: str | None, device: str, workers: int) -> Source:
+    """Where the nuclei of a cohort come from.
+
+    Parameters
+    ----------
+    cfg : dict
+        ``data`` and the keys of ``cells``.
+    weights, device, workers
+        See `load_finder`.
+    """
+    data = Path(cfg["data"])
+    if cfg["cells.method"] == "table":
+        return load_backend("cells.finders", "table").FromFiles(data, cfg["cells.nuclei"], cfg["cells.roles"])
+    finder = load_finder(cfg["cells.method"], cfg["cells.card"], weights, device, workers)
+    return FromSlides(data, finder, cfg["cells.max_tiles"])
+
+
+def load_finder(name: str, card: dict, weights: str | None, device: str = "cpu", workers: int = 0) -> Finder:
+    """Finder of a card.
+
+    Parameters
+    ----------
+    name : str
+    card : dict
+        See `Card.in_job`.
+    weights : str, optional
+        File of its weights; None where it needs none.
+    device : str
+        As in the config.
+    workers : int
+        Processes beside this one.
+
+    Raises
+    ------
+    ValueError
+        The file is not of this finder.
+    """
+    known = Card.model_validate(card)
+    return load_backend("cells.finders", known.finder).load(name, known, weights and Path(weights), device, workers)

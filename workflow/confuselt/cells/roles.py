@@ -1,0 +1,23 @@
+"""What nuclei are taken for, whatever a finder calls them: features are named by these, so that finders compare."""
+
+from collections.abc import Iterable
+
+ROLES = ("tumour", "immune", "stroma", "epithelium", "dead", "other")
+# How the names begin that tools use (PanNuke, CoNSeP, MoNuSAC, Lizard, PUMA, QuPath), in lower case.
+_BEGINNINGS = {
+    "tumour": ("tumor", "tumour", "neoplastic", "cancer", "malignant"),
+    "immune": ("immune", "inflam", "lympho", "til", "plasma", "macrophage", "histiocyte", "neutrophil", "eosinophil"),
+    "stroma": ("strom", "connective", "fibroblast", "endothel", "spindle", "muscle"),
+    "epithelium": ("epithel", "non-neoplastic", "nonneoplastic", "normal", "benign", "healthy"),
+    "dead": ("dead", "necro", "apopto"),
+}
+
+
+def suggested(types: Iterable[str]) -> dict[str, str]:
+    """A role for each type by how its name begins, for the user to look at: ``other`` where that tells nothing."""
+
+    def role(name: str) -> str:
+        plain = name.lower().removeprefix("nuclei_").strip()
+        return next((r for r, some in _BEGINNINGS.items() if plain.startswith(some)), "other")
+
+    return {name: role(name) for name in types}
