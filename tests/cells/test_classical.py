@@ -11,12 +11,26 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 from slides.drawn import CFG, drawn_slide
 
-from confuselt.cells.features import HALO_UM, NAMES, tile_features
-from confuselt.cells.finders.classical import CLASSES, classify, find_nuclei, for_slide, haematoxylin_level, outlined
-from confuselt.cells.group import slide_features, slide_nuclei
+from confuselt.cells.card import card_of
+from confuselt.cells.columns import NAMES
+from confuselt.cells.finders.classical import CLASSES, classify, find_nuclei, haematoxylin_level, outlined
+from confuselt.cells.group import grid_of, kept, slide_features
+from confuselt.cells.load import load_finder
+from confuselt.cells.pixels import slide_nuclei
 from confuselt.simulate.histology import Section, draw
 from confuselt.slides.slide import Slide
 from confuselt.tile.grid import cut
+
+CARD = card_of("classical")
+
+
+def classical(workers=0):
+    return load_finder("classical", CARD.in_job, None, workers=workers)
+
+
+def features_of(nuclei, tiles, slide, size=224):
+    grid = grid_of(tiles, size, slide.mpp, np.ones(len(tiles), bool))
+    return slide_features(kept(nuclei), grid, slide.mpp, CARD.types)
 
 
 @pytest.mark.parametrize("mpp", [0.5, 0.25])
@@ -33,7 +47,7 @@ def test_shape_classes_follow_the_drawn_types():
     found = find_nuclei(drawn.image, 0.5).table
     distance, at = cKDTree(found[["x", "y"]]).query(drawn.nuclei[["x", "y"]])
     hit = distance < 5
-    share = pd.crosstab(drawn.nuclei["type"][hit].to_numpy(), found["class"].to_numpy()[at[hit]], normalize="index")
+    share = pd.crosstab(drawn.nuclei["type"][hit].to_numpy(), found["type"].to_numpy()[at[hit]], normalize="index")
     assert share.loc["connective", "spindle"] > 0.6
     assert share.loc["neoplastic", "large"] > 3 * share.loc["inflammatory", "large"]
     assert share.loc["inflammatory", ["small", "medium"]].sum() > 0.8
@@ -130,80 +144,14 @@ def test_a_nucleus_of_tiles_that_overlap_is_kept_once(tmp_path):
     drawn_slide(tmp_path / "a.svs", width_um=450)
     slide = Slide(tmp_path / "a.svs")
     apart, half = (cut(slide, {**CFG, "tile.overlap": share, "tile.min_focus": 0}).tiles for share in (0, 0.5))
-    once, _ = slide_nuclei(slide, apart, 224, for_slide)
-    found, _ = slide_nuclei(slide, half, 224, for_slide)
+    once, _ = slide_nuclei(slide, apart, 224, classical())
+    found, _ = slide_nuclei(slide, half, 224, classical())
     distance = cKDTree(found[["x", "y"]]).query(found[["x", "y"]], k=2)[0][:, 1]
     assert (distance < 2).mean() < 0.01
     inside = cKDTree(found[["x", "y"]]).query(once[["x", "y"]])[0] < 4
     assert len(half) > len(apart) and len(found) >= len(once) and inside.mean() > 0.95
-    features = slide_features(found, half, 112.0, slide.mpp)
+    features = features_of(found, half, slide)
     assert np.expm1(features[:, NAMES.index("log_count")]).sum() > 1.5 * len(found), "tiles share what both hold"
-
-
-def nuclei(**columns):
-    n = len(columns["x_um"])
-    base = {
-        "class": ["large"] * n,
-        "area_um2": [80.0] * n,
-        "long_um": [11.0] * n,
-        "short_um": [9.0] * n,
-        "solidity": [0.95] * n,
-        "perimeter_um": [32.0] * n,
-        "stain": [0.1] * n,
-    }
-    return pd.DataFrame({**base, **columns})
-
-
-def test_a_tile_is_described_by_what_lies_in_it():
-    some = nuclei(
-        x_um=[10.0, 20.0, 100.0, 130.0],
-        y_um=[10.0, 10.0, 100.0, 10.0],
-        **{"class": ["large", "small", "large", "small"]},
-    )
-    f = dict(zip(NAMES, tile_features(some, [(0, 0)], 112, np.array([1.0]))[0], strict=True))
-    assert np.expm1(f["log_count"]) == pytest.approx(3, rel=1e-5), "the fourth lies in the halo"
-    assert np.expm1(f["log_density_large"]) == pytest.approx(2 / (112**2 / 1e6), rel=1e-4)
-    assert f["share_large"] == pytest.approx(2.5 / 5.5) and f["large_area_mean"] == 80
-    # The second large nucleus has no small one within 80 µm but the one in the halo, 95 µm away: capped.
-    assert f["large_to_small"] == pytest.approx((10 + HALO_UM) / 2, rel=1e-5) and f["large_near_small"] == 0.5
-
-
-def test_a_tile_is_described_as_if_it_stood_alone_with_its_halo():
-    """What lies further away, other tiles and the order of the nuclei have no say; overlapping tiles share theirs."""
-    rng, n = np.random.default_rng(0), 2_000
-    places = rng.uniform(-100, 700, (2, n))
-    some = nuclei(
-        x_um=places[0],
-        y_um=places[1],
-        area_um2=rng.uniform(10, 90, n),
-        perimeter_um=rng.uniform(10, 40, n),
-        stain=rng.uniform(0, 1, n),
-        **{"class": rng.choice(CLASSES, n)},
-    )
-    corners = np.array([(0, 0), (112, 0), (56, 20), (448, 448), (2_000, 0)], float)
-    tissue = np.array([1, 0.5, 0.7, 0.9, 1])
-    together = tile_features(some, corners, 112, tissue)
-    for corner, share, found in zip(corners, tissue, together, strict=True):
-        near = (np.abs(places.T - corner - 56) <= 56 + HALO_UM).all(1)
-        alone = tile_features(some[near].sample(frac=1, random_state=1), [corner], 112, np.array([share]))[0]
-        np.testing.assert_allclose(found, alone, rtol=1e-5, atol=1e-6)
-    f = dict(zip(NAMES, together[0], strict=True))
-    own = some[(places >= 0).all(0) & (places < 112).all(0)]
-    large = own.loc[own["class"] == "large", "area_um2"]
-    assert f["large_area_p90"] == pytest.approx(np.percentile(large, 90))
-    assert f["large_area_sd"] == pytest.approx(large.std(ddof=0))
-    assert f["log_count"] == pytest.approx(np.log1p(len(own))) and together[4, -1] == 0
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.tuples(st.floats(-80, 192), st.floats(-80, 192), st.sampled_from(CLASSES)), max_size=30),
-    st.floats(0, 1),
-)
-def test_features_are_finite_whatever_lies_there(places, tissue):
-    some = nuclei(x_um=[p[0] for p in places], y_um=[p[1] for p in places], **{"class": [p[2] for p in places]})
-    values = tile_features(some, [(0, 0)], 112, np.array([tissue]))[0]
-    assert values.shape == (len(NAMES),) and values.dtype == np.float32 and np.isfinite(values).all()
 
 
 def test_counts_add_up_over_tiles(tmp_path):
@@ -211,7 +159,20 @@ def test_counts_add_up_over_tiles(tmp_path):
     drawn_slide(tmp_path / "a.svs", width_um=500)
     slide = Slide(tmp_path / "a.svs")
     tiles = cut(slide, CFG).tiles
-    found, _ = slide_nuclei(slide, tiles, 224, for_slide)
+    found, _ = slide_nuclei(slide, tiles, 224, classical())
     assert not found.duplicated(["x", "y"]).any()
-    values = slide_features(found, tiles, 112.0, slide.mpp)
+    values = features_of(found, tiles, slide)
     assert np.expm1(values[:, NAMES.index("log_count")]).sum() == pytest.approx(len(found), rel=1e-4)
+
+
+def test_processes_find_the_same(tmp_path):
+    drawn_slide(tmp_path / "a.svs", width_um=350)
+    slide = Slide(tmp_path / "a.svs")
+    tiles = cut(slide, CFG).tiles
+    alone, _ = slide_nuclei(slide, tiles, 224, classical())
+    beside, _ = slide_nuclei(slide, tiles, 224, classical(workers=2))
+    pd.testing.assert_frame_equal(alone, beside)
+
+
+def test_every_shape_has_a_role():
+    assert set(CARD.types) == set(CLASSES)

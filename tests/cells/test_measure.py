@@ -45,6 +45,8 @@ def test_every_nucleus_is_measured_as_scikit_image_does(seed, size, labels):
     )
     theirs = pd.DataFrame(regionprops_table(label, stain, properties=wanted))
     assert len(ours) == len(theirs)
+    spread = [stain[label == number].std() for number in theirs["label"]]
+    np.testing.assert_allclose(ours["stain_sd"], spread, rtol=1e-3, atol=1e-5)
     for name, column in THEIRS.items():
         np.testing.assert_allclose(
             ours[name], theirs[column].astype(float), rtol=1e-5 if name == "stain" else 1e-9, atol=1e-6

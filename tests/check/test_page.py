@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from conftest import snakemake
 
-from confuselt.cells.features import NAMES
+from confuselt.cells.columns import NAMES
 from confuselt.check.costs import size_of
 from confuselt.check.page import page
 from confuselt.config.validate import validate

@@ -69,7 +69,7 @@ def tile_features(nuclei: pd.DataFrame, grid: Grid, known: tuple[str, ...]) -> n
     values = {
         **_counted("", counts, every, tissue, told),
         **_mixture(counts, share, told),
-        **_shapes(own, tissue),
+        **_shapes(own, tissue, told),
         **_distances(own, share, every, tissue, told),
         "morisita_horn": _overlap(own, grid) if told[[TUMOUR, IMMUNE]].all() else np.nan,
         "log_count": np.log1p(every),
@@ -199,7 +199,7 @@ def _mixture(counts: np.ndarray, share: np.ndarray, told: np.ndarray) -> dict[st
     }
 
 
-def _shapes(own: _Owned, tissue: np.ndarray) -> dict[str, np.ndarray]:
+def _shapes(own: _Owned, tissue: np.ndarray, told: np.ndarray) -> dict[str, np.ndarray]:
     """Sizes, shapes, stain and certainty of nuclei."""
     tumour, immune, stroma = (own.role == k for k in (TUMOUR, IMMUNE, STROMA))
     area, stain, p = own["area_um2"], own["stain"], own["probability"]
@@ -222,7 +222,7 @@ def _shapes(own: _Owned, tissue: np.ndarray) -> dict[str, np.ndarray]:
         "immune_area_mean": own.mean(area, immune),
         "stroma_area_mean": own.mean(area, stroma),
         "nuclear_fraction": covered(own.all),
-        "tumour_fraction": covered(tumour),
+        "tumour_fraction": covered(tumour) if told[TUMOUR] else np.nan,
         "tumour_circularity": own.mean(circular, tumour),
         "tumour_eccentricity": own.mean(eccentric, tumour),
         "tumour_solidity": own.mean(own["solidity"], tumour),
@@ -283,7 +283,7 @@ def _overlap(own: _Owned, grid: Grid) -> np.ndarray:
     square = np.clip((within // (grid.side / SQUARES)).astype(int), 0, SQUARES - 1)
     place = own.tile * SQUARES**2 + square[:, 0] * SQUARES + square[:, 1]
     a, b = (
-        np.bincount(place[own.role == k], minlength=own.tiles * SQUARES**2).reshape(own.tiles, -1).astype(float)
+        np.bincount(place[own.role == k], minlength=own.tiles * SQUARES**2).reshape(-1, SQUARES**2).astype(float)
         for k in (TUMOUR, IMMUNE)
     )
     both = (a.sum(1) > 0) & (b.sum(1) > 0)

@@ -94,7 +94,8 @@ class JsonArray:
             self._more()
 
     def _value(self) -> Any:
-        """The value that begins here; the place is behind it."""
+        """The value that begins here, or behind spaces; the place is behind it."""
+        self._next()
         while True:
             try:
                 value, end = self._decode(self._text, self._at)

@@ -1,0 +1,365 @@
+"""Nuclei of other tools: every layout says the same nuclei; what cannot be read is said, never guessed."""
+
+import gzip
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from conftest import shared
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.draw import polygon
+from skimage.measure import regionprops_table
+
+from confuselt.cells.finders.table import FromFiles
+from confuselt.cells.json_array import JsonArray
+from confuselt.cells.nuclei_file import Extent, check_spread, read_nuclei
+from confuselt.cells.outlines import Outlines
+from confuselt.unusable import Unusable
+
+SLIDE = Extent(0.25, 4000, 3000)
+TYPES = ("Neoplastic", "Inflammatory", "Connective")
+
+
+def drawn(n=60, seed=0):
+    """Outlines of ellipses, (n,) lists of corners, their types and probabilities."""
+    rng = np.random.default_rng(seed)
+    angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    outlines = []
+    for x, y, a, b, turn in rng.uniform([100, 100, 12, 8, 0], [3900, 2900, 30, 18, 3], (n, 5)):
+        px, py = a * np.cos(angle), b * np.sin(angle)
+        turned = x + px * np.cos(turn) - py * np.sin(turn), y + px * np.sin(turn) + py * np.cos(turn)
+        outlines.append(np.round(np.stack(turned, 1), 2).tolist())
+    return outlines, rng.choice(TYPES, n).tolist(), np.round(rng.uniform(0.4, 1, n), 3).tolist()
+
+
+def truth():
+    outlines, types, probability = drawn()
+    polygons = shapely.polygons([shapely.linearrings(o) for o in outlines])
+    centre = shapely.get_coordinates(shapely.centroid(polygons))
+    return pd.DataFrame(
+        {"x": centre[:, 0], "y": centre[:, 1], "type": types, "probability": probability}
+        | {"area_um2": shapely.area(polygons) / 16, "perimeter_um": shapely.length(polygons) / 4}
+    )
+
+
+def closed(outline):
+    return [*outline, outline[0]]
+
+
+def qupath(**more):
+    features = [
+        {
+            "type": "Feature",
+            "id": str(k),
+            "geometry": {"type": "Polygon", "coordinates": [closed(outline)]},
+            "properties": {
+                "objectType": "detection",
+                "classification": {"name": name, "color": [1, 2, 3]},
+                "measurements": {"Detection probability": p, "Nucleus: Area": 1.0},
+            },
+            **more,
+        }
+        for k, (outline, name, p) in enumerate(zip(*drawn(), strict=True))
+    ]
+    annotation = {"geometry": {"type": "Polygon", "coordinates": [[[0, 0], [9, 0], [9, 9]]]}}
+    return [*features, {**annotation, "properties": {"objectType": "annotation", "classification": {"name": "Tumor"}}}]
+
+
+def write(path, content):
+    text = json.dumps(content)
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    return path
+
+
+def cellvit(type_map):
+    number = {"Neoplastic": 1, "Inflammatory": 2, "Connective": 3}
+    return {
+        "wsi_metadata": {"base_mpp": 0.25, "note": 'a "cells": [ in a text'},
+        "processed_patches": [["0_0", [1, 2]]] * 50,
+        "type_map": type_map,
+        "cells": [
+            {"centroid": [0, 0], "contour": o, "type": number[t], "type_prob": p, "bbox": [[0, 0], [1, 1]]}
+            for o, t, p in zip(*drawn(), strict=True)
+        ],
+    }
+
+
+def histoplus(of_slide=False):
+    """At half of the slide's size: DeepZoom level 11 of 12."""
+    tiles = {}
+    for outline, name, p in zip(*drawn(), strict=True):
+        half = np.array(outline) / 2
+        column, row = (half.mean(0) // 224).astype(int)
+        place = half if of_slide else half - np.array([column, row]) * 224
+        masks = tiles.setdefault((int(column), int(row)), [])
+        masks.append({"cell_id": len(masks), "cell_type": name, "confidence": p, "coordinates": place.tolist()})
+    return {
+        "model_name": "m",
+        "inference_mpp": 0.25,
+        "cell_masks": [
+            {"x": x, "y": y, "level": 11, "width": 224, "height": 224, "masks": m} for (x, y), m in tiles.items()
+        ],
+    }
+
+
+def check(found, columns=("x", "y", "probability", "area_um2", "perimeter_um"), atol=0.02):
+    wanted = truth()
+    order = ["type", "x"]
+    found, wanted = found.sort_values(order, ignore_index=True), wanted.sort_values(order, ignore_index=True)
+    assert found["type"].tolist() == wanted["type"].tolist()
+    for column in columns:
+        np.testing.assert_allclose(found[column], wanted[column], atol=atol, rtol=1e-3)
+    unknown = {"probability", "area_um2", "perimeter_um"} - set(columns)
+    assert found[[*unknown]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("name", ["a.geojson", "a.geojson.gz", "a.json"])
+@pytest.mark.parametrize("whole", [True, False])
+def test_geojson_of_qupath(tmp_path, name, whole):
+    """A FeatureCollection, or the bare array that QuPath's older versions write; annotations are no nuclei."""
+    features = qupath()
+    check(
+        read_nuclei(
+            write(tmp_path / name, {"type": "FeatureCollection", "features": features} if whole else features), SLIDE
+        )
+    )
+
+
+def test_cells_of_qupath_are_their_nuclei(tmp_path):
+    features = qupath()
+    for feature in features[:-1]:
+        feature["nucleusGeometry"] = feature["geometry"]
+        feature["geometry"] = {"type": "Polygon", "coordinates": [[[0, 0], [3999, 0], [3999, 2999], [0, 2999], [0, 0]]]}
+    check(read_nuclei(write(tmp_path / "a.geojson", features), SLIDE))
+
+
+def test_one_feature_of_all_nuclei_of_a_type(tmp_path):
+    """As CellViT writes them for QuPath: outlines, or points."""
+    outlines, types, _ = drawn()
+    for kind, places in (
+        ("MultiPolygon", [[closed(o)] for o in outlines]),
+        ("MultiPoint", truth()[["x", "y"]].to_numpy().tolist()),
+    ):
+        features = [
+            {
+                "type": "Feature",
+                "geometry": {"type": kind, "coordinates": [p for p, t in zip(places, types, strict=True) if t == name]},
+                "properties": {
+                    "objectType": "annotation" if kind == "" else "detection",
+                    "classification": {"name": name},
+                },
+            }
+            for name in TYPES
+        ]
+        shape = ("area_um2", "perimeter_um") if kind == "MultiPolygon" else ()
+        check(read_nuclei(write(tmp_path / "a.geojson", features), SLIDE), ("x", "y", *shape))
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_json_of_cellvit(tmp_path, numbered):
+    names = {"Background": 0, "Neoplastic": 1, "Inflammatory": 2, "Connective": 3}
+    type_map = {str(v): k for k, v in names.items()} if numbered else names
+    check(read_nuclei(write(tmp_path / "cells.json", cellvit(type_map)), SLIDE))
+
+
+def test_detections_of_cellvit_are_points(tmp_path):
+    content = cellvit({"1": "Neoplastic", "2": "Inflammatory", "3": "Connective"})
+    for cell, (_, row) in zip(content["cells"], truth().iterrows(), strict=True):
+        del cell["contour"]
+        cell["centroid"] = [row["x"], row["y"]]
+    check(read_nuclei(write(tmp_path / "cell_detection.json", content), SLIDE), ("x", "y", "probability"))
+
+
+@pytest.mark.parametrize("of_slide", [True, False])
+def test_json_of_histoplus(tmp_path, of_slide):
+    check(read_nuclei(write(tmp_path / "a.json", histoplus(of_slide)), SLIDE))
+
+
+def test_tables_of_points(tmp_path):
+    wanted = truth()
+    ours = wanted[["x", "y", "type", "probability"]]
+    ours.to_csv(tmp_path / "a.csv", index=False)
+    ours.to_csv(tmp_path / "b.csv.gz", index=False, sep=";")
+    ours.to_parquet(tmp_path / "c.parquet")
+    qupath = pd.DataFrame(
+        {
+            "Image": "slide",
+            "Classification": ours["type"],
+            "Centroid X µm": ours["x"] / 4,
+            "Centroid Y µm": ours["y"] / 4,
+            "Detection probability": ours["probability"],
+        }
+    )
+    qupath.to_csv(tmp_path / "d.tsv", index=False, sep="\t")
+    for name in ("a.csv", "b.csv.gz", "c.parquet", "d.tsv"):
+        check(read_nuclei(tmp_path / name, SLIDE), ("x", "y", "probability"))
+
+
+@pytest.mark.parametrize("kind", ["wkb", "wkt"])
+def test_tables_of_outlines(tmp_path, kind):
+    outlines, types, _ = drawn()
+    polygons = shapely.polygons([shapely.linearrings(o) for o in outlines])
+    geometry = shapely.to_wkb(polygons) if kind == "wkb" else shapely.to_wkt(polygons, rounding_precision=3)
+    path = tmp_path / ("a.parquet" if kind == "wkb" else "a.csv")
+    table = pd.DataFrame({"geometry": geometry, "class_name": types})
+    table.to_parquet(path) if kind == "wkb" else table.to_csv(path, index=False)
+    check(read_nuclei(path, SLIDE), ("x", "y", "area_um2", "perimeter_um"))
+
+
+def test_real_outlines():
+    found = read_nuclei(shared("nuclei_wsi", "hgsc_nuclei_wsi.parquet"), Extent(0.5, 47_001, 66_751))
+    assert found["type"].value_counts()["neoplastic"] == 274_529 and len(found) == 592_349
+    assert found["area_um2"].between(1, 5_000).mean() > 0.999 and found["solidity"].between(0, 1).all()
+
+
+def not_json(path):
+    path.write_text("<html>")
+
+
+def cut_short(path):
+    text = json.dumps({"features": qupath()})
+    path.write_text(text[: len(text) // 2])
+
+
+def cut_gzip(path):
+    content = gzip.compress(json.dumps(qupath()).encode())
+    path.write_bytes(content[: len(content) // 2])
+
+
+def without_array(path):
+    path.write_text('{"slides": 3}')
+
+
+def of_lines(path):
+    write(path, [{"geometry": {"type": "LineString", "coordinates": [[0, 0], [1, 1]]}, "properties": {}}])
+
+
+def far_outside(path):
+    features = qupath()
+    for feature in features[:-1]:
+        feature["geometry"]["coordinates"] = (4 * np.array(feature["geometry"]["coordinates"])).tolist()
+    write(path, features)
+
+
+def without_area(path):
+    features = qupath()
+    for feature in features[:20]:
+        feature["geometry"]["coordinates"] = [[[5, 5], [9, 9], [5, 5]]]
+    write(path, features)
+
+
+def points_and_outlines(path):
+    features = qupath()
+    features[3]["geometry"] = {"type": "Point", "coordinates": [5, 5]}
+    write(path, features)
+
+
+def unnamed_number(path):
+    write(path, cellvit({"1": "Neoplastic"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "said"),
+    [
+        ("a.geojson", not_json, "no JSON array or object"),
+        ("a.geojson", cut_short, "no JSON|ends in the middle"),
+        ("a.geojson.gz", cut_gzip, "cannot be read|ends in the middle|no JSON"),
+        ("a.geojson", without_array, "none of the keys"),
+        ("a.geojson", of_lines, "LineString"),
+        ("a.geojson", far_outside, "of another slide, or of a larger picture"),
+        ("a.geojson", without_area, "outline without area"),
+        ("a.geojson", points_and_outlines, "one kind each"),
+        ("a.json", unnamed_number, "of type [23], type_map has"),
+        ("a.csv", lambda p: p.write_text("x,y\n1,2\n"), "no column says the type"),
+        ("a.csv", lambda p: p.write_text("type,row\nA,2\n"), "no columns say where"),
+        ("a.csv", lambda p: p.write_text("x,y,type\n?,?,A\n1,2,A\n"), "have no place"),
+        ("a.parquet", lambda p: p.write_bytes(b"PAR1 no"), "cannot be read"),
+        ("a.xml", lambda p: p.write_text("<x/>"), "nuclei are read from"),
+        ("a.csv", lambda p: p.write_text("geometry,type\nHALLO,A\n"), "neither WKB nor WKT"),
+    ],
+)
+def test_what_cannot_be_read_is_said(tmp_path, name, make, said):
+    make(tmp_path / name)
+    with pytest.raises(Unusable, match=said):
+        read_nuclei(tmp_path / name, SLIDE)
+
+
+def test_no_nuclei_is_a_slide_without_nuclei(tmp_path):
+    for name, text in (("a.geojson", '{"features": []}'), ("b.json", "[]"), ("c.csv", "x,y,type\n")):
+        (tmp_path / name).write_text(text)
+        assert len(read_nuclei(tmp_path / name, SLIDE)) == 0
+
+
+def test_a_nucleus_that_stands_twice_is_one(tmp_path):
+    features = qupath()
+    check(read_nuclei(write(tmp_path / "a.geojson", features + features[:10]), SLIDE))
+
+
+def test_places_of_a_smaller_picture_are_noticed():
+    """The same nuclei in µm, or of a lower level, lie within the slide too."""
+    nuclei = pd.DataFrame(np.random.default_rng(0).uniform(0, (4000, 3000), (500, 2)), columns=["x", "y"])
+    tiles = pd.DataFrame({"x": [100, 3500], "y": [200, 2600]})
+    check_spread(nuclei, tiles, 224, "a.csv")
+    for factor in (0.25, 0.5):
+        with pytest.raises(Unusable, match="in µm or of a smaller picture"):
+            check_spread(nuclei * factor, tiles, 224, "a.csv")
+
+
+def test_types_need_a_role_and_a_slide_a_file(tmp_path):
+    write(tmp_path / "s1.geojson", qupath())
+    source = FromFiles(tmp_path, "{slide_id}.geojson", {"Neoplastic": "tumour", "Connective": "stroma"})
+    row = {"slide_id": "s1", "mpp": 0.25, "width": 4000, "height": 3000, "tile_px": 448}
+    with pytest.raises(Unusable, match="cells.roles, if it is so: Inflammatory: immune"):
+        source.nuclei(row, pd.DataFrame({"x": [0], "y": [0]}))
+    with pytest.raises(Unusable, match=r"no file of nuclei: s2\.geojson"):
+        source.nuclei({**row, "slide_id": "s2"}, pd.DataFrame({"x": [0], "y": [0]}))
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_shapes_of_outlines_are_those_of_their_pixels(seed):
+    """Against scikit-image on drawn polygons, within what pixels tell."""
+    rng = np.random.default_rng(seed)
+    angle = np.sort(rng.uniform(0, 2 * np.pi, 14))
+    if np.diff(np.append(angle, angle[0] + 2 * np.pi)).max() > 2:
+        return
+    radius = rng.uniform(60, 100, 14)
+    points = 150 + np.stack([1.4 * radius * np.cos(angle), radius * np.sin(angle)], 1)
+    found = Outlines(points, np.array([0, 14])).measures(1.0).iloc[0]
+    image = np.zeros((340, 400), np.uint8)
+    image[polygon(points[:, 1], points[:, 0], image.shape)] = 1
+    names = ("centroid", "area", "axis_major_length", "axis_minor_length", "solidity")
+    theirs = regionprops_table(image, properties=names)
+    ours = found[["y", "x", "area_um2", "long_um", "short_um", "solidity"]].to_numpy(float)
+    np.testing.assert_allclose(ours, [float(v[0]) for v in theirs.values()], rtol=0.02)
+    shape = shapely.polygons(points)
+    assert found["perimeter_um"] == pytest.approx(shape.length) and found["area_um2"] == pytest.approx(shape.area)
+    turned = Outlines(points[::-1], np.array([0, 14])).measures(1.0).iloc[0]
+    pd.testing.assert_series_equal(turned, found)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    entries=st.lists(
+        st.recursive(st.none() | st.integers() | st.text(max_size=9), st.lists, max_leaves=6), max_size=12
+    ),
+    head=st.dictionaries(
+        st.text(max_size=5).filter(lambda k: k != "cells"), st.integers() | st.text(max_size=9), max_size=4
+    ),
+    chunk=st.integers(1, 40),
+    indent=st.sampled_from([None, 2]),
+)
+def test_an_array_is_read_as_json_reads_it(tmp_path_factory, entries, head, chunk, indent):
+    """However small the pieces in which the file comes."""
+    path = tmp_path_factory.mktemp("json") / "a.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("confuselt.cells.json_array.CHUNK", chunk)
+        path.write_text(json.dumps({**head, "cells": entries, "after": [1]}, indent=indent))
+        with JsonArray(path, ("cells",)) as array:
+            assert list(array) == entries and array.head == head and array.key == "cells"
+        path.write_text(json.dumps(entries, indent=indent))
+        with JsonArray(path, ("cells",)) as array:
+            assert list(array) == entries and array.key is None
