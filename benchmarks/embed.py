@@ -22,10 +22,10 @@ from PIL import Image
 from slides import SMALL, make_slide
 
 from confuselt.config.root import Config
+from confuselt.device import pick_device
 from confuselt.embed.card import card_of
 from confuselt.embed.encoder import Encoder, load_encoder
 from confuselt.embed.group import Job, embed_slides
-from confuselt.learn.device import pick_device
 from confuselt.slides.group import run_group
 from confuselt.slides.slide import BATCH, Slide
 from confuselt.slides.workers import Workers

@@ -22,11 +22,11 @@ import h5py
 import numpy as np
 import torch
 
+from confuselt.device import pick_device
 from confuselt.finetune.arms import parse_arm
 from confuselt.finetune.inputs import Inputs
 from confuselt.finetune.targets import Targets
 from confuselt.finetune.train import train_fold
-from confuselt.learn.device import pick_device
 from confuselt.learn.means import patient_means
 from confuselt.learn.scaling import fit_scaler
 from confuselt.learn.store import Store

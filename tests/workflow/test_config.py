@@ -157,6 +157,31 @@ def test_an_encoder_without_what_it_needs_says_so(embed, words):
         validate({"cohort": "x", "embed": embed})
 
 
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ({"method": "hovernet"}, r"'hovernet' is no finder of the project \(ready, table, classical, hovernet-fast"),
+        ({"method": "hovernet-fast-pannuke"}, "set cells.weights to the file of HoVer-Net, fast, PanNuke .*NC-SA"),
+        ({"method": "hovernet-fast-pannuke", "weights": "absent.pth"}, "cells.weights absent.pth: no such file"),
+        ({"method": "classical", "weights": "Makefile"}, "classical needs none"),
+        ({"method": "classical", "card": "x.yaml"}, "'classical' is a finder of the project"),
+        ({"method": "mine", "card": "absent.yaml", "weights": "Makefile"}, "cells.card absent.yaml: cannot be read"),
+        ({"method": "table"}, "needs cells.nuclei, the path .* and cells.roles"),
+        ({"method": "table", "nuclei": "a/b.csv", "roles": {"A": "tumour"}}, "cells.nuclei"),
+        ({"method": "table", "nuclei": "{slide_id}.csv", "roles": {"A": "tumor"}}, "cells.roles.A"),
+        (
+            {"method": "table", "nuclei": "{slide_id}.csv", "roles": {"A": "tumour"}, "max_tiles": 5},
+            "cells.max_tiles is",
+        ),
+        ({"method": "classical", "roles": {"A": "tumour"}}, "are for cells.method table"),
+        ({"method": "ready", "weights": "Makefile"}, "cells.weights is for nuclei that are found here"),
+    ],
+)
+def test_a_finder_without_what_it_needs_says_so(cells, words):
+    with pytest.raises(ConfigFault, match=words):
+        validate({"cohort": "x", "embed": {"encoder": "efficientnet-lite0"}, "cells": cells})
+
+
 def test_an_encoder_reads_slides_where_its_weights_are_given():
     from_slides = {
         ("uni", None): False,

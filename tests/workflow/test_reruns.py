@@ -39,6 +39,7 @@ BELOW = {
     "index_tiles": "write_report",
     "check_weights": "embed_tiles stream_slides",
     "embed_tiles": "index_embeddings",
+    "check_cell_weights": "find_cells stream_slides",
     "find_cells": "index_cells",
     "index_embeddings": "pack_bags write_report",
     "index_cells": "pack_bags write_report",
@@ -86,6 +87,7 @@ OF_SLIDES = {
     "index_tiles",
     "embed_tiles",
     "check_weights",
+    "check_cell_weights",
     "find_cells",
     "index_embeddings",
     "index_cells",
@@ -96,8 +98,13 @@ LOCAL = {**TINY, "acquire": {"source": "local"}}
 FROM_SLIDES = {**LOCAL, "embed": {"encoder": "efficientnet-lite0"}}
 # An encoder of one's own; of its weights nothing is read before a job runs.
 OWN = {"encoder": "own", "weights": "Makefile", "card": "workflow/confuselt/embed/cards/uni.yaml"}
+FINDER = {"method": "own", "weights": "Makefile", "card": "workflow/confuselt/cells/cards/hovernet-fast-pannuke.yaml"}
+TABLED = {"method": "table", "nuclei": "nuclei/{slide_id}.csv", "roles": {"Tumor": "tumour"}}
 BASES = {
     "cells.method": FROM_SLIDES,
+    "cells.max_tiles": {**FROM_SLIDES, "cells": {"method": "classical"}},
+    **dict.fromkeys(("cells.weights", "cells.card", "cells.sha256"), {**FROM_SLIDES, "cells": FINDER}),
+    **dict.fromkeys(("cells.nuclei", "cells.roles"), {**FROM_SLIDES, "cells": TABLED}),
     **dict.fromkeys(("embed.weights", "embed.card", "embed.sha256"), {**LOCAL, "embed": OWN}),
 }
 

@@ -12,7 +12,7 @@ from confuselt.tables import read_table
 
 def try_finder(finder: Finder) -> None:
     """Run it on glass and on noise; ValueError where it does not give nuclei of its card's types."""
-    side = finder.step * -(-(256 + 2 * finder.lost) // finder.step) + finder.odd
+    side = finder.step * -(-(64 + 2 * finder.lost) // finder.step) + finder.odd
     pictures = np.full((2, side, side, 3), 240, np.uint8)
     pictures[1] = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
     found = list(finder.find([(np.arange(2), pictures)], list(pictures), finder.card.mpp))

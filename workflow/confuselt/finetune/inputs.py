@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from confuselt.device import CPU
 from confuselt.learn.batch import Batch
-from confuselt.learn.device import CPU
 from confuselt.learn.rows import spans
 from confuselt.learn.store import SOME_ROWS, Store
 from confuselt.model.packed import Packed

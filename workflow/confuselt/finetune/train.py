@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from confuselt.device import instances_dtype
 from confuselt.finetune.arms import Arm
 from confuselt.finetune.distance import distances
 from confuselt.finetune.inner_predictions import inner_predictions
@@ -18,7 +19,6 @@ from confuselt.finetune.objective import groups_of, joint_loss, task_losses
 from confuselt.finetune.targets import Targets, curve_days
 from confuselt.learn.batch import Batch
 from confuselt.learn.checkpoint import hashed_ids, seed_of
-from confuselt.learn.device import instances_dtype
 from confuselt.learn.kept import Kept
 from confuselt.learn.loop import Loop
 from confuselt.learn.optimiser import AdamW

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from confuselt.controls.shuffled_cells import deal_out
-from confuselt.learn.device import CPU
+from confuselt.device import CPU
 from confuselt.learn.draw import drawn
 from confuselt.learn.memory import give_back_large_blocks
 from confuselt.learn.rows import DeviceRows, DiskRows, spans

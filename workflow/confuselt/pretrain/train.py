@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from confuselt.device import instances_dtype
 from confuselt.learn.batch import Batch
 from confuselt.learn.checkpoint import hashed_ids, seed_of
-from confuselt.learn.device import instances_dtype
 from confuselt.learn.kept import Kept
 from confuselt.learn.loop import Loop
 from confuselt.learn.optimiser import AdamW

@@ -11,10 +11,10 @@ from confuselt.acquire.schema import FETCHED
 from confuselt.cells.checked import check_same as check_finder
 from confuselt.cells.load import load_source
 from confuselt.cells.schema import CELLS_INDEX
+from confuselt.device import pick_device
 from confuselt.embed.checked import check_same
 from confuselt.embed.encoder import load_encoder
 from confuselt.embed.schema import STREAM_INDEX
-from confuselt.learn.device import pick_device
 from confuselt.run_step import Output, run_step
 from confuselt.stream.fetcher import Fetcher
 from confuselt.stream.slides import Steps, stream_group

@@ -3,10 +3,10 @@
 import logging
 from pathlib import Path
 
+from confuselt.device import pick_device
 from confuselt.embed.checked import facts_of, try_encoder
 from confuselt.embed.encoder import load_encoder
 from confuselt.embed.schema import WEIGHTS
-from confuselt.learn.device import pick_device
 from confuselt.run_step import Output, run_step
 from confuselt.tables import write_table
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from confuselt.device import pick_device
 from confuselt.embed.checked import check_same
 from confuselt.embed.encoder import load_encoder
 from confuselt.embed.group import Job, embed_slides
 from confuselt.embed.schema import STREAM_INDEX
-from confuselt.learn.device import pick_device
 from confuselt.run_step import Output, run_step
 from confuselt.slides.group import after
 from confuselt.slides.slide import BATCH

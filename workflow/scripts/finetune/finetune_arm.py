@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from confuselt.device import pick_device
 from confuselt.finetune.arms import parse_arm
 from confuselt.finetune.folds import prediction_table, run_folds
 from confuselt.finetune.run_arm import ArmFiles, ArmRun
 from confuselt.finetune.schema import PREDICTIONS
 from confuselt.finetune.targets import read_targets
 from confuselt.learn.checkpoint import save_checkpoint
-from confuselt.learn.device import pick_device
 from confuselt.learn.kept import Kept
 from confuselt.run_step import Output, Parts, run_step
 from confuselt.split.schema import FOLDS

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from confuselt.controls.mispaired import shuffle_pairs
+from confuselt.device import pick_device
 from confuselt.learn.checkpoint import save_checkpoint
-from confuselt.learn.device import pick_device
 from confuselt.learn.kept import Kept
 from confuselt.learn.store import Store
 from confuselt.pretrain.schema import HISTORY

@@ -21,9 +21,9 @@ from confuselt.cells.finder import Batches
 from confuselt.cells.measure import measure
 from confuselt.cells.pool import mapped, processes
 from confuselt.cells.stain import haematoxylin
+from confuselt.device import pick_device
 from confuselt.embed.layouts import load_strictly
 from confuselt.embed.weights import read_weights, sha256_of
-from confuselt.learn.device import pick_device
 
 ARCHITECTURE = "tiatoolbox.models.architecture.hovernet:HoVerNet"
 STEP = 8  # sides that its pooling halves three times without a rest
@@ -76,7 +76,7 @@ class HoverNet:
         if self._half:
             self.model = self.model.half()
         self.odd = ODD.get(self.card.arguments.get("mode"), 0)
-        side = 32 * STEP + self.odd
+        side = 28 * STEP + self.odd
         nucleus, apart, kind = self._forward(np.zeros((1, side, side, 3), np.uint8))
         if apart.shape[-1] != 2 or nucleus.shape[1:] != kind.shape[1:]:
             raise ValueError(f"{self.name}: heads of shape {nucleus.shape}, {apart.shape}, {kind.shape}")
