@@ -1,0 +1,114 @@
+"""Typed nuclei through the whole workflow: a network of one's own, then the same nuclei from files."""
+
+import json
+import shutil
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from cells.tiny_hovernet import TinyHoverNet
+from conftest import ROOT, SIX, snakemake
+from safetensors.torch import save_file
+
+from confuselt.cells.columns import NAMES
+from confuselt.cells.schema import CELL_WEIGHTS, CELLS_INDEX, NUCLEI
+from confuselt.tables import read_table
+
+pytestmark = pytest.mark.xdist_group("typed-cells")
+CARD = """\
+title: A tiny network
+finder: hovernet
+arguments: {architecture: "cells.tiny_hovernet:TinyHoverNet"}
+types: {small: immune, large: tumour}
+mpp: 0.25
+trained_on: [Another cohort]
+"""
+
+
+@pytest.fixture(scope="module")
+def typed(tmp_path_factory):
+    """Folder of a finished run, and its config."""
+    folder = tmp_path_factory.mktemp("typed")
+    (folder / "tiny.yaml").write_text(CARD)
+    save_file(TinyHoverNet().state_dict(), folder / "tiny.safetensors")
+    cells = {"method": "tiny", "card": "tiny.yaml", "weights": "tiny.safetensors", "max_tiles": 6}
+    config = {**SIX, "cells": cells}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT / "tests"))
+        snakemake(folder, config=config)
+        yield folder, config
+
+
+def bags(folder):
+    """Slide to its cells features."""
+    found = {}
+    for path in sorted((next((folder / "results/cohorts").iterdir()) / "cells").glob("*.h5")):
+        with h5py.File(path) as file:
+            found[path.stem] = file["features"][()]
+    return found
+
+
+def test_a_network_of_ones_own_ends_in_nuclei_features_arms_and_a_report(typed):
+    folder, _ = typed
+    cohort = next((folder / "results/cohorts").iterdir())
+    weights = read_table(folder / "results/cells/tiny.parquet", CELL_WEIGHTS).iloc[0]
+    index = read_table(cohort / "cells/index.parquet", CELLS_INDEX)
+    fine = index[index["status"] == "ok"]
+    assert len(fine) and fine["tumour_mm2"].notna().any() and fine["stroma_mm2"].isna().all()
+    for row in fine.itertuples():
+        nuclei = read_table(cohort / f"cells/{row.slide_id}.nuclei.parquet", NUCLEI)
+        assert set(nuclei["type"].dropna()) <= {"small", "large"} and nuclei["probability"].between(0, 1).all()
+        with h5py.File(cohort / f"cells/{row.slide_id}.h5") as file:
+            features, attrs = file["features"][()], dict(file.attrs)
+        assert features.shape == (row.n, len(NAMES))
+        assert features[:, NAMES.index("sought")].sum() == min(6, row.n)
+        assert (attrs["name"], attrs["card"], attrs["max_tiles"]) == ("tiny", weights["card"], 6)
+        assert json.loads(attrs["roles"]) == ["tumour", "immune"] and json.loads(attrs["columns"]) == list(NAMES)
+        assert np.isnan(features[:, NAMES.index("share_stroma")]).all()
+    arms = {p.parent.name for p in (folder / "results/experiments").rglob("finetune/*/r0.parquet")}
+    assert any(arm.endswith("-cells") for arm in arms)
+    predictions = pd.concat(
+        pd.read_parquet(p) for p in (folder / "results/experiments").rglob("finetune/*-cells/r0.parquet")
+    )
+    assert predictions.select_dtypes("number").notna().all(axis=None) or not predictions.empty
+    assert "Another cohort" in next(folder.rglob("report.html")).read_text()
+
+
+def test_the_same_nuclei_from_files_give_the_same_features(typed):
+    """Of all tiles: the sample that was looked at is not known to a table."""
+    folder, config = typed
+    whole = {**config, "cells": {k: v for k, v in config["cells"].items() if k != "max_tiles"}}
+    snakemake(folder, "--until", "find_cells", config=whole)
+    had, cohort = bags(folder), next((folder / "results/cohorts").iterdir())
+    (folder / "given").mkdir()
+    for path in (cohort / "cells").glob("*.nuclei.parquet"):
+        shutil.copy(path, folder / "given" / path.name.replace(".nuclei", ""))
+    pattern = str(folder / "given" / "{slide_id}.parquet")
+    cells = {"method": "table", "nuclei": pattern, "roles": {"small": "immune", "large": "tumour"}}
+    given = {**config, "cells": cells}
+    snakemake(folder, "--until", "index_cells", config=given)
+    found = bags(folder)
+    assert found.keys() == had.keys()
+    for slide, features in found.items():
+        np.testing.assert_array_equal(features, had[slide])
+    # Another file of nuclei of one slide: its group alone.
+    some = sorted((folder / "given").glob("*.parquet"))[0]
+    table = pd.read_parquet(some)
+    table.iloc[: len(table) // 2].to_parquet(some)
+    plan = snakemake(folder, "-n", "--until", "index_cells", config=given)
+    assert "find_cells            1" in plan.stdout or "find_cells         1" in plan.stdout, plan.stdout
+    some.unlink()
+    snakemake(folder, "--until", "index_cells", config={**given, "max_excluded": 1.0})
+    index = read_table(cohort / "cells/index.parquet", CELLS_INDEX).set_index("slide_id")
+    assert index.loc[some.stem, "reason"].startswith("no file of nuclei")
+
+
+@pytest.mark.full
+def test_wrong_weights_stop_the_run_before_a_slide_is_read(typed, tmp_path):
+    _, config = typed
+    (tmp_path / "tiny.yaml").write_text(CARD.replace("small: immune", "small: immune, third: stroma"))
+    save_file({"other": TinyHoverNet().threshold.data.reshape(1)}, tmp_path / "tiny.safetensors")
+    done = snakemake(tmp_path, config=config, check=False)
+    assert done.returncode and "missing" in done.stdout + done.stderr and "unexpected" in done.stdout + done.stderr
+    assert not list((tmp_path / "results").rglob("cells/*.h5"))
