@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from confuselt import device as module
 from confuselt.device import pick_device
-from confuselt.learn import device as module
 
 
 def test_cuda_without_a_gpu_is_an_error_and_auto_is_the_cpu(monkeypatch):

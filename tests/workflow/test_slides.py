@@ -18,6 +18,7 @@ from contents import contents
 from slides.drawn import drawn_slide
 from test_smoke import OF_SLIDES
 
+from confuselt.cells.columns import NAMES
 from confuselt.config.generate import TABLES
 from confuselt.settings import load_config, settings
 from confuselt.slides.groups import group_of
@@ -72,7 +73,7 @@ def test_every_slide_has_tiles_features_and_cells_row_by_row(cohort):
     with h5py.File(cohort / "pack/efficientnet-lite0.h5") as store:
         assert store["tile"]["features"].shape == (ok["n"].sum(), 1280) and store["cells"]["features"].shape == (
             ok["n"].sum(),
-            42,
+            len(NAMES),
         )
         np.testing.assert_array_equal(store["tile"]["coords"][()], store["cells"]["coords"][()])
         first = store["slide_id"].asstr()[0]

@@ -17,6 +17,7 @@ from confuselt.cells.owned import owned
 from confuselt.cells.roles import ROLES
 
 TUMOUR, IMMUNE, STROMA = (ROLES.index(r) for r in ("tumour", "immune", "stroma"))
+SOME = 100_000  # nuclei whose neighbours are sought at a time
 LEAST_TISSUE = 0.05  # of a tile, that densities stay finite
 MEASURED = ("probability", "area_um2", "long_um", "short_um", "solidity", "perimeter_um", "stain", "stain_sd")
 
@@ -237,21 +238,17 @@ def _distances(
     own: _Owned, share: np.ndarray, every: np.ndarray, tissue: np.ndarray, told: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Nearest neighbours, distances between tumour and immune nuclei, mixing of roles among neighbours."""
-    mine, back = np.unique(own.nucleus, return_inverse=True)
-    distance, neighbour = _neighbours(own.at, mine)
-    nearest = own.mean(np.minimum(distance[:, 0], HALO_UM)[back], own.all)
+    near = _neighbours(own)
+    nearest = own.mean(near.distance, own.all)
     found = {"nearest_mean": nearest, "clark_evans": nearest * 2 * np.sqrt(every / (tissue * 1e6))}
     if not told[[TUMOUR, IMMUNE]].all():
         return found
     tumour, immune = own.role == TUMOUR, own.role == IMMUNE
     to_immune, to_tumour = (_to_nearest(own.at, own.every == k, own.nucleus) for k in (IMMUNE, TUMOUR))
-    edge, here = distance <= HALO_UM, own.every[mine]
-    there = np.append(own.every, -1)[neighbour]
-    mixed = edge & (np.minimum(here[:, None], there) == TUMOUR) & (np.maximum(here[:, None], there) == IMMUNE)
-    edges, differ = own.sum(edge.sum(1)[back], own.all), edge & (here[:, None] != there)
+    edges, mixed, unlike = (own.sum(n, own.all) for n in (near.edges, near.mixed, near.unlike))
     expected = 2 * share[:, TUMOUR] * share[:, IMMUNE] * edges
-    mixing = np.log((own.sum(mixed.sum(1)[back], own.all) + PSEUDO) / (expected + PSEUDO))
-    unlike = _ratio(own.sum(differ.sum(1)[back], own.all), edges) / np.maximum(1 - (share[:, told] ** 2).sum(1), 1e-6)
+    mixing = np.log((mixed + PSEUDO) / (expected + PSEUDO))
+    unlike = _ratio(unlike, edges) / np.maximum(1 - (share[:, told] ** 2).sum(1), 1e-6)
     return found | {
         "tumour_to_immune": own.mean(to_immune, tumour),
         "immune_to_tumour": own.mean(to_tumour, immune),
@@ -262,12 +259,38 @@ def _distances(
     }
 
 
-def _neighbours(at: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distance and number of the nearest nuclei of some, (k, NEIGHBOURS); infinite and m where there are fewer."""
-    if not len(of):
-        return np.zeros((0, NEIGHBOURS)), np.zeros((0, NEIGHBOURS), int)
-    distance, neighbour = cKDTree(at).query(at[of], k=NEIGHBOURS + 1, distance_upper_bound=HALO_UM)
-    return distance[:, 1:], neighbour[:, 1:]
+@dataclass(frozen=True)
+class _Near:
+    """What is near the nucleus of each pair, (p,).
+
+    Attributes
+    ----------
+    distance : float
+        To the nearest nucleus, at most `HALO_UM`.
+    edges, mixed, unlike : int
+        Of its nearest nuclei within the halo: how many, how many make a pair of tumour and immune with it, how many are
+        of another role.
+    """
+
+    distance: np.ndarray
+    edges: np.ndarray
+    mixed: np.ndarray
+    unlike: np.ndarray
+
+
+def _neighbours(own: _Owned) -> _Near:
+    found = _Near(np.full(len(own.nucleus), HALO_UM), *(np.zeros(len(own.nucleus), np.int64) for _ in range(3)))
+    tree, roles = (cKDTree(own.at) if len(own.at) else None), np.append(own.every, -1)
+    for begin in range(0, len(own.nucleus), SOME):
+        some = slice(begin, begin + SOME)
+        of = own.nucleus[some]
+        distance, neighbour = tree.query(own.at[of], k=NEIGHBOURS + 1, distance_upper_bound=HALO_UM)
+        edge, here, there = distance[:, 1:] <= HALO_UM, roles[of][:, None], roles[neighbour[:, 1:]]
+        both = (np.minimum(here, there) == TUMOUR) & (np.maximum(here, there) == IMMUNE)
+        found.distance[some] = np.minimum(distance[:, 1], HALO_UM)
+        found.edges[some], found.mixed[some] = edge.sum(1), (edge & both).sum(1)
+        found.unlike[some] = (edge & (here != there)).sum(1)
+    return found
 
 
 def _to_nearest(at: np.ndarray, to: np.ndarray, of: np.ndarray) -> np.ndarray:

@@ -138,7 +138,8 @@ def slide_features(nuclei: pd.DataFrame, grid: Grid, mpp: float, roles: dict[str
     roles : dict of str to str
         Role of each type.
     """
-    placed = nuclei.assign(x_um=nuclei["x"] * mpp, y_um=nuclei["y"] * mpp, role=nuclei["type"].map(roles))
+    placed = nuclei.drop(columns=["x", "y", "type"])
+    placed = placed.assign(x_um=nuclei["x"] * mpp, y_um=nuclei["y"] * mpp, role=nuclei["type"].map(roles))
     return tile_features(placed, grid, told(roles))
 
 

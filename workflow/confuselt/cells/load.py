@@ -19,11 +19,11 @@ def load_source(cfg: dict, weights: str | None, device: str, workers: int) -> So
     weights, device, workers
         See `load_finder`.
     """
-    data = Path(cfg["data"])
-    if cfg["cells.method"] == "table":
-        return load_backend("cells.finders", "table").FromFiles(data, cfg["cells.nuclei"], cfg["cells.roles"])
-    finder = load_finder(cfg["cells.method"], cfg["cells.card"], weights, device, workers)
-    return FromSlides(data, finder, cfg["cells.max_tiles"])
+    data, method = Path(cfg["data"]), cfg["cells.method"]
+    pattern, roles, most = (cfg[f"cells.{key}"] for key in ("nuclei", "roles", "max_tiles"))
+    if method == "table":
+        return load_backend("cells.finders", "table").FromFiles(data, pattern, roles)
+    return FromSlides(data, load_finder(method, cfg["cells.card"], weights, device, workers), most)
 
 
 def load_finder(name: str, card: dict, weights: str | None, device: str = "cpu", workers: int = 0) -> Finder:

@@ -1,8 +1,8 @@
-"""Size and shape of all nuclei of a picture at once, as scikit-image measures them one by one, in half the time."""
+"""Size and shape of all nuclei of a picture at once, as scikit-image measures them one by one, in a fifth of the time."""
 
+import cv2
 import numpy as np
 import pandas as pd
-from skimage.measure import regionprops
 
 # Weight of a border pixel by its border neighbours (Benkrid & Crookes), as in skimage.measure.perimeter.
 _WEIGHT = np.zeros(50)
@@ -49,12 +49,43 @@ def measure(label: np.ndarray, stain: np.ndarray) -> pd.DataFrame:
             "area": area[known],
             "long": 4 * np.sqrt(middle + apart)[known],
             "short": 4 * np.sqrt(np.maximum(middle - apart, 0))[known],
-            "solidity": [region.solidity for region in regionprops(label)],
+            "solidity": area[known] / _hull_areas(row, column, own, known),
             "perimeter": _perimeters(label, most)[known],
             "stain": mean_dark[known],
             "stain_sd": np.sqrt(mean((dark - mean_dark[own]) ** 2))[known],
         }
     )
+
+
+def _hull_areas(row: np.ndarray, column: np.ndarray, own: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Pixels whose middle lies in the convex hull of a nucleus, (nuclei,); the hull is that of its pixels' sides."""
+    if not len(own):
+        return np.zeros(0)
+    order = np.lexsort((column, row, own))
+    row, column, own = row[order], column[order], own[order]
+    begins = np.flatnonzero(np.append(True, (np.diff(own) != 0) | (np.diff(row) != 0)))
+    ends = np.append(begins[1:], len(own)) - 1
+    # Of each row of a nucleus its first and last pixel, in half pixels, so that sides are whole numbers.
+    left, right, at, owner = 2 * column[begins], 2 * column[ends], 2 * row[begins], own[begins]
+    points = [(left - 1, at), (right + 1, at), *((x, at + dy) for x in (left, right) for dy in (-1, 1))]
+    corners = np.stack([np.stack(p, 1) for p in points], 1).astype(np.int32)
+    first = np.searchsorted(owner, known)
+    last = np.append(first[1:], len(owner))
+    return np.array([_inside(corners[a:b].reshape(-1, 2)) for a, b in zip(first, last, strict=True)], float)
+
+
+def _inside(corners: np.ndarray) -> int:
+    """Even points on even rows in the hull of some corners, its border included."""
+    hull = cv2.convexHull(corners)[:, 0].astype(float)
+    rows = np.arange(hull[:, 1].min() + 1, hull[:, 1].max(), 2)
+    top, bottom = (np.flatnonzero(hull[:, 1] == f(hull[:, 1])) for f in (min, max))
+    chains = []
+    for sign in (1, -1):  # from the top down one side, and down the other
+        turned = np.roll(hull[::sign], -(top[0] if sign == 1 else len(hull) - 1 - top[0]), axis=0)
+        until = int(np.flatnonzero(turned[:, 1] == hull[bottom[0], 1])[0]) + 1
+        chains.append(turned[:until])
+    sides = np.sort([np.interp(rows, c[:, 1], c[:, 0]) for c in chains], axis=0)
+    return int((np.floor(sides[1] / 2 + 1e-9) - np.ceil(sides[0] / 2 - 1e-9) + 1).sum())
 
 
 def _perimeters(label: np.ndarray, most: int) -> np.ndarray:

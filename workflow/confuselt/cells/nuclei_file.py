@@ -5,10 +5,12 @@ of points or outlines. Places are level-0 pixels, but for columns and files that
 """
 
 import logging
+from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, log2
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from confuselt.unusable import Unusable
 log = logging.getLogger(__name__)
 SUFFIXES = (".geojson", ".json", ".geojson.gz", ".json.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".parquet")
 MOST_LOST = 0.1  # of the nuclei of a file
+ROWS = 100_000  # of a table at a time
 SPREAD, TELL = 0.6, 200  # of the tiles' extent that nuclei must reach, and how many tell
 # What tools call the columns of a table, without what is neither letter nor digit, in lower case; µm where it ends so.
 COLUMNS = {
@@ -66,21 +69,18 @@ class Extent:
 class _Found:
     """Nuclei as they are read: points, or outlines, and what is said of each."""
 
-    corners: list[float]
-    starts: list[int]
-    types: list[str | None]
-    probabilities: list[float]
-
-    @classmethod
-    def none(cls) -> "_Found":
-        return cls([], [0], [], [])
+    corners: "array[float]" = field(default_factory=lambda: array("d"))
+    starts: "array[int]" = field(default_factory=lambda: array("q", [0]))
+    types: list[str | None] = field(default_factory=list)
+    probabilities: "array[float]" = field(default_factory=lambda: array("d"))
 
     def add(self, outline: list, name: str | None, probability: float) -> None:
         """A nucleus: an outline, or a single point."""
         for x, y, *_ in outline:
-            self.corners += (x, y)
+            self.corners.append(x)
+            self.corners.append(y)
         self.starts.append(len(self.corners) // 2)
-        self.types.append(name)
+        self.types.append(None if name is None else intern(name))
         self.probabilities.append(probability)
 
 
@@ -164,7 +164,7 @@ def _check_places(found: pd.DataFrame, slide: Extent, where: str) -> None:
 
 
 def _of_json(path: Path, slide: Extent) -> pd.DataFrame:
-    with JsonArray(path, ("features", "cells", "cell_masks", "nuclei")) as array:
+    with JsonArray(path, ("features", "cells", "cell_masks", "nuclei")) as entries:
         readers: dict[str | None, Callable[[JsonArray, Extent, _Found], None]] = {
             None: _features,
             "features": _features,
@@ -172,9 +172,9 @@ def _of_json(path: Path, slide: Extent) -> pd.DataFrame:
             "nuclei": _cells,
             "cell_masks": _masks,
         }
-        found = _Found.none()
-        readers[array.key](array, slide, found)
-    outlines = Outlines(np.array(found.corners, float), np.array(found.starts))
+        found = _Found()
+        readers[entries.key](entries, slide, found)
+    outlines = Outlines(np.frombuffer(found.corners), np.frombuffer(found.starts, np.int64))
     return _measured(outlines, found.types, found.probabilities, slide.mpp, path.name)
 
 
@@ -202,17 +202,17 @@ def _measured(
 # --- GeoJSON
 
 
-def _features(array: JsonArray, slide: Extent, found: _Found) -> None:
+def _features(entries: JsonArray, slide: Extent, found: _Found) -> None:
     """Features of QuPath, of StarDist, of CellViT (one of all nuclei of a type)."""
-    for feature in array:
+    for feature in entries:
         if not isinstance(feature, dict):
-            raise Unusable(f"{array.path.name}: an entry is no GeoJSON feature: {str(feature)[:60]}")
+            raise Unusable(f"{entries.path.name}: an entry is no GeoJSON feature: {str(feature)[:60]}")
         said = feature.get("properties") or {}
         shape = feature.get("nucleusGeometry") or said.get("nucleusGeometry") or feature.get("geometry")
         if said.get("objectType") in ("annotation", "tile", "tma_core", "root") or not shape:
             continue
         name, probability = _type_of(said), _probability_of(said)
-        for outline in _outlines_of(shape, array.path.name):
+        for outline in _outlines_of(shape, entries.path.name):
             found.add(outline, name, probability)
 
 
@@ -252,14 +252,14 @@ def _probability_of(said: dict) -> float:
 # --- CellViT, NuLite
 
 
-def _cells(array: JsonArray, slide: Extent, found: _Found) -> None:
+def _cells(entries: JsonArray, slide: Extent, found: _Found) -> None:
     """``cells`` with ``contour`` or ``centroid``, ``type`` and ``type_prob``; ``type_map`` names the numbers."""
-    names = _numbered(array.head.get("type_map") or {})
-    for cell in array:
+    names = _numbered(entries.head.get("type_map") or {})
+    for cell in entries:
         kind = cell.get("type")
         name = names.get(kind, kind) if isinstance(kind, int) else kind
         if isinstance(kind, int) and kind not in names and names:
-            raise Unusable(f"{array.path.name}: a nucleus is of type {kind}, type_map has {sorted(names)}")
+            raise Unusable(f"{entries.path.name}: a nucleus is of type {kind}, type_map has {sorted(names)}")
         outline = cell.get("contour") or [cell.get("centroid") or (np.nan, np.nan)]
         found.add(outline, None if name is None else str(name), cell.get("type_prob", np.nan))
 
@@ -274,9 +274,9 @@ def _numbered(names: dict[str, Any]) -> dict[int, str]:
 # --- HistoPLUS
 
 
-def _masks(array: JsonArray, slide: Extent, found: _Found) -> None:
+def _masks(entries: JsonArray, slide: Extent, found: _Found) -> None:
     """Masks by tiles of a DeepZoom level: ``coordinates`` begin at the tile, or, in some versions, at the slide."""
-    tiles = [(t["x"], t["y"], t["level"], t["width"], t["height"], t["masks"]) for t in array]
+    tiles = [(t["x"], t["y"], t["level"], t["width"], t["height"], t["masks"]) for t in entries]
     places = [place for *_, masks in tiles for mask in masks for place in mask["coordinates"]]
     of_tile = not places or np.max(places) <= 2 * max(max(t[3], t[4]) for t in tiles)
     top = ceil(log2(max(slide.width, slide.height)))
@@ -292,8 +292,13 @@ def _masks(array: JsonArray, slide: Extent, found: _Found) -> None:
 
 
 def _of_table(path: Path, slide: Extent) -> pd.DataFrame:
-    frame = _read_table(path)
-    types = frame["type"].astype(object).where(frame["type"].notna(), None)
+    parts = [_of_rows(frame, path, slide) for frame in _read_table(path)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _of_rows(frame: pd.DataFrame, path: Path, slide: Extent) -> pd.DataFrame:
+    types = frame["type"].map(lambda name: intern(str(name)), na_action="ignore").astype(object)
+    types = types.where(types.notna(), None)
     probability = (
         pd.to_numeric(frame["probability"], "coerce") if "probability" in frame else np.full(len(frame), np.nan)
     )
@@ -307,18 +312,24 @@ def _of_table(path: Path, slide: Extent) -> pd.DataFrame:
     return pd.DataFrame({"x": x, "y": y, "type": types, "probability": probability, **more})
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    """The known columns of a table, by the names of `COLUMNS`."""
+def _read_table(path: Path) -> Iterator[pd.DataFrame]:
+    """The known columns of a table, by the names of `COLUMNS`, some rows at a time; the first part may have none."""
     try:
         if path.suffix == ".parquet":
-            names = _known_columns(pq.read_schema(path).names, path.name)
-            return pd.read_parquet(path, columns=list(names.values())).rename(columns={v: k for k, v in names.items()})
+            file = pq.ParquetFile(path)
+            names = _known_columns(file.schema_arrow.names, path.name)
+            known = {v: k for k, v in names.items()}
+            yield file.schema_arrow.empty_table().select(list(known)).to_pandas().rename(columns=known)
+            for some in file.iter_batches(ROWS, columns=list(known)):
+                yield some.to_pandas().rename(columns=known)
+            return
         with open_text(path) as file:
             first = file.readline()
         how = {"sep": max(",;\t", key=first.count), "encoding": "utf-8-sig"}
         names = _known_columns(list(pd.read_csv(path, nrows=0, **how).columns), path.name)
-        table = pd.read_csv(path, usecols=list(names.values()), low_memory=False, **how)
-        return table.rename(columns={v: k for k, v in names.items()})
+        with pd.read_csv(path, usecols=list(names.values()), chunksize=ROWS, dtype=object, **how) as parts:
+            for some in parts:
+                yield some.rename(columns={v: k for k, v in names.items()})
     except (ValueError, EOFError, OSError) as fault:
         raise Unusable(f"{path.name}: cannot be read as a table ({str(fault)[:120]})") from None
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+SOME = 4_096  # tiles at a time
+
 
 def owned(at: np.ndarray, corners: np.ndarray, side: float) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of a tile and a nucleus whose centre it holds, tile after tile.
@@ -30,12 +32,15 @@ def owned(at: np.ndarray, corners: np.ndarray, side: float) -> tuple[np.ndarray,
     order = np.argsort(square[:, 0] * wide + square[:, 1], kind="stable")
     keys = (square[:, 0] * wide + square[:, 1])[order]
     covered = (first[:, 0] * wide + first[:, 1])[:, None] + np.array([0, 1, wide, wide + 1])
-    start, stop = (np.searchsorted(keys, covered.ravel(), side) for side in ("left", "right"))
-    length = stop - start
-    tile = np.repeat(np.arange(len(corners)), length.reshape(-1, 4).sum(1))
-    nucleus = order[np.arange(length.sum()) + np.repeat(start - np.cumsum(length) + length, length)]
-    inside = np.ones(len(tile), bool)
-    for axis in (0, 1):
-        offset = at[nucleus, axis] - corners[tile, axis]
-        inside &= (offset >= 0) & (offset < side)
-    return tile[inside], nucleus[inside]
+    found = []
+    for begin in range(0, len(corners), SOME):
+        wanted = covered[begin : begin + SOME]
+        start, stop = (np.searchsorted(keys, wanted.ravel(), end) for end in ("left", "right"))
+        length = stop - start
+        tile = np.repeat(np.arange(begin, begin + len(wanted)), length.reshape(-1, 4).sum(1))
+        nucleus = order[np.arange(length.sum()) + np.repeat(start - np.cumsum(length) + length, length)]
+        offset = at[nucleus] - corners[tile]
+        inside = ((offset >= 0) & (offset < side)).all(1)
+        found.append((tile[inside], nucleus[inside]))
+    tiles, nuclei = zip(*found, strict=True)
+    return np.concatenate(tiles), np.concatenate(nuclei)

@@ -139,10 +139,9 @@ def nuclei_of(maps: Maps, types: tuple[str, ...], mpp: float, lost: int) -> pd.D
     else:
         label = HoVerNet._proc_np_hv(nucleus[..., None], apart).astype(np.int32)
     found = measure(label, haematoxylin(maps.picture))
-    votes = np.zeros((int(label.max()) + 1, len(types) + 1), np.int64)
-    inside = label > 0
-    np.add.at(votes, (label[inside], np.minimum(maps.kind[inside], len(types))), 1)
-    votes = votes[found["label"]]
+    inside, kinds = label > 0, len(types) + 1
+    votes = np.bincount(label[inside] * kinds + maps.kind[inside], minlength=(int(label.max()) + 1) * kinds)
+    votes = votes.reshape(-1, kinds)[found["label"]]
     kind = votes[:, 1:].argmax(1) if len(votes) else np.zeros(0, int)
     most = votes[:, 1:].max(1, initial=0)
     name = np.where(most > 0, np.array(types, object)[kind], None)
