@@ -26,9 +26,10 @@ import simplejpeg
 import tifffile
 from PIL import Image
 
-from confuselt.cells.finders.classical import for_slide
-from confuselt.cells.group import MARGIN_UM, slide_features, slide_nuclei
-from confuselt.cells.group import MPP as CELL_MPP
+from confuselt.cells.card import card_of
+from confuselt.cells.group import grid_of, kept, slide_features
+from confuselt.cells.load import load_finder
+from confuselt.cells.pixels import slide_nuclei
 from confuselt.config.root import Config
 from confuselt.slides.slide import BATCH, Slide, Wanted
 from confuselt.slides.workers import Workers
@@ -226,20 +227,22 @@ def whole_slide(path: Path) -> None:
     grid = cut(slide, cfg)
     tile = time.perf_counter() - start
     side, coords = grid.facts["tile_px"], grid.tiles[["x", "y"]].to_numpy(np.int32)
-    margin = round(MARGIN_UM / slide.mpp)
-    wide = Wanted(side, round((side + 2 * margin) * slide.mpp / CELL_MPP), margin)
+    card = card_of("classical")
+    margin = round(card.margin_um / slide.mpp)
+    wide = Wanted(side, round((side + 2 * margin) * slide.mpp / card.mpp), margin)
     embed = seconds(lambda: [None for _ in slide.tiles(coords, Wanted(side, 224))])
     around = seconds(lambda: [None for _ in slide.tiles(coords, wide)])
     some = grid.tiles.iloc[: min(200, len(grid.tiles))]
     start = time.perf_counter()
-    nuclei, _ = slide_nuclei(slide, some, side, for_slide)
+    nuclei, _ = slide_nuclei(slide, some, side, load_finder("classical", card.in_job, None))
     found = (time.perf_counter() - start) * len(coords) / len(some)
     # As many nuclei as all tiles would have, so that features are those of a whole slide.
     times = len(coords) // len(some)
     shifts = np.repeat(coords[:: len(some)][:times], len(nuclei), axis=0) - coords[0]
     many = nuclei.iloc[np.tile(np.arange(len(nuclei)), times)].reset_index(drop=True)
     many[["x", "y"]] += shifts
-    features = seconds(lambda: slide_features(many, grid.tiles, side * slide.mpp, slide.mpp))
+    tiles = grid_of(grid.tiles, side, slide.mpp, np.ones(len(grid.tiles), bool))
+    features = seconds(lambda: slide_features(kept(many), tiles, slide.mpp, card.types))
     print(f"\na slide of {TILES:,} tiles (from {len(coords)}), seconds on one core, without the network")
     parts = {"tile": tile, "reading for embed": embed, "features of nuclei": features}
     for name, value in {**parts, "together": sum(parts.values())}.items():

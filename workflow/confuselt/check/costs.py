@@ -6,12 +6,12 @@ from pathlib import Path
 import h5py
 
 from confuselt.acquire.sources import bag_files, existing_files, slide_rows
+from confuselt.cells.columns import NAMES
 from confuselt.config.root import Config
 from confuselt.finetune.arms import parse_arm
 from confuselt.sheets.read import columns_of, read_sheet
 
 TILES = 10_000  # of a slide of which nothing is known yet
-WIDTHS = {"classical": 42}
 TRAINED = 20_000  # instances a second and core, forward and backward
 # A tile and core; of the encoder that is bundled.
 SECONDS = {"cut_tiles": 0.0006, "embed_tiles": 0.034, "find_cells": 0.038}
@@ -31,7 +31,7 @@ def size_of(config: Config) -> Size:
     """Size of the store that a cohort would have."""
     if config.from_slides:
         slides = len(slide_rows(config, config.cohort))
-        width = config.encoder_card.dim + WIDTHS.get(config.cells.method, 0)
+        width = config.encoder_card.dim + (0 if config.cells.method == "ready" else len(NAMES))
         return Size(slides, slides * TILES, width)
     files, rows, width, slides = existing_files(config), 0, 0, 0
     for stream in ("tile", "cells"):
