@@ -94,6 +94,61 @@ rule find_cells:
         "../scripts/cells/find_cells.py"
 
 
+rule pool_cells:
+    input:
+        **checked_weights(),
+        tiles=f"{COHORT}/tile/parts/{{group}}.parquet",
+        embedded=f"{COHORT}/embed/{CONFIG.embed.encoder}/parts/{{group}}.parquet",
+        typed=f"{COHORT}/cells/parts/{{group}}.parquet",
+        slides=slides_of_group,
+    output:
+        part=f"{COHORT}/cells/{CONFIG.embed.encoder}/parts/{{group}}.parquet",
+    log:
+        f"{RESULTS}/logs/cells/pool_cells.{{cohort}}/{{group}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/cells/pool_cells.{{cohort}}/{{group}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=MODEL_MB,
+        runtime=240,
+        file=str(CONFIG.embed.weights or ""),
+        device=CONFIG.device,
+        gpu=gpus(),
+    params:
+        cfg=cfg("cells", "pool_cells", rows=rows_to_read),
+        code=code_with_backends("cells", "pool_cells", rows_to_read),
+    message:
+        "cells: what {CONFIG.embed.encoder} sees of each role, group {wildcards.group} of {wildcards.cohort}"
+    script:
+        "../scripts/cells/pool_cells.py"
+
+
+rule index_pooled:
+    input:
+        parts=parts_of(f"cells/{CONFIG.embed.encoder}"),
+        slides=f"{COHORT}/acquire/slides.parquet",
+    output:
+        index=f"{COHORT}/cells/{CONFIG.embed.encoder}/index.parquet",
+    log:
+        f"{RESULTS}/logs/cells/index_pooled.{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/cells/index_pooled.{{cohort}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+        max_excluded=MAX_EXCLUDED,
+    params:
+        cfg=cfg("cells", "index_pooled"),
+        code=code("cells", "index_pooled"),
+    message:
+        "cells: index of what is seen of each role, {wildcards.cohort}"
+    script:
+        "../scripts/cells/index_pooled.py"
+
+
 rule index_cells:
     input:
         parts=parts_of("cells"),

@@ -3,7 +3,7 @@
 
 rule finetune_arm:
     input:
-        store=STORE,
+        store=store_of,
         rna=rna_of_folds,
         folds=folds_of,
         outcomes=outcomes,
@@ -93,7 +93,7 @@ rule fit_late_fusion:
 
 rule fit_clinical_plus:
     input:
-        store=STORE,
+        store=store_of,
         rna=rna_of_folds,
         folds=folds_of,
         outcomes=outcomes,

@@ -25,3 +25,26 @@ rule pack_bags:
         "pack: training store of {wildcards.cohort}"
     script:
         "../scripts/pack/pack_bags.py"
+
+
+rule pack_pooled:
+    input:
+        index=f"{COHORT}/cells/{CONFIG.embed.encoder}/index.parquet",
+    output:
+        store=f"{COHORT}/pack/{CONFIG.embed.encoder}.deepcells.h5",
+    log:
+        f"{RESULTS}/logs/pack/pack_pooled.{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/pack/pack_pooled.{{cohort}}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        cfg=cfg("pack", "pack_pooled"),
+        code=code("pack", "pack_pooled"),
+    message:
+        "pack: training store of deep cell-type features of {wildcards.cohort}"
+    script:
+        "../scripts/pack/pack_pooled.py"

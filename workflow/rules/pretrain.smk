@@ -3,7 +3,7 @@
 
 rule pretrain_towers:
     input:
-        store=STORE,
+        store=store_of,
         rna=rna_of_folds,
         folds=folds_of,
     output:

@@ -13,7 +13,15 @@ from confuselt.controls.names import (
     WITHOUT,
     base_arm,
 )
-from confuselt.finetune.arms import FITTED, PLUS, TRAINED, parse_arm, singles
+from confuselt.finetune.arms import (
+    DEEP,
+    FITTED,
+    PLUS,
+    STREAMS,
+    TRAINED,
+    parse_arm,
+    singles,
+)
 from confuselt.settings import settings
 from confuselt.stamp import config_hash
 
@@ -41,11 +49,13 @@ CONTROL_RUNS = [
     for draw in range(1, 2 if kind == WITHOUT else CONFIG.evaluate.controls.draws + 1)
 ]
 SCORED = [*CONFIG.finetune.arms, *CONFIG.evaluate.baselines]
+# Those of deep cell-type features are in a store of their own, and retrieval does not look at them.
+DEEP_STORE = STORE.removesuffix(".h5") + ".deepcells.h5"
 STREAM_SETS = sorted(
     {
         parse_arm(arm).streams
         for arm in CONFIG.finetune.arms
-        if parse_arm(arm).pretrained
+        if parse_arm(arm).pretrained and not arm.endswith(DEEP)
     }
 )
 
@@ -144,6 +154,12 @@ def checkpoints_of(wildcards, streams=None):
         if arm.pretrained
         else []
     )
+
+
+def store_of(wildcards):
+    """The store that an arm, or a pretraining, reads."""
+    streams = wildcards.get("streams") or parse_arm(wildcards.arm).streams
+    return DEEP_STORE if streams == STREAMS[DEEP] else STORE
 
 
 def other_checkpoints_of(wildcards):

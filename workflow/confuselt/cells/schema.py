@@ -30,6 +30,12 @@ CELLS_INDEX = Table(
     key=STREAM_INDEX.key,
     required=STREAM_INDEX.required,
 )
+DEEP_INDEX = Table(
+    "cells/deep",
+    {name: kind for name, kind in STREAM_INDEX.columns.items() if name != "unreadable"},
+    key=STREAM_INDEX.key,
+    required=STREAM_INDEX.required,
+)
 CELL_WEIGHTS = Table(
     "cells/weights",
     {"finder": "string", "weights": "string", "card": "string", "bytes": "int64", "types": "string"},

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from confuselt.acquire.schema import COVARIATES, DOWNLOADS, FETCHED, MANIFEST, OUTCOMES, PATIENTS, RNA, SLIDES
 from confuselt.acquire.schema import FILES as FILES_OF_GDC
-from confuselt.cells.schema import CELL_WEIGHTS, CELLS_INDEX, NUCLEI
+from confuselt.cells.schema import CELL_WEIGHTS, CELLS_INDEX, DEEP_INDEX, NUCLEI
 from confuselt.config.root import Config
 from confuselt.embed.schema import STREAM_INDEX, WEIGHTS
 from confuselt.evaluate.schema import COMPARISONS, METRICS, RETRIEVAL
@@ -47,6 +47,7 @@ TABLES = (
     STREAM_INDEX,
     CELLS_INDEX,
     CELL_WEIGHTS,
+    DEEP_INDEX,
     NUCLEI,
     INDEX,
     PAM50,

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from confuselt.config.block import Block
 from confuselt.controls.names import CONTROLS
-from confuselt.finetune.arms import ARMS, BASELINES, PLUS
+from confuselt.finetune.arms import ARMS, BASELINES, PLUS, USUAL
 
 
 class Model(Block):
@@ -37,7 +37,13 @@ class Pretrain(Block):
 class Finetune(Block):
     """Supervised training of every arm, multi-task, on one budget."""
 
-    arms: list[str] = Field(list(ARMS), description="arms to train")
+    arms: list[str] = Field(
+        list(USUAL),
+        description=(
+            "arms to train; beside these, where nuclei are found on slides or come from files, those that end in "
+            "-deepcells (docs/CELLS.md)"
+        ),
+    )
     epochs: int = Field(
         40, ge=1, description="passes; the epoch is chosen by inner partial likelihood and cross-entropy"
     )

@@ -16,6 +16,7 @@ from confuselt.config.simulate import Simulate
 from confuselt.config.stages import Cells, Embed, Pack, Rna, Split, Tile
 from confuselt.config.tasks import Tasks
 from confuselt.embed.card import Card, card_of, names, read_card
+from confuselt.finetune.arms import DEEP
 
 # What the simulator writes, in the words of `acquire`: a simulated cohort takes the road of a local one.
 SIMULATED_FILES = {
@@ -114,6 +115,7 @@ class Config(Block):
             raise ValueError("acquire.site is null (one site): set split.group: patient")
         self._check_encoder()
         check_cells(self.cells)
+        self._check_deep_cells()
         if self.cells.method != "ready" and not self.from_slides:
             raise ValueError(
                 f"cells.method {self.cells.method} is for slides, embed.encoder '{self.embed.encoder}' reads none "
@@ -156,6 +158,22 @@ class Config(Block):
         if not survival and self.evaluate.primary not in labels:
             return self.model_copy(update={"evaluate": self.evaluate.model_copy(update={"primary": labels[0]})})
         return self
+
+    def _check_deep_cells(self) -> None:
+        deep = [arm for arm in self.finetune.arms if arm.endswith(DEEP)]
+        if not deep:
+            return
+        if self.cells.method == "ready":
+            raise ValueError(f"finetune.arms {deep[0]}: is made of nuclei, cells.method ready has none")
+        if self.cells.crops and not self.cells.keep_nuclei:
+            raise ValueError(f"finetune.arms {deep[0]}: cells.crops needs the nuclei; set cells.keep_nuclei: true")
+        if self.cells.crops and not self.acquire.keep_slides:
+            raise ValueError(
+                f"finetune.arms {deep[0]}: cells.crops reads slides again, acquire.keep_slides: false deletes them; "
+                "set cells.crops: 0"
+            )
+        if self.predict.name and self.predict.arm.endswith(DEEP):
+            raise ValueError(f"predict.arm {self.predict.arm}: -deepcells arms serve no other cohort yet; name another")
 
     def _check_encoder(self) -> None:
         own, known = self.embed.card, self.embed.encoder in names()

@@ -117,6 +117,14 @@ class Cells(Block):
         ge=0,
         description="processes beside the job that finds nuclei, a core each; 0: the job does everything itself",
     )
+    crops: int = Field(
+        200,
+        ge=0,
+        description=(
+            "for -deepcells arms: nuclei of each role and slide that the encoder sees in a picture of their own, "
+            "drawn by the slide's id; 0: none"
+        ),
+    )
     keep_nuclei: bool = Field(
         True,
         description=(
@@ -235,3 +243,4 @@ class Pack(Block):
 
     scaling_tile: Scaling = Field("standard", description="scaling of the tile stream")
     scaling_cells: Scaling = Field("rank", description="scaling of the cells stream")
+    scaling_deep: Scaling = Field("standard", description="scaling of deep cell-type features (-deepcells arms)")

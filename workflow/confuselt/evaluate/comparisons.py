@@ -12,7 +12,7 @@ from confuselt.evaluate.retrieval import Gallery, common_galleries, recall_block
 from confuselt.evaluate.schema import COMPARISONS
 from confuselt.evaluate.scores import Block, Scorer
 from confuselt.evaluate.verdicts import events_needed, holm, non_inferior, verdict
-from confuselt.finetune.arms import PLUS, singles, streams_word
+from confuselt.finetune.arms import DEEP, PLUS, singles, streams_word
 
 WANTED_C = 0.03  # difference of C for which the number of events is stated
 # Input pattern of what is no arm of its own; controls have that of their base arm.
@@ -83,6 +83,9 @@ def beside(arms: list[str], cells: bool) -> list[Contrast]:
         ("cells", "both-pretrained-cells", ("both-pretrained-nocells",)),
         ("cells", "both-scratch-cells", ("both-scratch-nocells",)),
     ]
+    for start in ("wsi-scratch", "wsi-pretrained", "both-scratch", "both-pretrained"):
+        if f"{start}-{DEEP}" in arms:
+            questions += [("cells", f"{start}-{DEEP}", (f"{start}-{word}",)) for word in ("cells", "nocells")]
     if "late-fusion" in arms:
         questions += [
             ("modality", "late-fusion", singles(cells)),

@@ -2,16 +2,20 @@
 
 from dataclasses import dataclass
 
+# End of an arm's name to its stream set; the last is made of nuclei found on slides, and is asked for by name.
+STREAMS = {"nocells": "tile", "cells": "tile-cells", "deepcells": "deepcells"}
+DEEP = "deepcells"
 ARMS = (
     *(
         f"{kind}-{start}-{cells}"
         for kind in ("wsi", "both")
         for start in ("scratch", "pretrained")
-        for cells in ("nocells", "cells")
+        for cells in STREAMS
     ),
     "rna-scratch",
     "rna-pretrained",
 )
+USUAL = tuple(arm for arm in ARMS if not arm.endswith(DEEP))
 BASELINES = ("clinical", "pca-cox", "mean-pool", "cca", "late-fusion")
 # What `finetune_arm` trains, and the baselines of `fit_baseline`; late fusion has a rule of its own.
 TRAINED = (*ARMS, "mean-pool")
@@ -70,4 +74,4 @@ def parse_arm(name: str) -> Arm:
     pretrained = parts[1] == "pretrained"
     if parts[0] == "rna":
         return Arm(name, "rna", pretrained, "tile-cells" if pretrained else None)
-    return Arm(name, parts[0], pretrained, "tile-cells" if parts[2] == "cells" else "tile")
+    return Arm(name, parts[0], pretrained, STREAMS[parts[2]])

@@ -8,5 +8,5 @@ def store_size(path: Path) -> tuple[int, int]:
     import h5py  # only here: every job plans the workflow, and most have no store to look at
 
     with h5py.File(path) as file:
-        shapes = [file[stream]["features"].shape for stream in ("tile", "cells") if stream in file]
+        shapes = [file[stream]["features"].shape for stream in ("tile", "cells", "deep") if stream in file]
     return max(rows for rows, _ in shapes), sum(width for _, width in shapes)

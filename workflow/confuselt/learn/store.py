@@ -23,7 +23,7 @@ from confuselt.model.scaling import StreamScaler
 from confuselt.number import number_of
 
 log = logging.getLogger(__name__)
-STREAM_SETS = {"tile": ("tile",), "tile-cells": ("tile", "cells")}
+STREAM_SETS = {"tile": ("tile",), "tile-cells": ("tile", "cells"), "deepcells": ("deep",)}
 LEFT_FREE = 5 << 30  # bytes of a GPU that training needs beside the store
 READERS = 4  # threads that read while a GPU computes
 SOME_ROWS = 32_768  # instances that are looked at together where all of a slide are
@@ -57,7 +57,7 @@ class Store:
     ----------
     path : Path
         ``pack/{recipe}.h5``.
-    streams : {"tile", "tile-cells"}
+    streams : {"tile", "tile-cells", "deepcells"}
     device : device
         Where models are trained.
     place : {"auto", "device", "host"}
@@ -271,7 +271,7 @@ def contents(store: Path) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     with h5py.File(store) as file:
         patients = file["patient_id"].asstr()[()]
-        for stream in (s for s in ("tile", "cells") if s in file):
+        for stream in (s for s in ("tile", "cells", "deep") if s in file):
             for patient, sha in zip(patients, file[stream]["sha"].asstr()[()], strict=True):
                 if sha:
                     found.setdefault(str(patient), set()).add(str(sha))

@@ -17,7 +17,7 @@ from confuselt.unusable import Unusable
 log = logging.getLogger(__name__)
 STREAMS = ("tile", "cells")
 ONE_UNIT = 0.01  # a factor so close to 1 is rounding
-MAKERS = {"tile": "embed_tiles", "cells": "find_cells"}  # of a file per slide
+MAKERS = {"tile": "embed_tiles", "cells": "find_cells", "deep": "pool_cells"}  # of a file per slide
 
 
 class Source:
@@ -25,7 +25,7 @@ class Source:
 
     Parameters
     ----------
-    stream : {"tile", "cells"}
+    stream : {"tile", "cells", "deep"}
     index : Path
         ``index.parquet`` of the stage.
     features : Path or None

@@ -22,6 +22,7 @@ READS = (
     "pretrain.model",
     "pack.scaling_tile",
     "pack.scaling_cells",
+    "pack.scaling_deep",
     "tasks.survival",
     "tasks.labels",
     "seed",

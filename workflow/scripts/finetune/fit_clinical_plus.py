@@ -24,6 +24,7 @@ READS = (
     "pretrain.model",
     "pack.scaling_tile",
     "pack.scaling_cells",
+    "pack.scaling_deep",
     "split.group",
     "tasks.survival",
     "tasks.labels",

@@ -18,7 +18,7 @@ from confuselt.split.roles import read_roles
 from confuselt.split.schema import FOLDS
 from confuselt.tables import read_table, write_table
 
-READS = ("pretrain.*", "pack.scaling_tile", "pack.scaling_cells", "seed")
+READS = ("pretrain.*", "pack.scaling_tile", "pack.scaling_cells", "pack.scaling_deep", "seed")
 
 
 def main(

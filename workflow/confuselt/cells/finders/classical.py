@@ -20,7 +20,7 @@ from skimage.segmentation import watershed
 from confuselt.cells.card import Card
 from confuselt.cells.finder import Batches
 from confuselt.cells.measure import measure
-from confuselt.cells.pool import mapped, processes
+from confuselt.cells.processes import mapped, processes
 from confuselt.cells.stain import haematoxylin
 
 # Named by shape. The rules are tried in this order; lengths of normal breast tissue, in µm.

@@ -19,7 +19,7 @@ from torch import nn
 from confuselt.cells.card import Card
 from confuselt.cells.finder import Batches
 from confuselt.cells.measure import measure
-from confuselt.cells.pool import mapped, processes
+from confuselt.cells.processes import mapped, processes
 from confuselt.cells.stain import haematoxylin
 from confuselt.device import pick_device
 from confuselt.embed.layouts import load_strictly
