@@ -12,7 +12,7 @@ from conftest import ROOT, SIX, snakemake
 from safetensors.torch import save_file
 
 from confuselt.cells.columns import NAMES
-from confuselt.cells.schema import CELL_WEIGHTS, CELLS_INDEX, NUCLEI
+from confuselt.cells.schema import CELL_WEIGHTS, CELLS_INDEX, DEEP_INDEX, NUCLEI
 from confuselt.tables import read_table
 
 pytestmark = pytest.mark.xdist_group("typed-cells")
@@ -32,8 +32,9 @@ def typed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("typed")
     (folder / "tiny.yaml").write_text(CARD)
     save_file(TinyHoverNet().state_dict(), folder / "tiny.safetensors")
-    cells = {"method": "tiny", "card": "tiny.yaml", "weights": "tiny.safetensors", "max_tiles": 6}
-    config = {**SIX, "cells": cells}
+    cells = {"method": "tiny", "card": "tiny.yaml", "weights": "tiny.safetensors", "max_tiles": 6, "crops": 10}
+    arms = ["wsi-pretrained-cells", "wsi-scratch-deepcells", "both-pretrained-deepcells"]
+    config = {**SIX, "cells": cells, "finetune": {**SIX["finetune"], "arms": arms}}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT / "tests"))
         snakemake(folder, config=config)
@@ -67,12 +68,25 @@ def test_a_network_of_ones_own_ends_in_nuclei_features_arms_and_a_report(typed):
         assert json.loads(attrs["roles"]) == ["tumour", "immune"] and json.loads(attrs["columns"]) == list(NAMES)
         assert np.isnan(features[:, NAMES.index("share_stroma")]).all()
     arms = {p.parent.name for p in (folder / "results/experiments").rglob("finetune/*/r0.parquet")}
-    assert any(arm.endswith("-cells") for arm in arms)
-    predictions = pd.concat(
-        pd.read_parquet(p) for p in (folder / "results/experiments").rglob("finetune/*-cells/r0.parquet")
-    )
-    assert predictions.select_dtypes("number").notna().all(axis=None) or not predictions.empty
+    assert {"wsi-pretrained-cells", "wsi-scratch-deepcells", "both-pretrained-deepcells"} <= arms
+    metrics = pd.read_parquet(next((folder / "results/experiments").rglob("metrics.parquet")))
+    assert set(metrics[metrics["status"] == "ok"]["arm"]) >= arms
     assert "Another cohort" in next(folder.rglob("report.html")).read_text()
+
+
+def test_what_the_encoder_sees_of_each_role_is_a_stream_of_its_own(typed):
+    folder, config = typed
+    cohort = next((folder / "results/cohorts").iterdir())
+    with h5py.File(cohort / "pack/efficientnet-lite0.deepcells.h5") as store:
+        assert store["deep"]["features"].shape[1] == 2 * 1280 + 3 + 6 and set(store["deep"]["coords"][:, 0]) <= {0, 1}
+        assert store["deep"].attrs["name"] == "tiny by efficientnet-lite0" and store["deep"].attrs["crops"] == 10
+    pooled = read_table(cohort / "cells/efficientnet-lite0/index.parquet", DEEP_INDEX)
+    assert (pooled["status"] == "ok").any()
+    other = {**config, "cells": {**config["cells"], "crops": 5}}
+    plan = snakemake(folder, "-n", config=other).stdout
+    started = {line.split()[0] for line in plan.splitlines() if line[:1].isalpha() and line.split()[-1].isdigit()}
+    assert {"pool_cells", "pack_pooled", "finetune_arm"} <= started
+    assert not started & {"find_cells", "embed_tiles", "cut_tiles", "pack_bags"}
 
 
 def test_the_same_nuclei_from_files_give_the_same_features(typed):
