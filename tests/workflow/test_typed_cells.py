@@ -1,17 +1,22 @@
 """Typed nuclei through the whole workflow: a network of one's own, then the same nuclei from files."""
 
+import gzip
 import json
 import shutil
+from pathlib import Path
 
+import cv2
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 from cells.tiny_hovernet import TinyHoverNet
 from conftest import ROOT, SIX, snakemake
 from safetensors.torch import save_file
 
 from confuselt.cells.columns import NAMES
+from confuselt.cells.nuclei_file import Extent, read_nuclei
 from confuselt.cells.schema import CELL_WEIGHTS, CELLS_INDEX, DEEP_INDEX, NUCLEI
 from confuselt.tables import read_table
 
@@ -87,6 +92,23 @@ def test_what_the_encoder_sees_of_each_role_is_a_stream_of_its_own(typed):
     started = {line.split()[0] for line in plan.splitlines() if line[:1].isalpha() and line.split()[-1].isdigit()}
     assert {"pool_cells", "pack_pooled", "finetune_arm"} <= started
     assert not started & {"find_cells", "embed_tiles", "cut_tiles", "pack_bags"}
+
+
+def test_nuclei_of_a_slide_are_shown_and_read_back(typed):
+    folder, config = typed
+    cohort = next((folder / "results/cohorts").iterdir())
+    fine = read_table(cohort / "cells/index.parquet", CELLS_INDEX).query("status == 'ok'")
+    slide = fine["slide_id"].iloc[0]
+    snakemake(folder, f"results/cohorts/six/cells/shown/{slide}.png", config=config)
+    shown = cohort / f"cells/shown/{slide}"
+    image = cv2.imread(f"{shown}.png")
+    assert image.shape[0] > 300 and image.std() > 20
+    nuclei = read_table(cohort / f"cells/{slide}.nuclei.parquet", NUCLEI)
+    with gzip.open(f"{shown}.geojson.gz", "rt") as file:
+        points = shapely.get_coordinates(shapely.from_geojson(file.read()))
+    np.testing.assert_array_equal(points, nuclei[["x", "y"]])
+    back = read_nuclei(Path(f"{shown}.geojson.gz"), Extent(0.5, 10_000, 10_000))
+    assert back["type"].value_counts().to_dict() == nuclei["type"].value_counts().to_dict()
 
 
 def test_the_same_nuclei_from_files_give_the_same_features(typed):

@@ -172,3 +172,31 @@ rule index_cells:
         "cells: index of {wildcards.cohort}"
     script:
         "../scripts/cells/index_cells.py"
+
+
+# On request, for one slide: `snakemake results/cohorts/COHORT/cells/shown/SLIDE.png`.
+rule show_nuclei:
+    input:
+        tiles=lambda wildcards: part_of(wildcards, "tile"),
+        typed=lambda wildcards: part_of(wildcards, "cells"),
+    output:
+        image=f"{COHORT}/cells/shown/{{slide}}.png",
+        nuclei=f"{COHORT}/cells/shown/{{slide}}.geojson.gz",
+    log:
+        f"{RESULTS}/logs/cells/show_nuclei.{{cohort}}/{{slide}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/cells/show_nuclei.{{cohort}}/{{slide}}.jsonl"
+    wildcard_constraints:
+        slide="[^/]+",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=3000,
+        runtime=20,
+    params:
+        cfg=cfg("cells", "show_nuclei", rows=rows_of_slide),
+        code=code_with_backends("cells", "show_nuclei", rows_of_slide),
+    message:
+        "cells: nuclei of {wildcards.slide} to look at"
+    script:
+        "../scripts/cells/show_nuclei.py"

@@ -299,6 +299,25 @@ def parts_of(folder):
     ]
 
 
+def rows_of_slide(wildcards):
+    """The row of one slide, as `rows_to_read` has it."""
+    group = group_of(wildcards.slide, CONFIG.for_cohort(wildcards.cohort).groups)
+    found = grouped(wildcards.cohort).get(group, [])
+    return [
+        {**row, "reader": reader_of(row["file"])}
+        for row in found
+        if row["slide_id"] == wildcards.slide
+    ]
+
+
+def part_of(wildcards, folder):
+    """The index part of a stage that holds a slide; of an unknown slide, say so."""
+    if not rows_of_slide(wildcards):
+        raise WorkflowError(f"{wildcards.cohort} has no slide '{wildcards.slide}'")
+    group = group_of(wildcards.slide, CONFIG.for_cohort(wildcards.cohort).groups)
+    return f"{RESULTS}/cohorts/{wildcards.cohort}/{folder}/parts/{group}.parquet"
+
+
 def slides_of_group(wildcards):
     """Slide files of a group that exist; of a simulated cohort the part that says they are drawn.
 

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from confuselt.evaluate.answers import answers, cannot_answer, joint_model, not_compared, too_small, without_pam50
 from confuselt.evaluate.calibration_figures import incidence_figure, net_benefit_figure, reliability_figure
+from confuselt.evaluate.cell_figures import cells_figure
 from confuselt.evaluate.cohort_page import (
     how_joined,
     intersection_figure,
@@ -203,11 +204,21 @@ def _figures(
     figures |= _named("leaky", leaky_figure(tables["curves"]))
     figures |= _named("reliability", reliability_figure(tables["curves"], looked_at["both"]))
     figures |= _named("embedding", _embedding(sources, tables, cfg))
+    figures |= _named("cells", cells_figure(pd.read_parquet(sources.cells_index), _groups(tables, labels)))
     arm = looked_at["wsi"]
     if sources.grids is not None and arm in models:
         looked = attention(arm, models[arm], 0, sources.store, _first_test(tables))
         figures |= _named("attention", heatmaps(looked, sources.grids.parent))
     return figures
+
+
+def _groups(tables: dict[str, pd.DataFrame], labels: list[str]) -> dict[str, pd.Series]:
+    """Classes of every label and sites, by patient."""
+    outcomes = tables["outcomes"].set_index("patient_id")
+    return {
+        **{label: outcomes[f"label_{label}"] for label in labels},
+        "site": tables["patients"].set_index("patient_id")["site"],
+    }
 
 
 def _with_cells(arm: str, models: dict[str, dict]) -> str:
