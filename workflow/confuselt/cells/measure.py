@@ -77,15 +77,16 @@ def _hull_areas(row: np.ndarray, column: np.ndarray, own: np.ndarray, known: np.
 def _inside(corners: np.ndarray) -> int:
     """Even points on even rows in the hull of some corners, its border included."""
     hull = cv2.convexHull(corners)[:, 0].astype(float)
-    rows = np.arange(hull[:, 1].min() + 1, hull[:, 1].max(), 2)
-    top, bottom = (np.flatnonzero(hull[:, 1] == f(hull[:, 1])) for f in (min, max))
-    chains = []
-    for sign in (1, -1):  # from the top down one side, and down the other
-        turned = np.roll(hull[::sign], -(top[0] if sign == 1 else len(hull) - 1 - top[0]), axis=0)
-        until = int(np.flatnonzero(turned[:, 1] == hull[bottom[0], 1])[0]) + 1
-        chains.append(turned[:until])
-    sides = np.sort([np.interp(rows, c[:, 1], c[:, 0]) for c in chains], axis=0)
-    return int((np.floor(sides[1] / 2 + 1e-9) - np.ceil(sides[0] / 2 - 1e-9) + 1).sum())
+    ends = sorted((int(hull[:, 1].argmin()), int(hull[:, 1].argmax())))
+    rows = np.arange(hull[ends, 1].min() + 1, hull[ends, 1].max(), 2)
+    # Down one side of it, and down the other.
+    chains = hull[ends[0] : ends[1] + 1], np.concatenate([hull[ends[1] :], hull[: ends[0] + 1]])
+    sides = []
+    for chain in chains:
+        x, y = (chain if chain[0, 1] < chain[-1, 1] else chain[::-1]).T
+        sides.append(np.interp(rows, y, x) / 2)
+    left, right = np.minimum(*sides), np.maximum(*sides)
+    return int((np.floor(right + 1e-9) - np.ceil(left - 1e-9) + 1).sum())
 
 
 def _perimeters(label: np.ndarray, most: int) -> np.ndarray:
