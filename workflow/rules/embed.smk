@@ -84,6 +84,7 @@ rule embed_tiles:
         device=CONFIG.device,
         gpu=gpus(),
         workers=CONFIG.embed.workers,
+        compiled=int(CONFIG.embed.compile),
     params:
         cfg=cfg("embed", "embed_tiles", rows=rows_to_read),
         code=code_with_backends("embed", "embed_tiles", rows_to_read),

@@ -70,6 +70,13 @@ class Embed(Block):
             "A GPU waits less with 1 to 4"
         ),
     )
+    compile: bool = Field(
+        False,
+        description=(
+            "torch compiles the encoder: a minute more at the start of each job, for many slides a group on a GPU. "
+            "Never triggers a rerun"
+        ),
+    )
     trained_on: list[str] = Field(
         [],
         description="cohorts that the encoder saw, beside those that it states itself; printed beside every number",

@@ -48,6 +48,7 @@ def main(
     cell_file: str = "",
     workers: int = 0,
     device: str = "auto",
+    compiled: int = 0,
     mirror: str = "",
     token_file: str = "",
     connections: int = 4,
@@ -60,7 +61,7 @@ def main(
     """Write the group's parts of four indexes; no more than one slide of it is on disk, or two."""
     sources = sources_of(url, mirror or None, token_file or None, timeout)
     folders = [path and path.parent.parent for path in (tiles, embedded, typed)]
-    encoder = load_encoder(cfg["embed.encoder"], cfg["embed.card"], file or None, pick_device(device))
+    encoder = load_encoder(cfg["embed.encoder"], cfg["embed.card"], file or None, pick_device(device), bool(compiled))
     check_same(encoder, weights)
     source = None
     if typed is not None:

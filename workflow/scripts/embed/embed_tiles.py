@@ -28,6 +28,7 @@ def main(
     weights: Path | None = None,
     file: str = "",
     device: str = "auto",
+    compiled: int = 0,
     workers: int = 0,
 ) -> None:
     """A bag per slide, and the group's part of the index.
@@ -38,7 +39,9 @@ def main(
     grids, folder = tiles.parent.parent, part.parent.parent
     # Processes are forked before a GPU is touched.
     with Workers(workers, MOST_BYTES) if workers else nullcontext() as reading:
-        encoder = load_encoder(cfg["embed.encoder"], cfg["embed.card"], file or None, pick_device(device))
+        encoder = load_encoder(
+            cfg["embed.encoder"], cfg["embed.card"], file or None, pick_device(device), bool(compiled)
+        )
         check_same(encoder, weights)
         table = embed_slides(rows, Job(Path(cfg["data"]), grids, folder, encoder, cfg["tile.mpp"], reading))
     write_table(table, part, STREAM_INDEX)
