@@ -100,7 +100,7 @@ def test_nuclei_of_a_slide_are_shown_and_read_back(typed):
     cohort = next((folder / "results/cohorts").iterdir())
     fine = read_table(cohort / "cells/index.parquet", CELLS_INDEX).query("status == 'ok'")
     slide = fine["slide_id"].iloc[0]
-    snakemake(folder, f"results/cohorts/six/cells/shown/{slide}.png", config=config)
+    snakemake(folder, str(cohort / f"cells/shown/{slide}.png"), config=config)
     shown = cohort / f"cells/shown/{slide}"
     image = cv2.imread(f"{shown}.png")
     assert image.shape[0] > 300 and image.std() > 20
