@@ -107,7 +107,7 @@ def naive(nuclei, corner, side, tissue, known, beside):
         f["immune_to_tumour"] = mean([nearest(r, "tumour") for r in of["immune"]])
         f["tumour_near_immune"] = mean([float(d <= 20) for d in to_immune])
         f["tumour_far_immune"] = mean([float(d < 80) for d in to_immune])
-        edges = [(r["role"], o["role"]) for r in own for _, o in near(r)]
+        edges = [(r["role"], o["role"]) for r in own for _, o in near(r) if r["role"] in ROLES and o["role"] in ROLES]
         mixed = sum({a, b} == {"tumour", "immune"} for a, b in edges)
         expected = 2 * f["share_tumour"] * f["share_immune"] * len(edges)
         f["mixing"] = math.log((mixed + 0.5) / (expected + 0.5)) if edges else NAN

@@ -15,7 +15,7 @@ from skimage.measure import regionprops_table
 
 from confuselt.cells.finders.table import FromFiles
 from confuselt.cells.json_array import JsonArray
-from confuselt.cells.nuclei_file import Extent, check_spread, read_nuclei
+from confuselt.cells.nuclei_file import Extent, check_on_tiles, read_nuclei
 from confuselt.cells.outlines import Outlines
 from confuselt.unusable import Unusable
 
@@ -148,7 +148,7 @@ def test_one_feature_of_all_nuclei_of_a_type(tmp_path):
                 "type": "Feature",
                 "geometry": {"type": kind, "coordinates": [p for p, t in zip(places, types, strict=True) if t == name]},
                 "properties": {
-                    "objectType": "annotation" if kind == "" else "detection",
+                    "objectType": "annotation",
                     "classification": {"name": name},
                 },
             }
@@ -257,6 +257,46 @@ def points_and_outlines(path):
     write(path, features)
 
 
+def annotations_alone(path):
+    write(path, qupath()[-1:])
+
+
+def cells_without_a_name(path):
+    write(path, cellvit({"1": "A"})["cells"])
+
+
+def without_types(path):
+    features = qupath()
+    for feature in features:
+        del feature["properties"]["classification"]
+    write(path, features)
+
+
+def in_percent(path):
+    features = qupath()
+    for feature in features:
+        feature["properties"]["measurements"] = {"Detection probability": 95.0}
+    write(path, features)
+
+
+def no_entry(path):
+    content = cellvit({"1": "A", "2": "B", "3": "C"})
+    content["cells"][3] = "x"
+    write(path, content)
+
+
+def an_empty_polygon(path):
+    features = qupath()
+    features[2]["geometry"]["coordinates"] = []
+    write(path, features)
+
+
+def damaged_gzip(path):
+    content = bytearray(gzip.compress(json.dumps(qupath()).encode()))
+    content[200:260] = bytes(60)
+    path.write_bytes(content)
+
+
 def unnamed_number(path):
     write(path, cellvit({"1": "Neoplastic"}))
 
@@ -272,6 +312,13 @@ def unnamed_number(path):
         ("a.geojson", far_outside, "of another slide, or of a larger picture"),
         ("a.geojson", without_area, "outline without area"),
         ("a.geojson", points_and_outlines, "one kind each"),
+        ("a.geojson", annotations_alone, "none of its 1 entries is a nucleus"),
+        ("a.json", cells_without_a_name, "none of its 60 entries is a nucleus"),
+        ("a.geojson", without_types, "60 of 60 nuclei have no type"),
+        ("a.geojson", in_percent, "are they percent"),
+        ("a.json", no_entry, "not as its tool writes it"),
+        ("a.geojson", an_empty_polygon, "not as its tool writes it"),
+        ("a.geojson.gz", damaged_gzip, "cannot be read|no JSON"),
         ("a.json", unnamed_number, "of type [23], type_map has"),
         ("a.csv", lambda p: p.write_text("x,y\n1,2\n"), "no column says the type"),
         ("a.csv", lambda p: p.write_text("type,row\nA,2\n"), "no columns say where"),
@@ -298,14 +345,48 @@ def test_a_nucleus_that_stands_twice_is_one(tmp_path):
     check(read_nuclei(write(tmp_path / "a.geojson", features + features[:10]), SLIDE))
 
 
-def test_places_of_a_smaller_picture_are_noticed():
-    """The same nuclei in µm, or of a lower level, lie within the slide too."""
-    nuclei = pd.DataFrame(np.random.default_rng(0).uniform(0, (4000, 3000), (500, 2)), columns=["x", "y"])
-    tiles = pd.DataFrame({"x": [100, 3500], "y": [200, 2600]})
-    check_spread(nuclei, tiles, 224, "a.csv")
+def test_nuclei_that_are_not_of_this_tissue_are_noticed():
+    """In µm, or of a lower level; x and y swapped; another slide; a region of it alone."""
+    rng = np.random.default_rng(0)
+    x, y = np.meshgrid(range(0, 9000, 224), range(0, 1300, 224))
+    tiles = pd.DataFrame({"x": x.ravel() + 200, "y": y.ravel() + 100})
+    nuclei = pd.DataFrame(rng.uniform((200, 100), (9100, 1400), (3000, 2)), columns=["x", "y"])
+    check_on_tiles(nuclei, tiles, 224, "a.csv")
+    check_on_tiles(nuclei, tiles.iloc[::12], 224, "a.csv")
+    half = pd.concat([tiles, tiles.assign(x=tiles["x"] + 112)])
+    check_on_tiles(nuclei, half, 224, "a.csv")
     for factor in (0.25, 0.5):
         with pytest.raises(Unusable, match="in µm or of a smaller picture"):
-            check_spread(nuclei * factor, tiles, 224, "a.csv")
+            check_on_tiles(nuclei * factor, tiles, 224, "a.csv")
+    for wrong in (nuclei.rename(columns={"x": "y", "y": "x"}), nuclei.assign(y=9000 - nuclei["y"])):
+        with pytest.raises(Unusable, match="swapped, or are they of another slide|hold no nucleus"):
+            check_on_tiles(wrong, tiles, 224, "a.csv")
+    with pytest.raises(Unusable, match="was only a region looked at"):
+        check_on_tiles(nuclei[nuclei["x"] > 5500], tiles, 224, "a.csv")
+    check_on_tiles(nuclei.iloc[:20] * 0.1, tiles, 224, "a.csv")
+
+
+def test_parts_of_a_nucleus_are_one_and_annotations_none(tmp_path):
+    """QuPath's detections of several parts, its old annotations and tables; WKB of several parts."""
+    features = qupath()[:-1]
+    speck = [[10, 10], [11, 10], [11, 11], [10, 10]]
+    for feature in features:
+        whole = feature["geometry"]["coordinates"]
+        feature["geometry"] = {"type": "MultiPolygon", "coordinates": [[speck], whole]}
+    old = {"type": "Feature", "id": "PathAnnotationObject", "properties": {"classification": {"name": "Tumor"}}}
+    old["geometry"] = {"type": "Polygon", "coordinates": [[[0, 0], [3000, 0], [3000, 2000], [0, 0]]]}
+    check(read_nuclei(write(tmp_path / "a.geojson", [*features, old]), SLIDE))
+    outlines, types, _ = drawn()
+    shapes = [shapely.MultiPolygon([shapely.Polygon(speck), shapely.Polygon(o)]) for o in outlines]
+    pd.DataFrame({"geometry": shapely.to_wkb(shapes), "type": types}).to_parquet(tmp_path / "a.parquet")
+    check(read_nuclei(tmp_path / "a.parquet", SLIDE), ("x", "y", "area_um2", "perimeter_um"))
+    rows = truth()[["x", "y", "type"]].rename(
+        columns={"x": "Centroid X px", "y": "Centroid Y px", "type": "Classification"}
+    )
+    rows["Object type"] = "Detection"
+    extra = pd.DataFrame({"Centroid X px": [5], "Centroid Y px": [5], "Object type": ["Annotation"]})
+    pd.concat([rows, extra]).to_csv(tmp_path / "a.tsv", sep="\t", index=False)
+    check(read_nuclei(tmp_path / "a.tsv", SLIDE), ("x", "y"))
 
 
 def test_types_need_a_role_and_a_slide_a_file(tmp_path):
@@ -314,7 +395,7 @@ def test_types_need_a_role_and_a_slide_a_file(tmp_path):
     row = {"slide_id": "s1", "mpp": 0.25, "width": 4000, "height": 3000, "tile_px": 448}
     with pytest.raises(Unusable, match="cells.roles, if it is so: Inflammatory: immune"):
         source.nuclei(row, pd.DataFrame({"x": [0], "y": [0]}))
-    with pytest.raises(Unusable, match=r"no file of nuclei: s2\.geojson"):
+    with pytest.raises(Unusable, match=r"no file of nuclei: .*s2\.geojson"):
         source.nuclei({**row, "slide_id": "s2"}, pd.DataFrame({"x": [0], "y": [0]}))
 
 

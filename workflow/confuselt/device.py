@@ -11,7 +11,7 @@ import torch
 
 log = logging.getLogger(__name__)
 CPU = torch.device("cpu")
-_held: list[IO[str]] = []  # locks of the GPUs that this process computes on
+_held: list[tuple[int, IO[str]]] = []  # the GPU that this process computes on, and its lock
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -24,7 +24,12 @@ def pick_device(wanted: str) -> torch.device:
         raise RuntimeError(
             "device: cuda, but no GPU is seen by this job; set device: auto or cpu, or ask the scheduler for one"
         )
-    device = torch.device("cuda", _free_gpu()) if wanted != "cpu" and torch.cuda.is_available() else CPU
+    # A job with several models has one GPU.
+    device = (
+        torch.device("cuda", _held[0][0] if _held else _free_gpu())
+        if wanted != "cpu" and torch.cuda.is_available()
+        else CPU
+    )
     torch.use_deterministic_algorithms(device.type == "cuda")
     log.info("device %s", torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu")
     return device
@@ -42,7 +47,7 @@ def _free_gpu() -> int:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:  # taken, or another user's
             continue
-        _held.append(lock)
+        _held.append((index, lock))
         return index
     return 0
 

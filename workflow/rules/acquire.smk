@@ -166,8 +166,9 @@ rule stream_slides:
         cohort=only(STREAMED),
     conda:
         "../../environment.yml"
+    threads: 1 + CONFIG.cells.workers
     resources:
-        mem_mb=FINDER_MB + MODEL_MB,
+        mem_mb=FINDER_MB + MODEL_MB + 1000 * CONFIG.cells.workers,
         runtime=1440,
         file=str(CONFIG.embed.weights or ""),
         cell_file=str(CONFIG.cells.weights or ""),

@@ -94,9 +94,10 @@ rule find_cells:
         "../scripts/cells/find_cells.py"
 
 
+# An encoder is needed for pictures of nuclei alone.
 rule pool_cells:
     input:
-        **checked_weights(),
+        **(checked_weights() if CONFIG.cells.crops else {}),
         tiles=f"{COHORT}/tile/parts/{{group}}.parquet",
         embedded=f"{COHORT}/embed/{CONFIG.embed.encoder}/parts/{{group}}.parquet",
         typed=f"{COHORT}/cells/parts/{{group}}.parquet",
@@ -110,11 +111,11 @@ rule pool_cells:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=MODEL_MB,
+        mem_mb=MODEL_MB if CONFIG.cells.crops else 2000,
         runtime=240,
         file=str(CONFIG.embed.weights or ""),
         device=CONFIG.device,
-        gpu=gpus(),
+        gpu=gpus() if CONFIG.cells.crops else 0,
     params:
         cfg=cfg("cells", "pool_cells", rows=rows_to_read),
         code=code_with_backends("cells", "pool_cells", rows_to_read),

@@ -253,8 +253,8 @@ def rows_to_read(wildcards):
 
 def nuclei_file(cohort, slide):
     """Where another tool's nuclei of a slide are."""
-    data = CONFIG.for_cohort(cohort).data
-    return Path(data, CONFIG.cells.nuclei.replace("{slide_id}", slide))
+    config = CONFIG.for_cohort(cohort)
+    return Path(config.data, config.cells.nuclei.replace("{slide_id}", slide))
 
 
 @cache
@@ -312,6 +312,10 @@ def rows_of_slide(wildcards):
 
 def part_of(wildcards, folder):
     """The index part of a stage that holds a slide; of an unknown slide, say so."""
+    if CONFIG.cells.method == "ready" or not CONFIG.acquire.keep_slides:
+        raise WorkflowError(
+            "nuclei are shown on slides: cells.method must not be ready, and acquire.keep_slides must be true"
+        )
     if not rows_of_slide(wildcards):
         raise WorkflowError(f"{wildcards.cohort} has no slide '{wildcards.slide}'")
     group = group_of(wildcards.slide, CONFIG.for_cohort(wildcards.cohort).groups)

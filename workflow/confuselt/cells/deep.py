@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from confuselt.cells.columns import NAMES
+from confuselt.cells.owned import owned
 from confuselt.cells.roles import ROLES
 from confuselt.cells.schema import NUCLEI
 from confuselt.content import array_hash
@@ -106,8 +107,8 @@ def weighted(tiles: np.ndarray, cells: np.ndarray) -> dict[str, tuple[np.ndarray
     Returns
     -------
     dict
-        Role to (embedding, composition): mean log density over the tiles in which nuclei were sought, share among all
-        nuclei of known roles, share of those tiles that hold one.
+        Role to (embedding, composition): mean log density over the tiles in which nuclei were sought, share of the
+        densities of all known roles, share of those tiles that hold one.
     """
     sought = cells[:, NAMES.index("sought")] > 0
     log_density = np.stack([cells[:, NAMES.index(f"log_density_{role}")] for role in ROLES], 1)[sought]
@@ -136,6 +137,11 @@ def drawn_nuclei(nuclei: pd.DataFrame, roles: dict[str, str], slide: str, most: 
 def looked_at(row: dict, job: Pooling) -> dict[str, np.ndarray]:
     """Mean embedding of pictures around some nuclei of each role, (d,); none for a role of which none can be read."""
     nuclei = read_table(job.cells / f"{row['slide_id']}.nuclei.parquet", NUCLEI)
+    with h5py.File(job.cells / f"{row['slide_id']}.h5") as file:
+        sought = file["features"][:, NAMES.index("sought")] > 0
+        corners = file["coords"][()][sought].astype(float)
+    _, inside = owned(nuclei[["x", "y"]].to_numpy(float), corners, int(row["tile_px"]))
+    nuclei = nuclei.iloc[np.unique(inside)].reset_index(drop=True)
     some = drawn_nuclei(nuclei, job.roles, row["slide_id"], job.crops)
     slide, out = Slide(job.data / row["file"], row["mpp_given"], row["reader"]), job.encoder.card.size
     side = max(1, round(out * CROP_MPP / slide.mpp))

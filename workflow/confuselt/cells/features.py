@@ -268,7 +268,8 @@ class _Near:
     distance : float
         To the nearest nucleus, at most `HALO_UM`.
     edges, mixed, unlike : int
-        Of its nearest nuclei within the halo: how many, how many make a pair of tumour and immune with it, how many are
+        Of its nearest nuclei within the halo, both of a known role: how many, how many make a pair of tumour and immune
+        with it, how many are
         of another role.
     """
 
@@ -286,6 +287,7 @@ def _neighbours(own: _Owned) -> _Near:
         of = own.nucleus[some]
         distance, neighbour = tree.query(own.at[of], k=NEIGHBOURS + 1, distance_upper_bound=HALO_UM)
         edge, here, there = distance[:, 1:] <= HALO_UM, roles[of][:, None], roles[neighbour[:, 1:]]
+        edge &= (here >= 0) & (there >= 0)  # of no known role, nobody can say
         both = (np.minimum(here, there) == TUMOUR) & (np.maximum(here, there) == IMMUNE)
         found.distance[some] = np.minimum(distance[:, 1], HALO_UM)
         found.edges[some], found.mixed[some] = edge.sum(1), (edge & both).sum(1)

@@ -21,7 +21,7 @@ from confuselt.written import written
 
 
 class Source(Protocol):
-    """Where the nuclei of a slide come from: `pixels.FromSlides`, `given.FromFiles`."""
+    """Where the nuclei of a slide come from: `pixels.FromSlides`, `finders.table.FromFiles`."""
 
     roles: dict[str, str]
 

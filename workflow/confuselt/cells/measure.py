@@ -1,4 +1,4 @@
-"""Size and shape of all nuclei of a picture at once, as scikit-image measures them one by one,."""
+"""Size and shape of all nuclei of a picture at once, as scikit-image measures them one by one."""
 
 import cv2
 import numpy as np

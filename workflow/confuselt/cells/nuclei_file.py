@@ -5,6 +5,7 @@ of points or outlines. Places are level-0 pixels, but for columns and files that
 """
 
 import logging
+import zlib
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ import shapely
 from confuselt.cells.features import MEASURED
 from confuselt.cells.json_array import JsonArray, open_text
 from confuselt.cells.outlines import Outlines
+from confuselt.cells.owned import owned
 from confuselt.cells.schema import NUCLEI
 from confuselt.unusable import Unusable
 
@@ -29,6 +31,16 @@ SUFFIXES = (".geojson", ".json", ".geojson.gz", ".json.gz", ".csv", ".csv.gz", "
 MOST_LOST = 0.1  # of the nuclei of a file
 ROWS = 100_000  # of a table at a time
 SPREAD, TELL = 0.6, 200  # of the tiles' extent that nuclei must reach, and how many tell
+EMPTY, SOME_TILES = 0.5, 20  # of the tiles that may hold no nucleus, and how many tell
+# What QuPath up to 0.2 writes instead of ``objectType``.
+OLD_KINDS = {
+    "PathAnnotationObject": "annotation",
+    "PathTileObject": "tile",
+    "TMACoreObject": "tma_core",
+    "PathRootObject": "root",
+}
+PROBABILITIES = ("probability", "prob", "type_prob", "confidence", "score")
+PROBABILITIES += ("detection probability", "classification probability", "class probability")
 # What tools call the columns of a table, without what is neither letter nor digit, in lower case; µm where it ends so.
 COLUMNS = {
     "x": ("x", "centroidx", "centroidxpx", "xcentroid", "cx", "xpx", "coordx", "posx"),
@@ -52,6 +64,7 @@ COLUMNS = {
     "perimeter_um": ("perimeterum", "nucleuslengthm", "nucleusperimeter"),
     "stain": ("stain",),
     "stain_sd": ("stainsd",),
+    "kind": ("objecttype",),
     "outline": ("geometry", "polygon", "outline", "contour", "wkt", "wkb"),
 }
 
@@ -110,8 +123,14 @@ def read_nuclei(path: Path, slide: Extent) -> pd.DataFrame:
             found = _of_json(path, slide)
         else:
             found = _of_table(path, slide)
-    except OSError as fault:
-        raise Unusable(f"{path.name}: cannot be read ({fault.strerror or fault})") from None
+    except (OSError, zlib.error, EOFError) as fault:
+        raise Unusable(f"{path.name}: cannot be read ({str(fault)[:120]})") from None
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as fault:
+        raise Unusable(
+            f"{path.name}: an entry is not as its tool writes it ({type(fault).__name__}: {fault})"
+        ) from None
+    if found.empty:
+        return found.reindex(columns=list(NUCLEI.columns)).astype(dict.fromkeys(("x", "y", *MEASURED), float))
     lost = ~(np.isfinite(found[["x", "y"]].to_numpy(float)).all(1))
     if lost.mean() > MOST_LOST:
         raise Unusable(
@@ -124,13 +143,22 @@ def read_nuclei(path: Path, slide: Extent) -> pd.DataFrame:
     if twice.any():
         log.warning("%s: %d of %d nuclei stand there twice; one of each is kept", path.name, twice.sum(), len(found))
         found = found[~twice]
+    untyped = found["type"].isna()
+    if untyped.mean() > MOST_LOST:
+        raise Unusable(f"{path.name}: {int(untyped.sum())} of {len(found)} nuclei have no type; classify them first")
+    odd = ~found["probability"].dropna().between(0, 1)
+    if odd.any():
+        raise Unusable(f"{path.name}: {int(odd.sum())} probabilities are not between 0 and 1; are they percent?")
     _check_places(found, slide, path.name)
     missing = {column: np.nan for column in MEASURED if column not in found}
     return found.assign(**missing)[list(NUCLEI.columns)].reset_index(drop=True)
 
 
-def check_spread(nuclei: pd.DataFrame, tiles: pd.DataFrame, size: int, where: str) -> None:
-    """Raise Unusable where nuclei reach over a corner of the tissue only: places of a smaller picture, or in µm.
+def check_on_tiles(nuclei: pd.DataFrame, tiles: pd.DataFrame, size: int, where: str) -> None:
+    """Raise Unusable where nuclei are not those of the tissue under the tiles.
+
+    They reach over a corner of it only (places of a smaller picture, or in µm); they are denser beside the tiles than
+    in them (x and y swapped, another slide); most tiles hold none (a region of the slide was looked at).
 
     Parameters
     ----------
@@ -148,6 +176,25 @@ def check_spread(nuclei: pd.DataFrame, tiles: pd.DataFrame, size: int, where: st
             f"{where}: its nuclei reach to ({nuclei['x'].max():.0f}, {nuclei['y'].max():.0f}), the tiles of the slide "
             f"to ({tiles['x'].max() + size}, {tiles['y'].max() + size}): are they in µm or of a smaller picture? "
             "Wanted are level-0 pixels"
+        )
+    places, corners = nuclei[["x", "y"]].to_numpy(float), tiles[["x", "y"]].to_numpy(float)
+    tile, nucleus = owned(places, corners, size)
+    # How much of the field the tiles cover, in quarters of their side: they may overlap.
+    quarter = size / 4
+    steps = np.stack(np.meshgrid(range(4), range(4)), -1).reshape(1, -1, 2)
+    covered = np.unique((corners[:, None] // quarter + steps).reshape(-1, 2), axis=0)
+    field = np.prod(np.maximum(places.max(0), corners.max(0) + size) - np.minimum(places.min(0), corners.min(0)))
+    within, share = len(np.unique(nucleus)) / len(nuclei), min(len(covered) * quarter**2 / field, 1)
+    if within < 0.5 * share:
+        raise Unusable(
+            f"{where}: {within:.0%} of its nuclei lie in the tiles, which cover {share:.0%} of the field; are x and y "
+            "swapped, or are they of another slide?"
+        )
+    empty = 1 - len(np.unique(tile)) / len(tiles)
+    if len(tiles) >= SOME_TILES and empty > EMPTY:
+        raise Unusable(
+            f"{where}: {empty:.0%} of the {len(tiles)} tiles hold no nucleus; was only a region looked at? "
+            "What lies beside it would count as empty"
         )
 
 
@@ -204,16 +251,32 @@ def _measured(
 
 def _features(entries: JsonArray, slide: Extent, found: _Found) -> None:
     """Features of QuPath, of StarDist, of CellViT (one of all nuclei of a type)."""
+    collected, count = _Found(), 0
     for feature in entries:
+        count += 1
         if not isinstance(feature, dict):
             raise Unusable(f"{entries.path.name}: an entry is no GeoJSON feature: {str(feature)[:60]}")
         said = feature.get("properties") or {}
         shape = feature.get("nucleusGeometry") or said.get("nucleusGeometry") or feature.get("geometry")
-        if said.get("objectType") in ("annotation", "tile", "tma_core", "root") or not shape:
+        kind = said.get("objectType") or OLD_KINDS.get(str(feature.get("id")))
+        if kind in ("tile", "tma_core", "root") or not shape:
             continue
         name, probability = _type_of(said), _probability_of(said)
-        for outline in _outlines_of(shape, entries.path.name):
-            found.add(outline, name, probability)
+        # CellViT writes its nuclei as one annotation per type; of a person's annotations none is a collection beside
+        # detections.
+        many = str(shape.get("type")).startswith("Multi")
+        if kind == "annotation" and not many:
+            continue
+        to = collected if kind == "annotation" else found
+        outlines = list(_outlines_of(shape, entries.path.name))
+        if kind != "annotation" and shape.get("type") == "MultiPolygon":  # one nucleus in parts
+            outlines = [max(outlines, key=lambda outline: shapely.Polygon(outline).area)]
+        for outline in outlines:
+            to.add(outline, name, probability)
+    if not found.types:
+        vars(found).update(vars(collected))
+    if count and not found.types:
+        raise Unusable(f"{entries.path.name}: none of its {count} entries is a nucleus (annotations alone?)")
 
 
 def _outlines_of(shape: dict, where: str) -> Iterator[list]:
@@ -243,10 +306,8 @@ def _probability_of(said: dict) -> float:
     measured = said.get("measurements") or {}
     if isinstance(measured, list):
         measured = {entry.get("name"): entry.get("value") for entry in measured}
-    for key, value in (*said.items(), *measured.items()):
-        if "prob" in str(key).lower() and isinstance(value, int | float):
-            return float(value)
-    return np.nan
+    every = {str(key).lower(): value for key, value in (*measured.items(), *said.items())}
+    return next((float(every[key]) for key in PROBABILITIES if isinstance(every.get(key), int | float)), np.nan)
 
 
 # --- CellViT, NuLite
@@ -261,7 +322,12 @@ def _cells(entries: JsonArray, slide: Extent, found: _Found) -> None:
         if isinstance(kind, int) and kind not in names and names:
             raise Unusable(f"{entries.path.name}: a nucleus is of type {kind}, type_map has {sorted(names)}")
         outline = cell.get("contour") or [cell.get("centroid") or (np.nan, np.nan)]
-        found.add(outline, None if name is None else str(name), cell.get("type_prob", np.nan))
+        found.add(outline, None if name is None else str(name), _number(cell.get("type_prob")))
+
+
+def _number(value: Any) -> float:
+    """A number, or what is written as one; NaN for none."""
+    return np.nan if value is None else float(value)
 
 
 def _numbered(names: dict[str, Any]) -> dict[int, str]:
@@ -280,12 +346,14 @@ def _masks(entries: JsonArray, slide: Extent, found: _Found) -> None:
     places = [place for *_, masks in tiles for mask in masks for place in mask["coordinates"]]
     of_tile = not places or np.max(places) <= 2 * max(max(t[3], t[4]) for t in tiles)
     top = ceil(log2(max(slide.width, slide.height)))
-    for column, row, level, width, height, masks in tiles:
+    # A tile at the border may be narrower, and begins where a whole one would.
+    wide, high = (max(t[k] for t in tiles) if tiles else 0 for k in (3, 4))
+    for column, row, level, _, _, masks in tiles:
         factor = 2.0 ** (top - level)
-        left, above = (column * width, row * height) if of_tile else (0, 0)
+        left, above = (column * wide, row * high) if of_tile else (0, 0)
         for mask in masks:
             outline = [((x + left) * factor, (y + above) * factor) for x, y in mask["coordinates"]]
-            found.add(outline, str(mask["cell_type"]), float(mask.get("confidence", np.nan)))
+            found.add(outline, str(mask["cell_type"]), _number(mask.get("confidence")))
 
 
 # --- tables
@@ -297,6 +365,8 @@ def _of_table(path: Path, slide: Extent) -> pd.DataFrame:
 
 
 def _of_rows(frame: pd.DataFrame, path: Path, slide: Extent) -> pd.DataFrame:
+    if "kind" in frame:  # QuPath's table lists annotations too
+        frame = frame[~frame["kind"].astype(str).str.lower().isin(("annotation", "tile", "tma core", "root"))]
     types = frame["type"].map(lambda name: intern(str(name)), na_action="ignore").astype(object)
     types = types.where(types.notna(), None)
     probability = (
@@ -345,7 +415,7 @@ def _known_columns(header: list[str], where: str) -> dict[str, str]:
     if "type" not in found:
         raise Unusable(f"{where}: no column says the type of a nucleus; wanted one of {', '.join(COLUMNS['type'])}")
     if "outline" in found:  # which says all else better
-        return {c: found[c] for c in ("type", "probability", "outline") if c in found}
+        return {c: found[c] for c in ("type", "probability", "outline", "kind") if c in found}
     if {"x", "y"} <= found.keys():
         found = {k: v for k, v in found.items() if k not in ("x_um", "y_um")}
     elif not {"x_um", "y_um"} <= found.keys():
@@ -364,5 +434,9 @@ def _polygons(shapes: pd.Series, where: str) -> Outlines:
     kinds = shapely.get_type_id(shapes_)
     if (kinds == 0).all():
         return Outlines(shapely.get_coordinates(shapes_), np.arange(len(shapes_) + 1))
-    largest = shapely.get_geometry(shapes_, 0) if (kinds == 6).any() else shapes_
-    return Outlines.of(largest)
+    if (kinds == 6).any():  # of a nucleus in parts the largest
+        parts, owner = shapely.get_parts(shapes_, return_index=True)
+        order = np.lexsort((shapely.area(parts), owner))
+        last = np.flatnonzero(np.append(np.diff(owner[order]) > 0, True))
+        shapes_ = parts[order[last]]
+    return Outlines.of(shapes_)

@@ -47,7 +47,8 @@ class FromSlides:
 
     def facts(self, row: dict) -> tuple:
         """What the nuclei of a slide hang on beside the slide."""
-        return self.finder.name, self.finder.weights, self.finder.card.identity, self.most
+        card = self.finder.card
+        return self.finder.name, self.finder.weights, card.identity, self.most, list(card.trained_on)
 
     def recipe(self) -> dict:
         """What finds them."""
@@ -115,7 +116,8 @@ def slide_nuclei(slide: Slide, tiles: pd.DataFrame, size: int, finder: Finder) -
         found = table.assign(x=x - margin + table["x"] * whole / side, y=y - margin + table["y"] * whole / side)
         inside = found["x"].between(x, x + size, inclusive="left") & found["y"].between(y, y + size, inclusive="left")
         found = found[inside]
-        parts[number] = found[middles.query(found[["x", "y"]], p=np.inf)[1] == number]
+        # A centre on a border is the right or lower tile's, here as above.
+        parts[number] = found[middles.query(found[["x", "y"]] + 1e-3, p=np.inf)[1] == number]
     nuclei = pd.concat([parts[n] for n in sorted(parts)], ignore_index=True)
     missing = {name: np.nan for name in MEASURED if name not in nuclei}
     return nuclei.assign(**missing)[list(NUCLEI.columns)], np.isin(np.arange(len(tiles)), list(parts))

@@ -3,6 +3,14 @@
 from collections.abc import Iterable
 
 ROLES = ("tumour", "immune", "stroma", "epithelium", "dead", "other")
+COLOURS = {  # RGB, in every picture
+    "tumour": (204, 51, 17),
+    "immune": (0, 119, 187),
+    "stroma": (0, 153, 136),
+    "epithelium": (238, 119, 51),
+    "dead": (51, 51, 51),
+    "other": (187, 187, 187),
+}
 # How the names begin that tools use (PanNuke, CoNSeP, MoNuSAC, Lizard, PUMA, QuPath), in lower case.
 _BEGINNINGS = {
     "tumour": ("tumor", "tumour", "neoplastic", "cancer", "malignant"),

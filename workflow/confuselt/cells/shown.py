@@ -11,18 +11,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from confuselt.cells.columns import NAMES
-from confuselt.cells.roles import ROLES
+from confuselt.cells.owned import owned
+from confuselt.cells.roles import COLOURS, ROLES
 from confuselt.slides.slide import Slide
 
 MPP, ACROSS = 0.5, 4  # µm per pixel of tiles, and how many beside each other
-COLOURS = {
-    "tumour": (204, 51, 17),
-    "immune": (0, 119, 187),
-    "stroma": (0, 153, 136),
-    "epithelium": (238, 119, 51),
-    "dead": (51, 51, 51),
-    "other": (187, 187, 187),
-}
 
 
 def mosaic(slide: Slide, tiles: pd.DataFrame, size: int, nuclei: pd.DataFrame, roles: dict[str, str]) -> np.ndarray:
@@ -40,14 +33,14 @@ def mosaic(slide: Slide, tiles: pd.DataFrame, size: int, nuclei: pd.DataFrame, r
     roles : dict of str to str
         Role of each type.
     """
-    side, at = round(size * slide.mpp / MPP), tiles[["x", "y"]].to_numpy()
-    inside = [nuclei["x"].between(x, x + size - 1) & nuclei["y"].between(y, y + size - 1) for x, y in at]
-    fullest = np.argsort([-own.sum() for own in inside], kind="stable")[: ACROSS**2]
+    side, at = round(size * slide.mpp / MPP), tiles[["x", "y"]].to_numpy(float)
+    tile, nucleus = owned(nuclei[["x", "y"]].to_numpy(float), at, size)
+    fullest = np.argsort(-np.bincount(tile, minlength=len(at)), kind="stable")[: ACROSS**2]
     sheet = np.full((ACROSS * side, ACROSS * side, 3), 255, np.uint8)
     for place, k in enumerate(sorted(fullest)):
         x, y = (int(v) for v in at[k])
         picture = np.ascontiguousarray(slide.read(x, y, size, size, (side, side)))
-        for row in nuclei[inside[k]].itertuples():
+        for row in nuclei.iloc[nucleus[tile == k]].itertuples():
             middle = tuple(round((v - c) * side / size) for v, c in ((row.x, x), (row.y, y)))
             radius = np.sqrt(row.area_um2 / np.pi) / MPP if np.isfinite(row.area_um2) else 6
             cv2.circle(

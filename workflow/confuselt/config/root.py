@@ -234,6 +234,7 @@ class Config(Block):
         The second one has its own `data`, `acquire`, `simulate` and `groups`, and no outcomes or covariates:
         predictions need none.
         """
+        cells = self.cells
         data, acquire, simulate, groups, tasks = self.data, self.acquire, self.simulate, self.groups, self.tasks
         if cohort != self.cohort and cohort == self.predict.name:
             data, groups = self.predict.data or data, self.predict.groups or groups
@@ -254,6 +255,7 @@ class Config(Block):
             }
             made = {"clinical": "clinical.parquet", "id_column": "patient_id"} if acquire.gdc.outcomes else {}
             acquire = acquire.model_copy(update={**GDC_FILES, **theirs, **made})
-        return self.model_copy(
-            update={"data": data, "acquire": acquire, "simulate": simulate, "groups": groups, "tasks": tasks}
-        )
+            if cells.nuclei:
+                cells = cells.model_copy(update={"nuclei": os.path.relpath(Path(own, cells.nuclei), data)})
+        update = {"data": data, "acquire": acquire, "simulate": simulate, "groups": groups, "tasks": tasks}
+        return self.model_copy(update={**update, "cells": cells})

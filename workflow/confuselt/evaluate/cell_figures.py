@@ -5,9 +5,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from confuselt.cells.roles import ROLES
+from confuselt.cells.roles import COLOURS, ROLES
 
-COLOURS = dict(zip(ROLES, ("#cc3311", "#0077bb", "#009988", "#ee7733", "#333333", "#bbbbbb"), strict=True))
 SITES = 12  # shown at most: those with most slides
 
 
@@ -48,7 +47,14 @@ def cells_figure(index: pd.DataFrame, groups: dict[str, pd.Series]) -> Figure | 
     for axis, (name, means) in zip(axes[:, 0], parts.items(), strict=True):
         left = np.zeros(len(means))
         for role in told:
-            axis.barh(np.arange(len(means)), means[role], left=left, color=COLOURS[role], label=role, height=0.75)
+            axis.barh(
+                np.arange(len(means)),
+                means[role],
+                left=left,
+                color=np.array(COLOURS[role]) / 255,
+                label=role,
+                height=0.75,
+            )
             left += means[role].fillna(0).to_numpy()
         axis.set_yticks(np.arange(len(means)), [f"{k} ({n})" for k, n in zip(means.index, means["n"], strict=True)])
         axis.invert_yaxis()

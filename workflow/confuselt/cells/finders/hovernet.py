@@ -111,6 +111,10 @@ class HoverNet:
         batch = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2)
         batch = batch.to(torch.float16 if self._half else torch.float32, memory_format=torch.channels_last)
         heads = self.model(batch)
+        if heads["tp"].shape[1] != len(self.card.types) + 1 or heads["np"].shape[1] != 2:
+            raise ValueError(
+                f"{self.name}: the network tells {heads['tp'].shape[1] - 1} types, its card {len(self.card.types)}"
+            )
         nucleus = heads["np"].float().softmax(1)[:, 1].half()
         apart = heads["hv"].permute(0, 2, 3, 1).half()
         kind = heads["tp"].argmax(1).to(torch.uint8)

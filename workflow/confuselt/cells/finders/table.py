@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from confuselt.cells.nuclei_file import Extent, check_spread, read_nuclei
+from confuselt.cells.nuclei_file import Extent, check_on_tiles, read_nuclei
 from confuselt.cells.roles import suggested
 from confuselt.slides.files import sampled
 from confuselt.unusable import Unusable
+
+MOST_SAID = 12  # types of a file that a message names
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,12 @@ class FromFiles:
         """
         path = self.path(row)
         if not path.is_file():
-            raise Unusable(f"no file of nuclei: {self.pattern.replace('{slide_id}', row['slide_id'])}")
+            raise Unusable(f"no file of nuclei: {path}")
         found = read_nuclei(path, Extent(float(row["mpp"]), int(row["width"]), int(row["height"])))
         unknown = sorted(set(found["type"].dropna()) - self.roles.keys())
         if unknown:
-            hint = ", ".join(f"{name}: {role}" for name, role in suggested(unknown).items())
+            hint = ", ".join(f"{name}: {role}" for name, role in suggested(unknown[:MOST_SAID]).items())
             raise Unusable(f"{path.name}: types of nuclei without a role; add to cells.roles, if it is so: {hint}")
-        check_spread(found, tiles, int(row["tile_px"]), path.name)
+        check_on_tiles(found, tiles, int(row["tile_px"]), path.name)
         every = np.ones(len(tiles), bool)
         return found, every, every
