@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from confuselt.cells.columns import COLUMNS, HALO_UM, NAMES
-from confuselt.cells.features import MEASURED, Grid, tile_features
+from confuselt.cells.features import DISTANCES, MEASURED, Grid, tile_features
 from confuselt.cells.group import grid_of, slide_features
 from confuselt.cells.nuclei_file import Extent, read_nuclei
 from confuselt.cells.owned import owned
@@ -208,7 +208,10 @@ def test_a_tile_where_nobody_looked_says_nothing():
     assert known == {"tissue", "sought"}
     assert found[1, NAMES.index("tissue")] == 0.5 and found[:, NAMES.index("sought")].tolist() == [1, 0]
     alone = tile_features(some, grid((0, 0)), ROLES)
-    np.testing.assert_array_equal(found[0], alone[0])
+    near = [NAMES.index(name) for name in DISTANCES]
+    assert np.isnan(found[0, near]).all(), "who is near is not known where nobody looked beside"
+    rest = np.setdiff1d(np.arange(len(NAMES)), near)
+    np.testing.assert_array_equal(found[0, rest], alone[0, rest])
 
 
 def test_empty_tiles_and_tissue_without_nuclei_are_counted():

@@ -23,5 +23,5 @@ def test_jobs_side_by_side_take_a_gpu_each(monkeypatch, tmp_path):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace(uuid=f"GPU-{index}"))
     assert [module._free_gpu() for _ in range(3)] == [0, 1, 0], "a third one shares the first"
-    module._held.pop().close()
+    module._held.pop()[1].close()
     assert module._free_gpu() == 1, "what a job held is free when it ends"

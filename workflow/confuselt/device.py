@@ -24,12 +24,9 @@ def pick_device(wanted: str) -> torch.device:
         raise RuntimeError(
             "device: cuda, but no GPU is seen by this job; set device: auto or cpu, or ask the scheduler for one"
         )
-    # A job with several models has one GPU.
-    device = (
-        torch.device("cuda", _held[0][0] if _held else _free_gpu())
-        if wanted != "cpu" and torch.cuda.is_available()
-        else CPU
-    )
+    device = CPU
+    if wanted != "cpu" and torch.cuda.is_available():
+        device = torch.device("cuda", _held[0][0] if _held else _free_gpu())  # a job with several models has one GPU
     torch.use_deterministic_algorithms(device.type == "cuda")
     log.info("device %s", torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu")
     return device

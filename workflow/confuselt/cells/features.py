@@ -6,6 +6,7 @@ NaN, never 0: what a finder does not tell, the mean area of nuclei that a tile d
 middle of the training fold (`model.scaler`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,9 @@ from confuselt.cells.owned import owned
 from confuselt.cells.roles import ROLES
 
 TUMOUR, IMMUNE, STROMA = (ROLES.index(r) for r in ("tumour", "immune", "stroma"))
+# What hangs on nuclei beside a tile.
+DISTANCES = ("nearest_mean", "clark_evans", "tumour_to_immune", "immune_to_tumour", "tumour_near_immune")
+DISTANCES += ("tumour_far_immune", "mixing", "heterotypy")
 SOME = 100_000  # nuclei whose neighbours are sought at a time
 LEAST_TISSUE = 0.05  # of a tile, that densities stay finite
 MEASURED = ("probability", "area_um2", "long_um", "short_um", "solidity", "perimeter_um", "stain", "stain_sd")
@@ -79,6 +83,9 @@ def tile_features(nuclei: pd.DataFrame, grid: Grid, known: tuple[str, ...]) -> n
     found = np.full((len(grid.corners), len(NAMES)), np.nan, np.float32)
     for name, column in values.items():
         found[:, NAMES.index(name)] = column
+    # Who is near is not known where nobody looked beside the tile.
+    for name in DISTANCES:
+        found[_beside_unsought(grid), NAMES.index(name)] = np.nan
     found[~grid.sought] = np.nan
     found[:, NAMES.index("tissue")], found[:, NAMES.index("sought")] = grid.tissue, grid.sought
     return found
@@ -316,16 +323,32 @@ def _overlap(own: _Owned, grid: Grid) -> np.ndarray:
     return np.where(both, _ratio(2 * (a * b).sum(1), (a**2).sum(1) + (b**2).sum(1)), np.nan)
 
 
+def _beside(grid: Grid) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """For each of the nine places on and around a tile, one side away: which tiles have a tile there, and which one."""
+    if not len(grid.corners):
+        return
+    tree = cKDTree(grid.corners)
+    for dx in (-1, 0, 1):
+        for dy in (-1, 0, 1):
+            far, beside = tree.query(grid.corners + np.array([dx, dy]) * grid.side)
+            there = far < 0.02 * grid.side  # whole pixels make no exact µm
+            yield there, beside[there]
+
+
+def _beside_unsought(grid: Grid) -> np.ndarray:
+    """Tiles beside which there is one in which nuclei were not sought, (n,) bool."""
+    found = np.zeros(len(grid.corners), bool)
+    for there, beside in _beside(grid) if not grid.sought.all() else ():
+        found[there] |= ~grid.sought[beside]
+    return found
+
+
 def _around(
     grid: Grid, counts: np.ndarray, every: np.ndarray, tissue: np.ndarray, told: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Densities and shares of a tile and of those beside it, one side away, where nuclei were sought."""
-    corners, sought = grid.corners, grid.sought.astype(float)
-    sums = np.concatenate([counts, every[:, None], tissue[:, None]], 1) * sought[:, None]
-    total, tree = np.zeros_like(sums), cKDTree(corners) if len(corners) else None
-    for dx in (-1, 0, 1):
-        for dy in (-1, 0, 1) if tree is not None else ():
-            far, beside = tree.query(corners + np.array([dx, dy]) * grid.side)
-            there = far < 0.02 * grid.side  # whole pixels make no exact µm
-            total[there] += sums[beside[there]]
+    sums = np.concatenate([counts, every[:, None], tissue[:, None]], 1) * grid.sought[:, None]
+    total = np.zeros_like(sums)
+    for there, beside in _beside(grid):
+        total[there] += sums[beside]
     return _counted("around_", total[:, :-2], total[:, -2], np.maximum(total[:, -1], 1e-9), told)
