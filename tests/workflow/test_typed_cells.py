@@ -138,7 +138,7 @@ def test_the_same_nuclei_from_files_give_the_same_features(typed):
     some.unlink()
     snakemake(folder, "--until", "index_cells", config={**given, "max_excluded": 1.0})
     index = read_table(cohort / "cells/index.parquet", CELLS_INDEX).set_index("slide_id")
-    assert index.loc[some.stem, "reason"].startswith("no file of nuclei")
+    assert index.loc[some.stem, "reason"].startswith("cells.nuclei: no file of nuclei")
 
 
 @pytest.mark.full

@@ -101,7 +101,7 @@ class JsonArray:
                 value, end = self._decode(self._text, self._at)
             except json.JSONDecodeError as fault:
                 if self._ended or len(self._text) - self._at > MOST:
-                    raise Unusable(f"{self.path.name}: no JSON ({fault.msg})") from None
+                    raise Unusable(f"{self.path.name}: no JSON, or not whole ({fault.msg})") from None
                 self._more()
                 continue
             if end == len(self._text) and not self._ended:  # a number may go on

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 SUFFIXES = (".geojson", ".json", ".geojson.gz", ".json.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".parquet")
 MOST_LOST = 0.1  # of the nuclei of a file
 ROWS = 100_000  # of a table at a time
-SPREAD, TELL = 0.6, 200  # of the tiles' extent that nuclei must reach, and how many tell
+SPREAD, TELL = 0.6, 50  # of the tiles' extent that nuclei must reach, and how many tell
 EMPTY, SOME_TILES = 0.5, 20  # of the tiles that may hold no nucleus, and how many tell
 # What QuPath up to 0.2 writes instead of ``objectType``.
 OLD_KINDS = {
@@ -318,6 +318,8 @@ def _cells(entries: JsonArray, slide: Extent, found: _Found) -> None:
     names = _numbered(entries.head.get("type_map") or {})
     for cell in entries:
         kind = cell.get("type")
+        if isinstance(kind, int) and not names:
+            raise Unusable(f"{entries.path.name}: types are numbers, and no type_map before `cells` says what they are")
         name = names.get(kind, kind) if isinstance(kind, int) else kind
         if isinstance(kind, int) and kind not in names and names:
             raise Unusable(f"{entries.path.name}: a nucleus is of type {kind}, type_map has {sorted(names)}")

@@ -103,7 +103,7 @@ class Cells(Block):
         None,
         pattern=r"\{slide_id\}",
         description=(
-            "with method: table. Path of each slide's nuclei, `{slide_id}` for its id, such as "
+            "with method: table. Path of each slide's nuclei from `data` on, `{slide_id}` for its id, such as "
             "nuclei/{slide_id}.geojson.gz: GeoJSON (QuPath), JSON (CellViT, NuLite, HistoPLUS), csv, tsv or parquet"
         ),
     )

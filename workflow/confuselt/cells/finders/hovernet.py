@@ -180,5 +180,9 @@ def load(name: str, card: Card, weights: Path | None, device: str, workers: int)
         model = getattr(import_module(module), function)(**arguments)
     except (ImportError, AttributeError, TypeError, ValueError) as fault:
         raise ValueError(f"cells.method {name}: {architecture} with {arguments} cannot be made ({fault})") from None
-    load_strictly(model, read_weights(weights), f"{weights}: not of {card.title or name} with {len(card.types)} types")
+    load_strictly(
+        model,
+        read_weights(weights),
+        f"cells.weights {weights}: not of {card.title or name} ({card.source}) with {len(card.types)} types",
+    )
     return HoverNet(name, card, sha256_of(weights), model, pick_device(device), processes(workers), workers)

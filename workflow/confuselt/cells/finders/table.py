@@ -62,7 +62,7 @@ class FromFiles:
         """
         path = self.path(row)
         if not path.is_file():
-            raise Unusable(f"no file of nuclei: {path}")
+            raise Unusable(f"cells.nuclei: no file of nuclei: {path}")
         found = read_nuclei(path, Extent(float(row["mpp"]), int(row["width"]), int(row["height"])))
         unknown = sorted(set(found["type"].dropna()) - self.roles.keys())
         if unknown:
