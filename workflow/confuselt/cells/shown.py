@@ -15,7 +15,7 @@ from confuselt.cells.owned import owned
 from confuselt.cells.roles import COLOURS, ROLES
 from confuselt.slides.slide import Slide
 
-MPP, ACROSS = 0.5, 4  # µm per pixel of tiles, and how many beside each other
+MPP, ACROSS = 0.5, 4  # µm per pixel of tiles, and how many beside each other at most
 
 
 def mosaic(slide: Slide, tiles: pd.DataFrame, size: int, nuclei: pd.DataFrame, roles: dict[str, str]) -> np.ndarray:
@@ -36,7 +36,8 @@ def mosaic(slide: Slide, tiles: pd.DataFrame, size: int, nuclei: pd.DataFrame, r
     side, at = round(size * slide.mpp / MPP), tiles[["x", "y"]].to_numpy(float)
     tile, nucleus = owned(nuclei[["x", "y"]].to_numpy(float), at, size)
     fullest = np.argsort(-np.bincount(tile, minlength=len(at)), kind="stable")[: ACROSS**2]
-    sheet = np.full((ACROSS * side, ACROSS * side, 3), 255, np.uint8)
+    across = int(np.ceil(np.sqrt(len(fullest))))
+    sheet = np.full((-(-len(fullest) // across) * side, across * side, 3), 255, np.uint8)
     for place, k in enumerate(sorted(fullest)):
         x, y = (int(v) for v in at[k])
         picture = np.ascontiguousarray(slide.read(x, y, size, size, (side, side)))
@@ -46,16 +47,18 @@ def mosaic(slide: Slide, tiles: pd.DataFrame, size: int, nuclei: pd.DataFrame, r
             cv2.circle(
                 picture, middle, max(3, round(radius) + 1), COLOURS[roles.get(row.type, "other")], 1, cv2.LINE_AA
             )
-        top, left = (side * v for v in divmod(place, ACROSS))
+        top, left = (side * v for v in divmod(place, across))
         sheet[top : top + side, left : left + side] = picture
     return sheet
 
 
-def picture(sheet: np.ndarray, coords: np.ndarray, features: np.ndarray, size: int) -> Figure:
-    """The mosaic, and a map of density over the slide for each role that is known.
+def picture(slide: str, sheet: np.ndarray, coords: np.ndarray, features: np.ndarray, size: int) -> Figure:
+    """The mosaic, and a map of density over the slide for each role that is known, on one scale.
 
     Parameters
     ----------
+    slide : str
+        Its id.
     sheet : (h, w, 3) uint8
         From `mosaic`.
     coords : (n, 2) int
@@ -65,24 +68,27 @@ def picture(sheet: np.ndarray, coords: np.ndarray, features: np.ndarray, size: i
         Side of a tile in the unit of `coords`.
     """
     densities = {role: np.expm1(features[:, NAMES.index(f"log_density_{role}")]) for role in ROLES}
-    known = [role for role, density in densities.items() if np.isfinite(density).any()]
-    figure, axes = plt.subplots(1, 1 + len(known), figsize=(4 + 2.6 * len(known), 4), squeeze=False)
-    axes[0, 0].imshow(sheet)
-    for role in known:
-        axes[0, 0].plot([], [], "o", mfc="none", color=np.array(COLOURS[role]) / 255, label=role)
-    axes[0, 0].legend(fontsize=6, frameon=False, ncol=3, loc="upper left", bbox_to_anchor=(0, 0))
-    place = (coords // size).T
-    place = place - place.min(1, keepdims=True)
-    for axis, role in zip(axes[0, 1:], known, strict=True):
+    known = {role: density for role, density in densities.items() if np.isfinite(density).any()}
+    most = max(1.0, *(np.nanmax(density) for density in known.values())) if known else 1.0
+    figure = plt.figure(figsize=(12, 5.4), layout="constrained")
+    figure.suptitle(slide, fontsize=10)
+    parts = figure.add_gridspec(2, 5)
+    left = figure.add_subplot(parts[:, :2])
+    left.imshow(sheet)
+    left.axis("off")
+    place = coords // size
+    place = (place - place.min(0)).T
+    for number, role in enumerate(known):
+        axis = figure.add_subplot(parts[number // 3, 2 + number % 3])
         board = np.full(place.max(1)[::-1] + 1, np.nan)
-        board[place[1], place[0]] = densities[role]
-        shown = axis.imshow(board, cmap="magma", vmin=0)
-        axis.set_title(f"{role}, nuclei per mm²", fontsize=8)
-        figure.colorbar(shown, ax=axis, shrink=0.6).ax.tick_params(labelsize=6)
-    for axis in axes[0]:
-        axis.set_xticks([])
-        axis.set_yticks([])
-    figure.tight_layout()
+        board[place[1], place[0]] = known[role]
+        shown = axis.imshow(board, cmap="magma", vmin=0, vmax=most)
+        axis.set_title(role, fontsize=9, color=np.array(COLOURS[role]) / 255)
+        axis.axis("off")
+    if known:
+        bar = figure.colorbar(shown, ax=figure.axes[1:], shrink=0.6)
+        bar.set_label("nuclei per mm² of tissue", fontsize=8)
+        bar.ax.tick_params(labelsize=7)
     return figure
 
 

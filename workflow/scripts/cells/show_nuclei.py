@@ -29,7 +29,7 @@ def main(tiles: Path, typed: Path, image: Output, nuclei: Output, cfg: dict, sli
         features, coords = file["features"][()], file["coords"][()]
     opened = Slide(Path(cfg["data"]) / row["file"], row["mpp_given"], row["reader"])
     sheet = mosaic(opened, grid, size, found, roles)
-    picture(sheet, coords, features, size).savefig(image, dpi=150, format="png")
+    picture(slide, sheet, coords, features, size).savefig(image, dpi=150, format="png")
     write_geojson(nuclei, found, roles)
 
 
