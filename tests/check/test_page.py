@@ -185,3 +185,24 @@ def test_bags_that_are_not_there_are_a_fault_and_notes_stand_once(tmp_path):
         "10 of 10 files in column 'tile'" in fault and f"first {tmp_path / 's0.h5'}; relative paths start at" in fault
     )
     assert sum("genes stand in rows" in line for line in page(validate(cohort(tmp_path)))[0]) == 1
+
+
+def test_files_of_nuclei_are_looked_at_before_a_slide_is(tmp_path):
+    slides = {"slide_id": ["a", "b"], "patient_id": ["P000", "P001"], "file": ["a.svs", "b.svs"]}
+    pd.DataFrame(slides).to_csv(tmp_path / "slides.csv", index=False)
+    for name in ("a.svs", "b.svs"):
+        (tmp_path / name).touch()
+    cells = {"method": "table", "nuclei": "nuclei/{slide_id}.csv", "roles": {"Tumor": "tumour", "Stroma": "stroma"}}
+    own = cohort(tmp_path, embed={"encoder": "efficientnet-lite0"}, cells=cells, max_excluded=0.5)
+    config = validate({**own, "acquire": {**own["acquire"], "tile": None, "slides": "slides.csv"}})
+    lines, faults = page(config)
+    assert "  0 of 2 slides have a file" in lines
+    assert any(f"no slide has a file; looked for {tmp_path}/nuclei/a.csv" in fault for fault in faults)
+    (tmp_path / "nuclei").mkdir()
+    nuclei = pd.DataFrame({"x": range(30), "y": range(30), "type": ["Tumor"] * 20 + ["Lymphocyte"] * 10})
+    nuclei.to_csv(tmp_path / "nuclei/b.csv", index=False)
+    lines, faults = page(config)
+    text = "\n".join(lines)
+    assert "1 of 2 slides have a file" in text and "1 without one, first a" in text
+    assert "b.csv: 30 nuclei: Tumor 20, Lymphocyte 10" in text and "of no nucleus there: Stroma" in text
+    assert any("add, if it is so: Lymphocyte: immune" in fault for fault in faults)

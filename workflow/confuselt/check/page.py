@@ -3,6 +3,7 @@
 from confuselt.acquire.outcomes import check_readable
 from confuselt.acquire.sources import absent_files, cells_warning, check_sources, existing_files, table_notes
 from confuselt.check.costs import estimates
+from confuselt.check.nuclei import nuclei_described
 from confuselt.check.people import counted, events_per_fold, folds_of, read_people
 from confuselt.check.tables import described
 from confuselt.config.root import Config
@@ -24,6 +25,8 @@ def page(config: Config) -> tuple[list[str], list[str]]:
     if config.acquire.source != "local":
         return [f"acquire.source is {config.acquire.source}: there are no tables of your own to look at"], []
     lines, faults = described(config)
+    nuclei, wrong = nuclei_described(config)
+    lines, faults = [*lines, *nuclei, *([""] if nuclei else [])], faults + wrong
     lines = [f"cohort '{config.cohort}', experiment '{config.experiment}'", "", *lines]
     try:
         check_sources(config, config.cohort)
