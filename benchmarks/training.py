@@ -28,7 +28,7 @@ from confuselt.finetune.inputs import Inputs
 from confuselt.finetune.targets import Targets
 from confuselt.finetune.train import train_fold
 from confuselt.learn.means import patient_means
-from confuselt.learn.scaling import fit_scaler
+from confuselt.learn.scaling import STREAMS, fit_scaler
 from confuselt.learn.store import Store
 from confuselt.model.abmil import GatedABMIL
 from confuselt.model.packed import Packed
@@ -66,7 +66,7 @@ def cfg_of(epochs: int, batch: int = BATCH) -> dict:
     cfg = {f"{block}.{key}": value for block in ("pretrain", "finetune") for key, value in shared.items()}
     cfg |= {"finetune.members": 1, "finetune.modality_dropout": 0.3, "finetune.pretrained_rate": 0.1}
     cfg |= {"pretrain.model": MODEL, "pretrain.temperature": 0.07}
-    return cfg | {"pack.scaling_tile": "standard", "pack.scaling_cells": "standard"}
+    return cfg | {f"pack.scaling_{stream}": "standard" for stream in STREAMS}
 
 
 def cohort_of(store: Store) -> tuple[Profiles, Targets, dict[str, list[str]]]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from confuselt.config.learning import Finetune, Pretrain
-from confuselt.finetune.arms import ARMS, BASELINES, FITTED, TRAINED, parse_arm, singles
+from confuselt.finetune.arms import ARMS, BASELINES, FITTED, TRAINED, USUAL, parse_arm, singles
 from confuselt.finetune.folds import run_folds
 from confuselt.finetune.inputs import Inputs, drop_modality
 from confuselt.finetune.targets import curve_days, read_targets
@@ -20,6 +20,7 @@ CFG = {f"finetune.{k}": v for k, v in Finetune(epochs=15, batch_size=32, learnin
     "pretrain.model": MODEL,
     "pack.scaling_tile": "standard",
     "pack.scaling_cells": "standard",
+    "pack.scaling_deep": "standard",
     "tasks.survival": [{"name": "os", "horizons": [100, 300]}, {"name": "dss", "horizons": [100]}],
     "tasks.labels": [{"name": "kind", "classes": ["a", "b"]}],
 }
@@ -73,7 +74,8 @@ def train(world, name, **changes):
 
 
 def test_arms_are_ten_and_mean_what_they_say():
-    assert len(ARMS) == 10 == len(set(ARMS))
+    assert len(USUAL) == 10 and len(ARMS) == 14 == len(set(ARMS)) and set(USUAL) < set(ARMS)
+    assert parse_arm("both-scratch-deepcells").streams == "deepcells"
     assert (
         parse_arm("wsi-pretrained-nocells").streams == "tile"
         and parse_arm("both-scratch-cells").streams == "tile-cells"

@@ -39,7 +39,12 @@ def main(folder: Path) -> None:
     roles = {"train": people[:30], "inner": people[30:38], "test": people[38:]}
     cfg = {f"pretrain.{k}": v for k, v in Pretrain(epochs=120, batch_size=8, tiles=50).model_dump().items()}
     cfg |= {f"finetune.{k}": v for k, v in Finetune(epochs=120, batch_size=8, tiles=50).model_dump().items()}
-    cfg |= {"pretrain.model": MODEL, "pack.scaling_tile": "standard", "pack.scaling_cells": "rank"}
+    cfg |= {
+        "pretrain.model": MODEL,
+        "pack.scaling_tile": "standard",
+        "pack.scaling_cells": "rank",
+        "pack.scaling_deep": "rank",
+    }
     checkpoint, history = pretrain(store, profiles, roles, cfg, (1, "t", 0, 0), kept=Kept(folder, "pre", "key"))
     days, event = rng.exponential(500, len(people)), (rng.random(len(people)) < 0.5).astype(float)
     labels = {"kind": rng.integers(0, 2, len(people))}

@@ -23,6 +23,7 @@ BLOCK = Pretrain(
 CFG = {f"pretrain.{k}": v for k, v in BLOCK.model_dump().items()} | {
     "pack.scaling_tile": "standard",
     "pack.scaling_cells": "standard",
+    "pack.scaling_deep": "standard",
 }
 SEED = (1, "tile", 0, 0)
 

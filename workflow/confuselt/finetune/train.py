@@ -22,7 +22,7 @@ from confuselt.learn.checkpoint import hashed_ids, seed_of
 from confuselt.learn.kept import Kept
 from confuselt.learn.loop import Loop
 from confuselt.learn.optimiser import AdamW
-from confuselt.learn.scaling import fit_scaler
+from confuselt.learn.scaling import fit_scaler, scalings
 from confuselt.model.scaling import StreamScaler
 from confuselt.survival.cox import breslow
 from confuselt.unusable import NotAvailable
@@ -239,8 +239,7 @@ def fold_scaler(
         return None
     if checkpoint is not None:
         return StreamScaler.from_state(checkpoint["scaler"])
-    kinds = {s: cfg[f"pack.scaling_{s}"] for s in inputs.store.streams}
-    return fit_scaler(inputs.store, train, kinds, seed_of("scaler", *seed))
+    return fit_scaler(inputs.store, train, scalings(cfg), seed_of("scaler", *seed))
 
 
 def fit_member(fold: ArmFold, seed: tuple, kept: Kept | None) -> dict:

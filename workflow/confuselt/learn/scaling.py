@@ -4,6 +4,12 @@ from confuselt.learn.store import Store
 from confuselt.model.scaling import StreamScaler
 
 SCALER_ROWS = 50_000
+STREAMS = ("tile", "cells", "deep")
+
+
+def scalings(cfg: dict) -> dict[str, str]:
+    """Scaling of every stream, as the config has it."""
+    return {stream: cfg[f"pack.scaling_{stream}"] for stream in STREAMS}
 
 
 def fit_scaler(store: Store, patients: list[str], kinds: dict[str, str], seed: int) -> StreamScaler:

@@ -13,7 +13,7 @@ from confuselt.learn.checkpoint import hashed_ids, seed_of
 from confuselt.learn.kept import Kept
 from confuselt.learn.loop import Loop
 from confuselt.learn.optimiser import AdamW
-from confuselt.learn.scaling import fit_scaler
+from confuselt.learn.scaling import fit_scaler, scalings
 from confuselt.learn.store import Store
 from confuselt.model.encoders import Encoders
 from confuselt.model.scaling import StreamScaler
@@ -70,7 +70,7 @@ def pretrain(
         return {"status": "not available", "reason": reason}, []
     number = seed_of("pretrain", *seed)
     torch.manual_seed(number)
-    scaler = fit_scaler(store, roles["train"], {s: cfg[f"pack.scaling_{s}"] for s in store.streams}, number)
+    scaler = fit_scaler(store, roles["train"], scalings(cfg), number)
     profiles = rna.of | {p: rna.of[other] for p, other in (given or {}).items()}
     learner = Pairing(store, scaler, profiles, pairs, cfg, number)
     decay = [p for _, p in learner.encoders.named_parameters()]
