@@ -28,7 +28,8 @@ from confuselt.cells.features import Grid
 from confuselt.cells.finders.classical import find_nuclei, haematoxylin_level
 from confuselt.cells.finders.hovernet import Maps, nuclei_of
 from confuselt.cells.group import grid_of, slide_features
-from confuselt.cells.nuclei_file import Extent, read_nuclei
+from confuselt.cells.nuclei_file import read_nuclei
+from confuselt.cells.places import Extent
 from confuselt.cells.stain import haematoxylin
 from confuselt.simulate.histology import Section, draw
 

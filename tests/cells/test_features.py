@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from confuselt.cells.columns import COLUMNS, HALO_UM, NAMES
 from confuselt.cells.features import DISTANCES, MEASURED, Grid, tile_features
 from confuselt.cells.group import grid_of, slide_features
-from confuselt.cells.nuclei_file import Extent, read_nuclei
+from confuselt.cells.nuclei_file import read_nuclei
 from confuselt.cells.owned import owned
+from confuselt.cells.places import Extent
 from confuselt.cells.roles import ROLES
 
 NAN = float("nan")

@@ -15,8 +15,9 @@ from skimage.measure import regionprops_table
 
 from confuselt.cells.finders.table import FromFiles
 from confuselt.cells.json_array import JsonArray
-from confuselt.cells.nuclei_file import Extent, check_on_tiles, read_nuclei
+from confuselt.cells.nuclei_file import read_nuclei
 from confuselt.cells.outlines import Outlines
+from confuselt.cells.places import Extent, check_on_tiles
 from confuselt.unusable import Unusable
 
 SLIDE = Extent(0.25, 4000, 3000)

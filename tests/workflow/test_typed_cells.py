@@ -16,7 +16,8 @@ from conftest import ROOT, SIX, snakemake
 from safetensors.torch import save_file
 
 from confuselt.cells.columns import NAMES
-from confuselt.cells.nuclei_file import Extent, read_nuclei
+from confuselt.cells.nuclei_file import read_nuclei
+from confuselt.cells.places import Extent
 from confuselt.cells.schema import CELL_WEIGHTS, CELLS_INDEX, DEEP_INDEX, NUCLEI
 from confuselt.tables import read_table
 

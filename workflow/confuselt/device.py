@@ -4,10 +4,14 @@ import fcntl
 import logging
 import os
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol, TypeVar
 
+import numpy as np
 import torch
+
+Result = TypeVar("Result")
 
 log = logging.getLogger(__name__)
 CPU = torch.device("cpu")
@@ -47,6 +51,46 @@ def _free_gpu() -> int:
         _held.append((index, lock))
         return index
     return 0
+
+
+class TakesPieces(Protocol):
+    """A model that takes so many things `at_once`."""
+
+    at_once: int
+
+
+def in_pieces(
+    model: TakesPieces, forward: Callable[[np.ndarray], Result], things: np.ndarray
+) -> Iterator[tuple[slice, Result]]:
+    """What a model makes of a batch, piece by piece; a piece that a GPU's memory does not hold is halved, for good.
+
+    Parameters
+    ----------
+    model : TakesPieces
+    forward : callable
+        A piece to its result.
+    things : (n, ...) array
+
+    Yields
+    ------
+    slice
+        Of `things`.
+    object
+        Its result.
+    """
+    start = 0
+    while start < len(things):
+        some = slice(start, min(start + model.at_once, len(things)))
+        try:
+            found = forward(things[some])
+        except torch.cuda.OutOfMemoryError:
+            if model.at_once == 1:
+                raise
+            torch.cuda.empty_cache()
+            model.at_once //= 2
+            continue
+        yield some, found
+        start = some.stop
 
 
 def instances_dtype(device: torch.device) -> torch.dtype:

@@ -242,12 +242,8 @@ def rows_to_read(wildcards):
         CONFIG.for_cohort(wildcards.cohort).data,
     )
     return [
-        {
-            **row,
-            "reader": reader_of(row["file"]),
-            "state": states.get(Path(data, row["file"] or "")),
-        }
-        for row in rows_of_group(wildcards)
+        {**row, "state": states.get(Path(data, row["file"] or ""))}
+        for row in with_reader(rows_of_group(wildcards))
     ]
 
 
@@ -299,15 +295,19 @@ def parts_of(folder):
     ]
 
 
+def with_reader(rows):
+    """Rows with the name of the reader that each slide's file asks for."""
+    return [{**row, "reader": reader_of(row["file"])} for row in rows]
+
+
+def group_of_slide(wildcards):
+    return group_of(wildcards.slide, CONFIG.for_cohort(wildcards.cohort).groups)
+
+
 def rows_of_slide(wildcards):
-    """The row of one slide, as `rows_to_read` has it."""
-    group = group_of(wildcards.slide, CONFIG.for_cohort(wildcards.cohort).groups)
-    found = grouped(wildcards.cohort).get(group, [])
-    return [
-        {**row, "reader": reader_of(row["file"])}
-        for row in found
-        if row["slide_id"] == wildcards.slide
-    ]
+    """The row of one slide, with its reader."""
+    found = grouped(wildcards.cohort).get(group_of_slide(wildcards), [])
+    return with_reader([row for row in found if row["slide_id"] == wildcards.slide])
 
 
 def part_of(wildcards, folder):
@@ -318,8 +318,8 @@ def part_of(wildcards, folder):
         )
     if not rows_of_slide(wildcards):
         raise WorkflowError(f"{wildcards.cohort} has no slide '{wildcards.slide}'")
-    group = group_of(wildcards.slide, CONFIG.for_cohort(wildcards.cohort).groups)
-    return f"{RESULTS}/cohorts/{wildcards.cohort}/{folder}/parts/{group}.parquet"
+    part = f"parts/{group_of_slide(wildcards)}.parquet"
+    return f"{RESULTS}/cohorts/{wildcards.cohort}/{folder}/{part}"
 
 
 def slides_of_group(wildcards):

@@ -71,11 +71,14 @@ def gpus():
     return int(CONFIG.device == "cuda" or (CONFIG.device == "auto" and HERE > 0))
 
 
-# An encoder whose weights are a file, which is tried before any slide is read; it is held twice while it is loaded.
+def memory_with(weights):
+    """Memory (MB) of a job with a model; one whose weights are a file is held twice while it is loaded."""
+    return 4000 + (3 * weights.stat().st_size // 10**6 if weights is not None else 0)
+
+
+# An encoder whose weights are a file, which is tried before any slide is read.
 WEIGHTS = f"{RESULTS}/embed/{CONFIG.embed.encoder}.parquet"
-MODEL_MB = 4000
-if CONFIG.embed.weights is not None:
-    MODEL_MB += 3 * CONFIG.embed.weights.stat().st_size // 10**6
+MODEL_MB = memory_with(CONFIG.embed.weights)
 
 
 def checked_weights():
@@ -85,9 +88,7 @@ def checked_weights():
 
 # The same of what finds nuclei.
 CELL_WEIGHTS = f"{RESULTS}/cells/{CONFIG.cells.method}.parquet"
-FINDER_MB = 4000
-if CONFIG.cells.weights is not None:
-    FINDER_MB += 3 * CONFIG.cells.weights.stat().st_size // 10**6
+FINDER_MB = memory_with(CONFIG.cells.weights)
 
 
 def checked_cell_weights():

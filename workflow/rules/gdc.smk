@@ -73,10 +73,7 @@ def fetched_rows(wildcards):
 
 def streamed_rows(wildcards):
     """The same with the reader of each slide, and the state of its nuclei."""
-    rows = [
-        {**row, "reader": reader_of(row["file"])} for row in fetched_rows(wildcards)
-    ]
-    return with_nuclei(rows, wildcards)
+    return with_nuclei(with_reader(fetched_rows(wildcards)), wildcards)
 
 
 def code_of_stream(wildcards):

@@ -116,23 +116,6 @@ def outcomes(wildcards):
 # --- pretrain, finetune
 
 
-def memory_of(block):
-    """Memory (MB) of a job that trains: four float32 batches beside torch; more at every attempt.
-
-    Not known (TBD) before the store is there, which says how wide an instance is.
-    """
-
-    def of(wildcards, input, attempt):
-        os.stat(input.store)
-        from confuselt.learn.size import store_size
-
-        instances, width = store_size(Path(input.store))
-        batch = min(block.batch_size * block.tiles, instances)
-        return attempt * (2000 + 4 * 4 * batch * width // 10**6)
-
-    return of
-
-
 def covariates_of(wildcards):
     """Covariates, for the baseline that is made of them."""
     return COVARIATES if wildcards.baseline == "clinical" else []

@@ -12,10 +12,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from confuselt.card_file import read_card_file
-from confuselt.cells.roles import ROLES
+from confuselt.cells.roles import Role, told
 
 FOLDER = Path(__file__).with_name("cards")
-Role = Literal["tumour", "immune", "stroma", "epithelium", "dead", "other"]
 # What decides the nuclei of a tile; the rest is for the reader.
 DECIDES = ("finder", "arguments", "types", "mpp", "margin_um", "precision")
 
@@ -68,7 +67,7 @@ class Card(BaseModel):
     @property
     def roles(self) -> tuple[str, ...]:
         """Roles that it can tell, in the order of `ROLES`."""
-        return tuple(role for role in ROLES if role in self.types.values())
+        return told(self.types)
 
     @property
     def in_job(self) -> dict[str, Any]:

@@ -84,8 +84,7 @@ def tile_features(nuclei: pd.DataFrame, grid: Grid, known: tuple[str, ...]) -> n
     for name, column in values.items():
         found[:, NAMES.index(name)] = column
     # Who is near is not known where nobody looked beside the tile.
-    for name in DISTANCES:
-        found[_beside_unsought(grid), NAMES.index(name)] = np.nan
+    found[np.ix_(_beside_unsought(grid), [NAMES.index(name) for name in DISTANCES])] = np.nan
     found[~grid.sought] = np.nan
     found[:, NAMES.index("tissue")], found[:, NAMES.index("sought")] = grid.tissue, grid.sought
     return found
@@ -276,8 +275,7 @@ class _Near:
         To the nearest nucleus, at most `HALO_UM`.
     edges, mixed, unlike : int
         Of its nearest nuclei within the halo, both of a known role: how many, how many make a pair of tumour and immune
-        with it, how many are
-        of another role.
+        with it, how many are of another role.
     """
 
     distance: np.ndarray

@@ -10,7 +10,7 @@ import pandas as pd
 
 from confuselt.cells.columns import NAMES
 from confuselt.cells.features import Grid, tile_features
-from confuselt.cells.roles import ROLES
+from confuselt.cells.roles import ROLES, told
 from confuselt.cells.schema import DECIMALS, NUCLEI
 from confuselt.content import array_hash
 from confuselt.embed.write_bag import write_bag
@@ -118,11 +118,6 @@ def grid_of(tiles: pd.DataFrame, size: int, mpp: float, sought: np.ndarray) -> G
     sought : (tiles,) bool
     """
     return Grid(tiles[["x", "y"]].to_numpy(float) * mpp, size * mpp, tiles["tissue"].to_numpy(float), sought)
-
-
-def told(roles: dict[str, str]) -> tuple[str, ...]:
-    """Roles that some type has, in the order of `ROLES`."""
-    return tuple(role for role in ROLES if role in roles.values())
 
 
 def slide_features(nuclei: pd.DataFrame, grid: Grid, mpp: float, roles: dict[str, str]) -> np.ndarray:

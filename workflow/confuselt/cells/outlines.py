@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from confuselt.unusable import Unusable
+
 SOME = 20_000  # outlines
 
 
@@ -102,3 +104,24 @@ class Outlines:
         # An empty one would take the value that follows it.
         empty = np.diff(self.starts) == 0
         return np.where(empty, 0.0, np.add.reduceat(np.append(values, 0.0), self.starts[:-1]))
+
+
+def measured(
+    outlines: Outlines, types: list | np.ndarray, probability: list | np.ndarray, mpp: float, where: str
+) -> pd.DataFrame:
+    """A row per nucleus; of an outline that is none ``x`` and ``y`` are NaN."""
+    count = len(outlines.starts) - 1
+    if not count:
+        return pd.DataFrame({"x": [], "y": [], "type": pd.Series(dtype=object), "probability": []})
+    points = np.diff(outlines.starts) == 1
+    if points.any() and not points.all():
+        raise Unusable(
+            f"{where}: {int(points.sum())} nuclei are points, {int((~points).sum())} outlines; one kind each"
+        )
+    if points.all():
+        table = pd.DataFrame(outlines.points, columns=["x", "y"])
+    else:
+        whole = outlines.whole
+        table = outlines.take(whole).measures(mpp)
+        table = table.set_index(np.flatnonzero(whole)).reindex(range(count))
+    return table.assign(type=pd.Series(types, dtype=object), probability=np.array(probability, float))

@@ -1,8 +1,10 @@
 """What nuclei are taken for, whatever a finder calls them: features are named by these, so that finders compare."""
 
 from collections.abc import Iterable
+from typing import Literal, get_args
 
-ROLES = ("tumour", "immune", "stroma", "epithelium", "dead", "other")
+Role = Literal["tumour", "immune", "stroma", "epithelium", "dead", "other"]
+ROLES: tuple[str, ...] = get_args(Role)
 COLOURS = {  # RGB, in every picture
     "tumour": (204, 51, 17),
     "immune": (0, 119, 187),
@@ -19,6 +21,11 @@ _BEGINNINGS = {
     "epithelium": ("epithel", "non-neoplastic", "nonneoplastic", "normal", "benign", "healthy"),
     "dead": ("dead", "necro", "apopto"),
 }
+
+
+def told(types: dict[str, str]) -> tuple[str, ...]:
+    """Roles that some type has, in the order of `ROLES`, by the role of each type."""
+    return tuple(role for role in ROLES if role in types.values())
 
 
 def suggested(types: Iterable[str]) -> dict[str, str]:

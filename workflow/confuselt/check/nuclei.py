@@ -4,7 +4,8 @@ from collections import Counter
 from pathlib import Path
 
 from confuselt.acquire.sources import slide_rows
-from confuselt.cells.nuclei_file import Extent, read_nuclei
+from confuselt.cells.nuclei_file import read_nuclei
+from confuselt.cells.places import Extent
 from confuselt.cells.roles import suggested
 from confuselt.config.root import Config
 from confuselt.unusable import Unusable

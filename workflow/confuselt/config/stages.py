@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from confuselt.cells.card import Role, names
-from confuselt.cells.roles import ROLES
+from confuselt.cells.card import names
+from confuselt.cells.roles import ROLES, Role
 from confuselt.config.block import Block
 
 Scaling = Literal["standard", "robust", "rank"]

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from confuselt.backend import load_backend
+from confuselt.device import in_pieces
 from confuselt.embed.card import Card
 from confuselt.embed.weights import sha256_of
 
@@ -79,17 +80,8 @@ class Encoder:
         -------
         (n, dim) float32
         """
-        found, start, began = [], 0, time.perf_counter()
-        while start < len(tiles):
-            try:
-                found.append(self._forward(tiles[start : start + self.at_once]))
-            except torch.cuda.OutOfMemoryError:
-                if self.at_once == 1:
-                    raise
-                torch.cuda.empty_cache()
-                self.at_once //= 2
-                continue
-            start += len(found[-1])
+        began = time.perf_counter()
+        found = [vectors for _, vectors in in_pieces(self, self._forward, tiles)]
         self.worked += time.perf_counter() - began
         return np.concatenate(found) if found else np.empty((0, self.card.dim), np.float32)
 

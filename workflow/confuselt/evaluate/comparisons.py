@@ -85,7 +85,7 @@ def beside(arms: list[str], cells: bool) -> list[Contrast]:
     ]
     for start in ("wsi-scratch", "wsi-pretrained", "both-scratch", "both-pretrained"):
         if f"{start}-{DEEP}" in arms:
-            questions += [("cells", f"{start}-{DEEP}", (f"{start}-{word}",)) for word in ("cells", "nocells")]
+            questions += [("cells", f"{start}-{DEEP}", (f"{start}-{than}",)) for than in ("cells", "nocells")]
     if "late-fusion" in arms:
         questions += [
             ("modality", "late-fusion", singles(cells)),

@@ -19,7 +19,7 @@ from skimage.segmentation import watershed
 
 from confuselt.cells.card import Card
 from confuselt.cells.finder import Batches
-from confuselt.cells.measure import measure
+from confuselt.cells.measure import in_um, measure
 from confuselt.cells.processes import mapped, processes
 from confuselt.cells.stain import haematoxylin
 
@@ -153,19 +153,7 @@ def _disk(radius: float) -> np.ndarray:
 
 def _measure(label: np.ndarray, stain: np.ndarray, mpp: float) -> Nuclei:
     found = measure(label, stain)
-    table = pd.DataFrame(
-        {
-            "x": found["x"],
-            "y": found["y"],
-            "area_um2": found["area"] * mpp**2,
-            "long_um": found["long"] * mpp,
-            "short_um": np.maximum(found["short"] * mpp, mpp),
-            "solidity": found["solidity"],
-            "perimeter_um": found["perimeter"] * mpp,
-            "stain": found["stain"],
-            "stain_sd": found["stain_sd"],
-        }
-    )
+    table = in_um(found, mpp)
     keep = table["area_um2"].between(LEAST_UM2, MOST_UM2)
     renamed = np.zeros(label.max() + 1, np.int32)
     renamed[found.loc[keep, "label"]] = np.arange(1, keep.sum() + 1)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +17,11 @@ from torch import nn
 
 from confuselt.cells.card import Card
 from confuselt.cells.finder import Batches
-from confuselt.cells.measure import measure
+from confuselt.cells.measure import in_um, measure
 from confuselt.cells.processes import mapped, processes
 from confuselt.cells.stain import haematoxylin
-from confuselt.device import pick_device
+from confuselt.device import in_pieces, pick_device
+from confuselt.embed.architecture import make
 from confuselt.embed.layouts import load_strictly
 from confuselt.embed.weights import read_weights, sha256_of
 
@@ -89,21 +89,10 @@ class HoverNet:
 
     def _maps(self, batches: Batches) -> Iterator[tuple[int, Maps]]:
         for at, pictures in batches:
-            start = 0
-            while start < len(pictures):
-                some = pictures[start : start + self.at_once]
-                try:
-                    heads = self._forward(some)
-                except torch.cuda.OutOfMemoryError:
-                    if self.at_once == 1:
-                        raise
-                    torch.cuda.empty_cache()
-                    self.at_once //= 2
-                    continue
-                inside = slice(self.lost, some.shape[1] - self.lost)
-                for number, picture, *maps in zip(at[start:], some, *heads, strict=False):
+            inside = slice(self.lost, pictures.shape[1] - self.lost)
+            for some, heads in in_pieces(self, self._forward, pictures):
+                for number, picture, *maps in zip(at[some], pictures[some], *heads, strict=True):
                     yield int(number), Maps(*maps, picture[inside, inside].copy())
-                start += len(some)
 
     @torch.inference_mode()
     def _forward(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -149,21 +138,9 @@ def nuclei_of(maps: Maps, types: tuple[str, ...], mpp: float, lost: int) -> pd.D
     kind = votes[:, 1:].argmax(1) if len(votes) else np.zeros(0, int)
     most = votes[:, 1:].max(1, initial=0)
     name = np.where(most > 0, np.array(types, object)[kind], None)
-    table = pd.DataFrame(
-        {
-            "x": found["x"] + lost,
-            "y": found["y"] + lost,
-            "type": name,
-            "probability": np.where(most > 0, most / np.maximum(found["area"], 1), np.nan),
-            "area_um2": found["area"] * mpp**2,
-            "long_um": found["long"] * mpp,
-            "short_um": np.maximum(found["short"] * mpp, mpp),
-            "solidity": found["solidity"],
-            "perimeter_um": found["perimeter"] * mpp,
-            "stain": found["stain"],
-            "stain_sd": found["stain_sd"],
-        }
-    )
+    probability = np.where(most > 0, most / np.maximum(found["area"], 1), np.nan)
+    placed = found.assign(x=found["x"] + lost, y=found["y"] + lost)
+    table = in_um(placed, mpp).assign(type=name, probability=probability)
     return table[found["area"] >= LEAST_PX].reset_index(drop=True)
 
 
@@ -175,11 +152,7 @@ def load(name: str, card: Card, weights: Path | None, device: str, workers: int)
     architecture = arguments.pop("architecture", ARCHITECTURE)
     if architecture == ARCHITECTURE:
         arguments["num_types"] = len(card.types) + 1
-    module, _, function = architecture.partition(":")
-    try:
-        model = getattr(import_module(module), function)(**arguments)
-    except (ImportError, AttributeError, TypeError, ValueError) as fault:
-        raise ValueError(f"cells.method {name}: {architecture} with {arguments} cannot be made ({fault})") from None
+    model = make(architecture, arguments)
     load_strictly(
         model,
         read_weights(weights),

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from confuselt.cells.nuclei_file import Extent, check_on_tiles, read_nuclei
+from confuselt.cells.nuclei_file import read_nuclei
+from confuselt.cells.places import Extent, check_on_tiles
 from confuselt.cells.roles import suggested
 from confuselt.slides.files import sampled
 from confuselt.unusable import Unusable
