@@ -2,18 +2,22 @@
 
 ``python benchmarks/cells.py`` runs what its data allow: 592,349 typed outlines of a real slide with its tissue regions
 (histolytics), a nest of 1,295 nuclei of it, ten crops of NuCLS, where the tests look for them; and drawn tissue.
+``--gpu`` runs HoVer-Net's network alone, with random weights.
 """
 
 import os
 import resource
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 import shapely
+import torch
 from scipy import ndimage
 from skimage.feature import peak_local_max
 from skimage.filters import threshold_otsu
@@ -23,14 +27,17 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from confuselt.cells.card import card_of
 from confuselt.cells.columns import NAMES
 from confuselt.cells.features import Grid
+from confuselt.cells.finder import Machine
 from confuselt.cells.finders.classical import find_nuclei, haematoxylin_level
-from confuselt.cells.finders.hovernet import Maps, nuclei_of
+from confuselt.cells.finders.hovernet import ARCHITECTURE, HoverNet, Maps, Started, nuclei_of
 from confuselt.cells.group import grid_of, slide_features
 from confuselt.cells.nuclei_file import read_nuclei
 from confuselt.cells.places import Extent
 from confuselt.cells.stain import haematoxylin
+from confuselt.embed.architecture import make
 from confuselt.simulate.histology import Section, draw
 
 DATA = Path(os.environ.get("CONFUSELT_SHARED", Path(__file__).parents[2] / "shared")) / "data"
@@ -136,6 +143,71 @@ def matched(theirs: np.ndarray, ours: np.ndarray, reach: float) -> tuple[float, 
     return 2 * hit.sum() / max(len(theirs) + len(ours), 1), a[hit], b[hit]
 
 
+def nest() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, types and the picture of a nest of 1,295 nuclei, at 0.5 µm per pixel."""
+    with np.load(HGSC / "hgsc_nest_inst_mask.npz") as a, np.load(HGSC / "hgsc_nest_type_mask.npz") as b:
+        label, kind = a[a.files[0]].astype(np.int32), b[b.files[0]].astype(np.uint8)
+    return label, kind, np.ascontiguousarray(cv2.imread(str(HGSC / "hgsc_nest.jpg"))[..., ::-1])
+
+
+def maps_of_nest(side: int) -> list[Maps]:
+    """Maps of squares of the nest at twice its resolution."""
+    label, kind, picture = nest()
+    near = {"fx": 2, "fy": 2, "interpolation": cv2.INTER_NEAREST}
+    label = cv2.resize(label.astype(np.float32), None, **near).astype(np.int32)
+    kind, picture = cv2.resize(kind, None, **near), cv2.resize(picture, None, fx=2, fy=2)
+    found = []
+    for y in range(0, 2400, side):
+        for x in range(0, 2400, side):
+            part = slice(y, y + side), slice(x, x + side)
+            own = np.unique(label[part], return_inverse=True)[1].reshape(side, side).astype(np.int32)
+            found.append(true_maps(own, kind[part], picture[part]))
+    return found
+
+
+@dataclass
+class OfTruth(HoverNet):
+    """The network works as it does; what it hands on are maps made of truth."""
+
+    truth: tuple[Maps, ...] = ()
+
+    def _handed(self, at: np.ndarray, started: Started) -> Iterator[tuple[int, Maps]]:
+        started.done()
+        yield from ((int(number), self.truth[number % len(self.truth)]) for number in at)
+
+
+def on_a_gpu() -> None:
+    """HoVer-Net's network alone, and with what follows it; a tile whole (544 px), and with the margin it is given."""
+    card, cores = card_of("hovernet-fast-pannuke"), os.cpu_count() - 2
+    name = torch.cuda.get_device_name()
+    for side, compiled in ((544, False), (544, True), (640, True)):
+        torch.manual_seed(0)
+        network = make(ARCHITECTURE, {"mode": "fast", "num_types": len(card.types) + 1})
+        truth = tuple(maps_of_nest(side - 92))
+        finder = OfTruth("hovernet", card, "", network, Machine("cuda", cores, compiled), truth=truth)
+        pictures = np.random.default_rng(0).integers(0, 256, (finder.at_once, side, side, 3), np.uint8)
+        for _ in range(3):
+            finder._started(pictures).done()
+        start, times = time.perf_counter(), 20
+        with torch.inference_mode():
+            batch = torch.from_numpy(pictures).to(finder.device).permute(0, 3, 1, 2)
+            batch = batch.to(torch.float16, memory_format=torch.channels_last)
+            for _ in range(times):
+                finder._run(batch)
+            torch.cuda.synchronize()
+        alone = times * len(pictures) / (time.perf_counter() - start)
+        batches = [(np.arange(len(pictures)) + k * len(pictures), pictures) for k in range(2 + times)]
+        list(finder.find(batches[:2], [], 0.25))  # its processes start
+        start = time.perf_counter()
+        many = sum(len(table) > 0 for _, table in finder.find(batches[2:], [], 0.25))
+        rate = many / (time.perf_counter() - start)
+        print(
+            f"HoVer-Net{', compiled' * compiled}, {side} px, {name}: {alone:.1f} tiles/s alone, "
+            f"to a table {rate:.1f} ({rate / alone:.0%}; {cores} processes)"
+        )
+        finder.pool.shutdown()
+
+
 def crops() -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Pictures of NuCLS, labels and types, at 0.25 µm per pixel."""
     folder, found = DATA / "nuclei/train", []
@@ -149,10 +221,8 @@ def crops() -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
 def postprocessing() -> None:
     """HoVer-Net's watershed on maps made from truth: nuclei, types, tiles a second."""
     print("\nnuclei from HoVer-Net's maps made of truth")
-    with np.load(HGSC / "hgsc_nest_inst_mask.npz") as a, np.load(HGSC / "hgsc_nest_type_mask.npz") as b:
-        nest = (a[a.files[0]].astype(np.int32), b[b.files[0]].astype(np.uint8))
-    picture = np.ascontiguousarray(cv2.imread(str(HGSC / "hgsc_nest.jpg"))[..., ::-1])
-    cases = {"NuCLS, ten crops": (crops(), 0.25), "a nest of 1,295 nuclei": ([(picture, *nest)], 0.5)}
+    label, kind, picture = nest()
+    cases = {"NuCLS, ten crops": (crops(), 0.25), "a nest of 1,295 nuclei": ([(picture, label, kind)], 0.5)}
     for name, (some, mpp) in cases.items():
         hits, count, right, pairs = 0.0, 0, 0, 0
         for image, label, kind in some:
@@ -165,21 +235,7 @@ def postprocessing() -> None:
             hits, count = hits + f1 * (len(middle) + len(found)), count + len(middle) + len(found)
             right, pairs = right + (found["type"].to_numpy()[b] == true[a].astype(str)).sum(), pairs + len(a)
         print(f"  {name:<24} F1 {hits / count:.3f}, types {right / pairs:.3f}")
-    # Tiles of 224 px at 0.5, with the margin that the network gets: 548 px at 0.25, from the nest doubled.
-    label = cv2.resize(nest[0].astype(np.float32), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST).astype(np.int32)
-    kind = cv2.resize(nest[1], None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
-    large = cv2.resize(picture, None, fx=2, fy=2)
-    maps = []
-    for y in range(0, 2400, 548):
-        for x in range(0, 2400, 548):
-            part = slice(y, y + 548), slice(x, x + 548)
-            maps.append(
-                true_maps(
-                    np.unique(label[part], return_inverse=True)[1].reshape(548, 548).astype(np.int32),
-                    kind[part],
-                    large[part],
-                )
-            )
+    maps = maps_of_nest(548)
     nuclei_of(maps[0], ("a", "b", "c"), 0.25, 0)
     start, found = time.process_time(), 0
     for some in maps:
@@ -240,7 +296,9 @@ def classical() -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:  # in a process of its own, for its memory
+    if sys.argv[1:] == ["--gpu"]:
+        on_a_gpu()
+    elif len(sys.argv) > 1:  # in a process of its own, for its memory
         features_of_a_slide(int(sys.argv[1]))
     else:
         for times in (1, 4):

@@ -13,6 +13,7 @@ from slides.drawn import CFG, drawn_slide
 
 from confuselt.cells.card import card_of
 from confuselt.cells.columns import NAMES
+from confuselt.cells.finder import Machine
 from confuselt.cells.finders.classical import CLASSES, classify, find_nuclei, haematoxylin_level, outlined
 from confuselt.cells.group import grid_of, kept, slide_features
 from confuselt.cells.load import load_finder
@@ -25,7 +26,7 @@ CARD = card_of("classical")
 
 
 def classical(workers=0):
-    return load_finder("classical", CARD.in_job, None, workers=workers)
+    return load_finder("classical", CARD.in_job, None, Machine(workers=workers))
 
 
 def features_of(nuclei, tiles, slide, size=224):

@@ -13,6 +13,7 @@ from torch import nn
 from confuselt.cells.card import card_of
 from confuselt.cells.columns import NAMES
 from confuselt.cells.deep import Pooling, drawn_nuclei, looked_at, pool_slide, weighted
+from confuselt.cells.finder import Machine
 from confuselt.cells.group import Job, type_slide
 from confuselt.cells.load import load_source
 from confuselt.cells.roles import ROLES
@@ -92,7 +93,7 @@ def slide(tmp_path):
         **{"mpp": opened.mpp, "tile_px": grid.facts["tile_px"], "sha": "grid", "embed_sha": "e", "cells_sha": "c"},
     }
     cfg = {"data": str(tmp_path), "cells.method": "classical", "cells.card": CELLS.in_job, "cells.nuclei": None}
-    source = load_source({**cfg, "cells.roles": {}, "cells.max_tiles": None}, None, "cpu", 0)
+    source = load_source({**cfg, "cells.roles": {}, "cells.max_tiles": None}, None, Machine())
     type_slide(row, Job(tmp_path, tmp_path / "tile", tmp_path / "cells", source))
     (tmp_path / "embed").mkdir()
     coords = grid.tiles[["x", "y"]].to_numpy(np.int32)

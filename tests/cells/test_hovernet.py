@@ -12,6 +12,7 @@ from slides.drawn import CFG, drawn_slide
 
 from confuselt.cells.card import Card, card_of, names, read_card
 from confuselt.cells.checked import try_finder
+from confuselt.cells.finder import Machine
 from confuselt.cells.finders.hovernet import Maps, nuclei_of
 from confuselt.cells.load import load_finder
 from confuselt.cells.pixels import drawn_tiles, slide_nuclei
@@ -106,14 +107,14 @@ def test_no_nucleus_twice_none_lost_at_seams(tmp_path, tiny, workers):
     drawn_slide(tmp_path / "a.svs", width_um=330)
     slide = Slide(tmp_path / "a.svs")
     tiles = cut(slide, {**CFG, "tile.min_focus": 0, "tile.min_tissue": 0.01}).tiles
-    finder = load_finder("tiny", OWN, tiny, "cpu", workers)
+    finder = load_finder("tiny", OWN, tiny, Machine(workers=workers))
     assert finder.lost == 46
     found, seen = slide_nuclei(slide, tiles, 224, finder)
     assert seen.all() and set(found["type"]) <= {"small", "large"} and len(found) > 100
     distance = cKDTree(found[["x", "y"]]).query(found[["x", "y"]], k=2)[0][:, 1]
     assert (distance * slide.mpp < 1).sum() == 0
     if workers:
-        alone, _ = slide_nuclei(slide, tiles, 224, load_finder("tiny", OWN, tiny, "cpu"))
+        alone, _ = slide_nuclei(slide, tiles, 224, load_finder("tiny", OWN, tiny))
         pd.testing.assert_frame_equal(found, alone)
         return
     # The same tissue cut along other lines, half a tile aside: what touches may be parted otherwise in other
@@ -129,6 +130,19 @@ def test_no_nucleus_twice_none_lost_at_seams(tmp_path, tiny, workers):
     assert seam.sum() > 20 and near[seam].mean() > 0.9 and near.mean() > 0.9
     shares = [some["type"].value_counts(normalize=True) for some in (within, found)]
     assert shares[0].sub(shares[1]).abs().max() < 0.1
+
+
+@pytest.mark.full  # half a minute of compiling
+def test_a_compiled_network_finds_the_same_nuclei(tiny):
+    """Three pictures where two go through at once, so that one is filled up."""
+    pictures = np.repeat(np.random.default_rng(0).integers(60, 256, (3, 40, 40, 3), np.uint8), 8, 1).repeat(8, 2)
+    found = [
+        list(load_finder("tiny", OWN, tiny, Machine(compiled=c)).find([(np.arange(3), pictures)], [], 0.25))
+        for c in (False, True)
+    ]
+    for (number, plain), (other, compiled) in zip(*found, strict=True):
+        assert number == other and len(plain) > 3
+        pd.testing.assert_frame_equal(plain, compiled, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -150,17 +164,17 @@ def test_every_card_loads_its_weights_strictly(tmp_path, name):
     torch.manual_seed(0)
     model = HoVerNet(num_types=len(card.types) + 1, mode=card.arguments["mode"])
     torch.save({"desc": {f"module.{k}": v for k, v in model.state_dict().items()}}, tmp_path / "net.tar")
-    finder = load_finder(name, card.in_job, str(tmp_path / "net.tar"), "cpu")
+    finder = load_finder(name, card.in_job, str(tmp_path / "net.tar"))
     for key, value in model.state_dict().items():
         assert torch.equal(value, finder.model.state_dict()[key]), key
     try_finder(finder)
     wrong = HoVerNet(num_types=len(card.types) + 2, mode=card.arguments["mode"])
     torch.save(wrong.state_dict(), tmp_path / "wrong.pth")
     with pytest.raises(ValueError, match=f"with {len(card.types)} types: .*of another shape"):
-        load_finder(name, card.in_job, str(tmp_path / "wrong.pth"), "cpu")
+        load_finder(name, card.in_job, str(tmp_path / "wrong.pth"))
     torch.save({"a": torch.ones(3)}, tmp_path / "other.pth")
     with pytest.raises(ValueError, match="missing .*unexpected"):
-        load_finder(name, card.in_job, str(tmp_path / "other.pth"), "cpu")
+        load_finder(name, card.in_job, str(tmp_path / "other.pth"))
 
 
 def test_the_networks_own_inference_gives_the_same_maps(tmp_path):
@@ -171,9 +185,9 @@ def test_the_networks_own_inference_gives_the_same_maps(tmp_path):
     torch.manual_seed(1)
     model = HoVerNet(num_types=6, mode="fast").eval()
     torch.save(model.state_dict(), tmp_path / "net.pth")
-    finder = load_finder("hovernet-fast-pannuke", card.in_job, str(tmp_path / "net.pth"), "cpu")
+    finder = load_finder("hovernet-fast-pannuke", card.in_job, str(tmp_path / "net.pth"))
     picture = np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3), np.uint8)
-    nucleus, apart, kind = finder._forward(picture)
+    nucleus, apart, kind = finder._started(picture).done()
     theirs = HoVerNet.infer_batch(model, torch.from_numpy(picture), device="cpu")
     np.testing.assert_allclose(nucleus, theirs[0][..., 0], atol=1e-3)
     np.testing.assert_allclose(apart, theirs[1], rtol=2e-3, atol=2e-3)

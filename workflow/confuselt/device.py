@@ -10,6 +10,7 @@ from typing import IO, Protocol, TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 
 Result = TypeVar("Result")
 
@@ -32,6 +33,8 @@ def pick_device(wanted: str) -> torch.device:
     if wanted != "cpu" and torch.cuda.is_available():
         device = torch.device("cuda", _held[0][0] if _held else _free_gpu())  # a job with several models has one GPU
     torch.use_deterministic_algorithms(device.type == "cuda")
+    # It would write over all new memory first, which nobody reads before it is set.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     log.info("device %s", torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu")
     return device
 
@@ -91,6 +94,18 @@ def in_pieces(
             continue
         yield some, found
         start = some.stop
+
+
+def compiled(model: nn.Module) -> Callable:
+    """The model, compiled for batches of one size: another size is compiled anew, so fill them up (`filled`)."""
+    return torch.compile(model, dynamic=False)
+
+
+def filled(things: np.ndarray, size: int) -> np.ndarray:
+    """`things` (n, ...) and zeros behind them up to (size, ...)."""
+    if len(things) == size:
+        return things
+    return np.concatenate([things, np.zeros((size - len(things), *things.shape[1:]), things.dtype)])
 
 
 def instances_dtype(device: torch.device) -> torch.dtype:

@@ -174,6 +174,7 @@ rule stream_slides:
         cell_file=str(CONFIG.cells.weights or ""),
         workers=CONFIG.cells.workers,
         compiled=int(CONFIG.embed.compile),
+        cells_compiled=int(CONFIG.cells.compile),
         # One is fetched while one is worked on.
         slides_on_disk=min(2, CONFIG.acquire.slides_on_disk),
         connections=of_download("connections"),

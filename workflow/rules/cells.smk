@@ -85,6 +85,7 @@ rule find_cells:
         device=CONFIG.device,
         gpu=gpus_of_finder(),
         workers=CONFIG.cells.workers,
+        compiled=int(CONFIG.cells.compile),
     params:
         cfg=cfg("cells", "find_cells", rows=rows_to_type),
         code=code_with_backends("cells", "find_cells", rows_to_read),

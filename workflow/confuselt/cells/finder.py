@@ -1,6 +1,7 @@
 """What finds nuclei on pictures: a file of `finders/` each, chosen by a card."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -9,6 +10,25 @@ import pandas as pd
 from confuselt.cells.card import Card
 
 Batches = Iterable[tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a finder runs on, which changes no result.
+
+    Attributes
+    ----------
+    device : str
+        As in the config.
+    workers : int
+        Processes beside this one.
+    compiled : bool
+        Whether torch compiles a network.
+    """
+
+    device: str = "cpu"
+    workers: int = 0
+    compiled: bool = False
 
 
 class Finder(Protocol):

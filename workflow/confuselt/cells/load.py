@@ -4,29 +4,31 @@ from pathlib import Path
 
 from confuselt.backend import load_backend
 from confuselt.cells.card import Card
-from confuselt.cells.finder import Finder
+from confuselt.cells.finder import Finder, Machine
 from confuselt.cells.group import Source
 from confuselt.cells.pixels import FromSlides
 
+CPU = Machine()
 
-def load_source(cfg: dict, weights: str | None, device: str, workers: int) -> Source:
+
+def load_source(cfg: dict, weights: str | None, machine: Machine) -> Source:
     """Where the nuclei of a cohort come from.
 
     Parameters
     ----------
     cfg : dict
         ``data`` and the keys of ``cells``.
-    weights, device, workers
+    weights, machine
         See `load_finder`.
     """
     data, method = Path(cfg["data"]), cfg["cells.method"]
     pattern, roles, most = (cfg[f"cells.{key}"] for key in ("nuclei", "roles", "max_tiles"))
     if method == "table":
         return load_backend("cells.finders", "table").FromFiles(data, pattern, roles)
-    return FromSlides(data, load_finder(method, cfg["cells.card"], weights, device, workers), most)
+    return FromSlides(data, load_finder(method, cfg["cells.card"], weights, machine), most)
 
 
-def load_finder(name: str, card: dict, weights: str | None, device: str = "cpu", workers: int = 0) -> Finder:
+def load_finder(name: str, card: dict, weights: str | None, machine: Machine = CPU) -> Finder:
     """Finder of a card.
 
     Parameters
@@ -36,10 +38,8 @@ def load_finder(name: str, card: dict, weights: str | None, device: str = "cpu",
         See `Card.in_job`.
     weights : str, optional
         File of its weights; None where it needs none.
-    device : str
-        As in the config.
-    workers : int
-        Processes beside this one.
+    machine : Machine
+        By default this process and a CPU.
 
     Raises
     ------
@@ -47,4 +47,4 @@ def load_finder(name: str, card: dict, weights: str | None, device: str = "cpu",
         The file is not of this finder.
     """
     known = Card.model_validate(card)
-    return load_backend("cells.finders", known.finder).load(name, known, weights and Path(weights), device, workers)
+    return load_backend("cells.finders", known.finder).load(name, known, weights and Path(weights), machine)

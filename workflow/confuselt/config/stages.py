@@ -124,6 +124,13 @@ class Cells(Block):
         ge=0,
         description="processes beside the job that finds nuclei, a core each; 0: the job does everything itself",
     )
+    compile: bool = Field(
+        False,
+        description=(
+            "torch compiles the finder's network: a minute more at the start of each job, for many slides a group on a "
+            "GPU. Never triggers a rerun"
+        ),
+    )
     crops: int = Field(
         200,
         ge=0,

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from confuselt.backend import load_backend
-from confuselt.device import in_pieces
+from confuselt.device import compiled, filled, in_pieces
 from confuselt.embed.card import Card
 from confuselt.embed.weights import sha256_of
 
@@ -59,7 +59,7 @@ class Encoder:
             for v in (self.card.mean, self.card.std)
         )
         if self.compiled:
-            self._run = torch.compile(self.model)
+            self._run = compiled(self.model)
         else:
             self._run = self.model if self.device.type == "cuda" else _folded(self.model, self.card)
 
@@ -88,7 +88,7 @@ class Encoder:
     @torch.inference_mode()
     def _forward(self, tiles: np.ndarray) -> np.ndarray:
         batch = (
-            torch.from_numpy(tiles)
+            torch.from_numpy(filled(tiles, self.at_once) if self.compiled else tiles)
             .to(self.device, non_blocking=True)
             .permute(0, 3, 1, 2)
             .float()
@@ -98,7 +98,7 @@ class Encoder:
         kind = getattr(torch, self.card.precision)
         with torch.autocast(self.device.type, kind, enabled=kind != torch.float32):
             out = self._run(batch.contiguous(memory_format=torch.channels_last))
-        return _pooled(out, self.card, self.model).float().cpu().numpy()
+        return _pooled(out, self.card, self.model)[: len(tiles)].float().cpu().numpy()
 
 
 def _folded(model: nn.Module, card: Card) -> nn.Module:

@@ -9,6 +9,7 @@ from confuselt.acquire.download import Manner
 from confuselt.acquire.fetch import sources_of
 from confuselt.acquire.schema import FETCHED
 from confuselt.cells.checked import check_same as check_finder
+from confuselt.cells.finder import Machine
 from confuselt.cells.load import load_source
 from confuselt.cells.schema import CELLS_INDEX
 from confuselt.device import pick_device
@@ -49,6 +50,7 @@ def main(
     workers: int = 0,
     device: str = "auto",
     compiled: int = 0,
+    cells_compiled: int = 0,
     mirror: str = "",
     token_file: str = "",
     connections: int = 4,
@@ -65,7 +67,7 @@ def main(
     check_same(encoder, weights)
     source = None
     if typed is not None:
-        source = load_source(cfg, cell_file or None, device, workers)
+        source = load_source(cfg, cell_file or None, Machine(device, workers, bool(cells_compiled)))
         check_finder(source.recipe(), cell_weights)
     steps = Steps(Path(cfg["data"]), cfg, encoder, source, *folders)
     manner = Manner(connections, segment_mb << 20, attempts, given)

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from confuselt.cells.checked import facts_of, try_finder
+from confuselt.cells.finder import Machine
 from confuselt.cells.load import load_finder
 from confuselt.cells.schema import CELL_WEIGHTS
 from confuselt.run_step import Output, run_step
@@ -16,7 +17,7 @@ BACKENDS = ("confuselt.cells.finders.{cells.card.finder}",)
 
 def main(file: Path, weights: Output, cfg: dict, device: str = "auto") -> None:
     """Write what the file of weights is; an error where it is another one than was stated, or does not fit the card."""
-    finder = load_finder(cfg["cells.method"], cfg["cells.card"], str(file), device)
+    finder = load_finder(cfg["cells.method"], cfg["cells.card"], str(file), Machine(device))
     if cfg["cells.sha256"] not in (None, finder.weights):
         raise ValueError(f"{file}: sha256 is {finder.weights}, cells.sha256 says {cfg['cells.sha256']}")
     try_finder(finder)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from confuselt.cells.checked import check_same
+from confuselt.cells.finder import Machine
 from confuselt.cells.group import Job, type_slide
 from confuselt.cells.load import load_source
 from confuselt.cells.schema import CELLS_INDEX
@@ -32,6 +33,7 @@ def main(
     cell_file: str = "",
     device: str = "auto",
     workers: int = 0,
+    compiled: int = 0,
 ) -> None:
     """A bag per slide, aligned with its tiles, and the group's part of the index.
 
@@ -39,7 +41,7 @@ def main(
     """
     rows = after(pd.read_parquet(tiles), "tile", [{**r, "mpp_given": r["mpp"]} for r in cfg["rows"]])
     grids, folder = tiles.parent.parent, part.parent.parent
-    source = load_source(cfg, cell_file or None, device, workers)
+    source = load_source(cfg, cell_file or None, Machine(device, workers, bool(compiled)))
     check_same(source.recipe(), cell_weights)
     job = Job(Path(cfg["data"]), grids, folder, source, cfg["cells.keep_nuclei"])
     write_table(run_group(rows, lambda row: type_slide(row, job), CELLS_INDEX, folder), part, CELLS_INDEX)

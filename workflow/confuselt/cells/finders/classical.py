@@ -18,7 +18,7 @@ from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
 from confuselt.cells.card import Card
-from confuselt.cells.finder import Batches
+from confuselt.cells.finder import Batches, Machine
 from confuselt.cells.measure import in_um, measure
 from confuselt.cells.processes import mapped, processes
 from confuselt.cells.stain import haematoxylin
@@ -97,9 +97,9 @@ def _table(picture: np.ndarray, mpp: float, level: float) -> pd.DataFrame:
     return find_nuclei(picture, mpp, level).table
 
 
-def load(name: str, card: Card, weights: Path | None, device: str, workers: int) -> Classical:
+def load(name: str, card: Card, weights: Path | None, machine: Machine) -> Classical:
     """See `finder.load_finder`: there is nothing to load."""
-    return Classical(name, card, processes(workers), workers)
+    return Classical(name, card, processes(machine.workers), machine.workers)
 
 
 def find_nuclei(image: np.ndarray, mpp: float, stain_level: float | None = None) -> Nuclei:
