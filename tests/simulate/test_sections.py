@@ -9,6 +9,7 @@ import pytest
 from confuselt.config.simulate import Simulate
 from confuselt.rna.pam50 import call_pam50
 from confuselt.simulate.cohort import slide_sheet
+from confuselt.simulate.draw_slide import as_found
 from confuselt.simulate.histology import TYPES, Section, draw
 from confuselt.simulate.sections import centroids, simulate_sections
 from confuselt.simulate.svs import write_svs
@@ -73,6 +74,16 @@ def test_a_drawn_section_is_consistent():
     dense = -np.log10((drawn.image.astype(float) + 1) / 244).mean(2)
     clean = drawn.tissue & ~drawn.artefact
     assert dense[clean].mean() > 0.1 > 0.02 > abs(dense[~drawn.tissue & ~drawn.artefact]).mean() - 0.03
+
+
+def test_another_tools_table_misses_a_tenth_and_mistypes_a_tenth():
+    nuclei = draw(Section(1600, 1200, 0.5), np.random.default_rng(3)).nuclei
+    found = as_found(nuclei, np.random.default_rng(4))
+    both = found.merge(nuclei, on=["x", "y"])
+    assert len(both) == len(found) and len(found) / len(nuclei) == pytest.approx(0.9, abs=0.02)
+    assert (both["type_x"] != both["type_y"]).mean() == pytest.approx(0.1, abs=0.02)
+    # A wrong type is any of the others.
+    assert set(both.loc[both["type_y"] == "neoplastic", "type_x"]) == set(TYPES)
 
 
 def test_slides_open_as_aperio(tmp_path):

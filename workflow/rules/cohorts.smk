@@ -255,8 +255,10 @@ def nuclei_file(cohort, slide):
 
 @cache
 def nuclei_states(cohort):
-    """What tells the files of nuclei from others, by slide; None for one that is not there."""
+    """What tells the files of nuclei from others, by slide; None for one that is not there, or that is drawn here."""
     rows = asked(slide_rows, CONFIG.for_cohort(cohort), cohort)
+    if CONFIG.for_cohort(cohort).acquire.source == "simulate":
+        return {row["slide_id"]: None for row in rows}
     files = {row["slide_id"]: nuclei_file(cohort, row["slide_id"]) for row in rows}
     memory = Path(RESULTS, "cohorts", cohort, "acquire/nuclei_seen.json")
     states = states_of([f for f in files.values() if f.is_file()], memory)
@@ -264,8 +266,8 @@ def nuclei_states(cohort):
 
 
 def nuclei_of_group(wildcards):
-    """Files of nuclei that exist, `ancient` as slides are; none where nuclei are found here."""
-    if CONFIG.cells.method != "table":
+    """Files of nuclei that exist, `ancient` as slides are; none where nuclei are found, or drawn, here."""
+    if CONFIG.cells.method != "table" or CONFIG.for_cohort(wildcards.cohort).acquire.source == "simulate":
         return []
     rows = rows_of_group(wildcards)
     files = [nuclei_file(wildcards.cohort, row["slide_id"]) for row in rows]

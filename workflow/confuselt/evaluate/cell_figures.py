@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from confuselt.acquire.units import DAYS_PER
 from confuselt.cells.roles import COLOURS, ROLES
 
 SITES = 12  # shown at most: those with most slides
@@ -64,6 +65,15 @@ def cells_figure(index: pd.DataFrame, groups: dict[str, pd.Series]) -> Figure | 
     axes[0, 0].legend(frameon=False, fontsize=7, ncol=len(told), loc="lower right", bbox_to_anchor=(1, 1))
     figure.tight_layout()
     return figure
+
+
+def early_events(days: pd.Series, event: pd.Series) -> pd.Series:
+    """Who had the event before the median time of all events, and who lived longer without; others are missing."""
+    until = days[event == 1].median()
+    early, late = (event == 1) & (days <= until), days > until
+    years = f"{until / DAYS_PER['years']:.1f} years"
+    said = np.select([early, late], [f"event within {years}", f"none within {years}"], "")
+    return pd.Series(said, days.index).where(early | late)
 
 
 def _means(slides: pd.DataFrame, values: pd.Series) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from confuselt.evaluate.answers import answers, cannot_answer, joint_model, not_compared, too_small, without_pam50
 from confuselt.evaluate.calibration_figures import incidence_figure, net_benefit_figure, reliability_figure
-from confuselt.evaluate.cell_figures import cells_figure
+from confuselt.evaluate.cell_figures import cells_figure, early_events
 from confuselt.evaluate.cohort_page import (
     how_joined,
     intersection_figure,
@@ -204,7 +204,13 @@ def _figures(
     figures |= _named("leaky", leaky_figure(tables["curves"]))
     figures |= _named("reliability", reliability_figure(tables["curves"], looked_at["both"]))
     figures |= _named("embedding", _embedding(sources, tables, cfg))
-    figures |= _named("cells", cells_figure(pd.read_parquet(sources.cells_index), _groups(tables, labels)))
+    figures |= _named(
+        "cells",
+        cells_figure(
+            pd.read_parquet(sources.cells_index),
+            _groups(tables, labels, cfg["evaluate.primary"] if endpoints else None),
+        ),
+    )
     arm = looked_at["wsi"]
     if sources.grids is not None and arm in models:
         looked = attention(arm, models[arm], 0, sources.store, _first_test(tables))
@@ -212,11 +218,12 @@ def _figures(
     return figures
 
 
-def _groups(tables: dict[str, pd.DataFrame], labels: list[str]) -> dict[str, pd.Series]:
-    """Classes of every label and sites, by patient."""
+def _groups(tables: dict[str, pd.DataFrame], labels: list[str], primary: str | None) -> dict[str, pd.Series]:
+    """Classes of every label, early events and sites, by patient."""
     outcomes = tables["outcomes"].set_index("patient_id")
     return {
         **{label: outcomes[f"label_{label}"] for label in labels},
+        **({primary: early_events(outcomes[f"{primary}_days"], outcomes[f"{primary}_event"])} if primary else {}),
         "site": tables["patients"].set_index("patient_id")["site"],
     }
 
