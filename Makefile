@@ -24,7 +24,7 @@ DEMO := results/experiments/demo
 RUN_DEMO := $(RUN) snakemake all predict --cores $(CORES) --configfile config/demo.yaml
 demo: env
 	@if [ -e $(DEMO)/evaluate/report.html ] && $(RUN_DEMO) -n 2>&1 | grep -q "Nothing to be done"; then echo "Nothing to be done: report $(DEMO)/evaluate/report.html"; else \
-		$(RUN_DEMO) $(if $(VERBOSE),,--logger stages) && $(BIN)/python -m confuselt.evaluate.told $(DEMO) && \
+		$(RUN_DEMO) $(if $(VERBOSE),,--logger stages) && $(BIN)/python -m confuselt.report.told $(DEMO) && \
 		echo "predictions for patients with slides only: $(DEMO)/predict/demo-slides-only/predictions.parquet" && \
 		echo "next: xdg-open $(DEMO)/evaluate/report.html" && \
 		echo "      your own cohort: README.md, then snakemake -n --cores $(CORES) --configfile my.yaml"; fi

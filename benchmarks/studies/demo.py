@@ -9,8 +9,8 @@ import pandas as pd
 import yaml
 
 from confuselt.config.root import Config
-from confuselt.evaluate.found import clear_of_chance, panels
-from confuselt.evaluate.planted import against, planted
+from confuselt.report.found import clear_of_chance, panels
+from confuselt.report.planted import against, planted
 
 CONFIG = yaml.safe_load((full.ROOT / "config/demo.yaml").read_text())
 # Scripts behind the numbers, beside those of a cohort of features: what draws and reads slides.

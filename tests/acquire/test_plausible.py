@@ -6,7 +6,7 @@ import pytest
 
 from confuselt.acquire.outcomes import read_endpoint
 from confuselt.acquire.plausible import contradictions, follow_up, odd_endpoint
-from confuselt.evaluate.cohort_page import odd_outcomes
+from confuselt.report.cohort_page import odd_outcomes
 
 RNG = np.random.default_rng(3)
 DAYS, EVENT = RNG.uniform(30, 4000, 60), (np.arange(60) % 3 == 0).astype(float)

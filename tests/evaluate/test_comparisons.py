@@ -8,7 +8,6 @@ from statsmodels.stats.multitest import multipletests
 
 from confuselt.config.learning import Plan
 from confuselt.controls.names import WITHOUT
-from confuselt.evaluate.answers import answers, cannot_answer, without_pam50
 from confuselt.evaluate.comparisons import beside, compare, compare_retrieval, comparisons_table
 from confuselt.evaluate.inner import inner_choice, inner_losses
 from confuselt.evaluate.resample import Resampling
@@ -18,6 +17,7 @@ from confuselt.evaluate.scores import Scorer
 from confuselt.evaluate.verdicts import events_needed, holm, non_inferior, verdict
 from confuselt.finetune.targets import Targets
 from confuselt.learn.checkpoint import hashed_ids
+from confuselt.report.answers import answers, cannot_answer, without_pam50
 from confuselt.survival.cox import cox_loss
 from confuselt.tables import check_table
 

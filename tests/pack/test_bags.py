@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from confuselt.embed.write_bag import write_bag
-from confuselt.evaluate.report import bag_sizes
 from confuselt.learn.store import Store
 from confuselt.pack.store import pack
+from confuselt.report.run import bag_sizes
 
 
 def source(folder, name, bags, status=None):

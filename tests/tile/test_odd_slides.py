@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from confuselt.evaluate.slides import unlike_their_site
+from confuselt.report.slides import unlike_their_site
 from confuselt.tile.plausible import odd_slides
 
 PLAIN = {

@@ -98,7 +98,7 @@ def test_only_statements_that_log_are_stripped(line, stays, tmp_path):
 def test_a_template_belongs_to_the_module_that_names_it(copy):
     report, arm = "scripts/evaluate/write_report.py", "scripts/finetune/finetune_arm.py"
     before = {script: hash_in(copy, script) for script in (report, arm)}
-    template = copy / "confuselt/evaluate/report.html.j2"
+    template = copy / "confuselt/report/page.html.j2"
     template.write_text(template.read_text() + "<!-- one more line -->\n")
     assert hash_in(copy, report) != before[report] and hash_in(copy, arm) == before[arm]
 
@@ -114,9 +114,9 @@ def test_no_job_imports_the_config(script):
     [
         ("confuselt/pretrain/objective.py", "(to_rna + to_wsi) / 2", "(to_rna + to_wsi) / 3", SCRIPT, True),
         ("confuselt/model/abmil.py", ".softmax(1)", ".softmax(0)", SCRIPT, True),
-        ("confuselt/evaluate/answers.py", "Does a second modality help?", "Does it?", SCRIPT, False),
+        ("confuselt/report/answers.py", "Does a second modality help?", "Does it?", SCRIPT, False),
         ("confuselt/survival/cox.py", "clamp_min(1)", "clamp_min(2)", SCRIPT, False),
-        ("confuselt/evaluate/report.py", '"main_metrics"', '"main_metric"', "scripts/finetune/finetune_arm.py", False),
+        ("confuselt/report/page.py", '"main_metrics"', '"main_metric"', "scripts/finetune/finetune_arm.py", False),
         ("confuselt/survival/cox.py", "clamp_min(1)", "clamp_min(2)", "scripts/finetune/finetune_arm.py", True),
     ],
 )

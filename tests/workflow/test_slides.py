@@ -95,7 +95,7 @@ def test_tables_of_slides_keep_their_schema(cohort):
 
 def test_the_report_shows_slides_and_attention(drawn):
     text = (drawn / "results/experiments/drawn/evaluate/report.html").read_text()
-    assert "<h2>Slides</h2>" in text and 'alt="attention"' in text and "pam50 is defined on RNA" in text
+    assert "<h3>Slides</h3>" in text and 'data-layer="attention"' in text and "pam50 is defined on RNA" in text
 
 
 def test_nothing_to_be_done(drawn):

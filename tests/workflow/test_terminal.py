@@ -21,7 +21,7 @@ from snakemake_logger_plugin_stages import LogHandler, Stages, stage_of
 from confuselt import progress
 from confuselt.evaluate.comparisons import comparisons_table
 from confuselt.evaluate.plan import write_plan
-from confuselt.evaluate.told import told
+from confuselt.report.told import told
 
 
 def events(folder):

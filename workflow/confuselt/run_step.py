@@ -19,6 +19,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, NewType
 
@@ -31,6 +32,7 @@ Output = NewType("Output", Path)
 Parts = NewType("Parts", Path)
 OUTPUTS = (Output, Output | None, list[Output])
 LISTS = (list[Path], list[Output])
+NONE = inspect.Parameter.empty  # instead of a default
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 log = logging.getLogger("confuselt")
 
@@ -42,7 +44,7 @@ def run_step(main: Callable[..., None], scope: dict[str, Any]) -> None:
     ----------
     main : callable
         Its annotations say how an argument is filled: `Output`, ``list[Output]``, `Parts`, ``Path``, ``list[Path]``,
-        ``str``, ``int``, ``dict`` (cfg).
+        ``str``, ``int``, ``dict`` (cfg). A dataclass is filled field by field in the same way.
     scope : dict
         The script's ``globals()``; holds ``snakemake`` in a job, and ``READS``.
     """
@@ -80,7 +82,7 @@ def execute(main: Callable[..., None], values: dict[str, Any], script: Path) -> 
     }
     for folder in parts.values():
         folder.mkdir(exist_ok=True)
-    main(**{**values, **partial, **parts})
+    main(**grouped(main, {**values, **partial, **parts}))
     for path in final:
         _flush(_partial(path))
     for path in final:
@@ -147,8 +149,30 @@ def _log_to(path: str | None, speed: str | None = None) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
+def _arguments(main: Callable[..., None]) -> dict[str, tuple[Any, Any]]:
+    """Kind and default of every argument; a dataclass among them stands for its fields."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for name, parameter in inspect.signature(main).parameters.items():
+        kind = parameter.annotation
+        if is_dataclass(kind):
+            found |= {f.name: (f.type, NONE if f.default is MISSING else f.default) for f in fields(kind)}
+        else:
+            found[name] = kind, parameter.default
+    return found
+
+
 def _kinds(main: Callable[..., None]) -> dict[str, Any]:
-    return {name: parameter.annotation for name, parameter in inspect.signature(main).parameters.items()}
+    return {name: kind for name, (kind, _) in _arguments(main).items()}
+
+
+def grouped(main: Callable[..., None], values: dict[str, Any]) -> dict[str, Any]:
+    """Values as `main` takes them: those of a dataclass together."""
+    values = dict(values)
+    for name, parameter in inspect.signature(main).parameters.items():
+        kind = parameter.annotation
+        if is_dataclass(kind):
+            values[name] = kind(**{f.name: values.pop(f.name) for f in fields(kind) if f.name in values})
+    return values
 
 
 def _convert(kind: Any, value: Any) -> Any:
@@ -167,15 +191,15 @@ def _from_snakemake(main: Callable[..., None], job: Any) -> dict[str, Any]:
     pool: dict[str, Any] = {"threads": job.threads, "cfg": job.params.get("cfg")}
     for part in (job.resources, job.wildcards, job.params, job.input, job.output):
         pool.update(dict(part.items()))
-    kinds, values = _kinds(main), {}
-    for name, parameter in inspect.signature(main).parameters.items():
+    values: dict[str, Any] = {}
+    for name, (kind, default) in _arguments(main).items():
         if name in pool:
-            values[name] = _convert(kinds[name], pool[name])
-        elif parameter.default is not inspect.Parameter.empty:
-            values[name] = parameter.default
-        elif kinds[name] is Parts:  # made by `execute`
+            values[name] = _convert(kind, pool[name])
+        elif default is not NONE:
+            values[name] = default
+        elif kind is Parts:  # made by `execute`
             continue
-        elif kinds[name] == list[Path]:
+        elif kind == list[Path]:
             values[name] = []
         else:
             raise TypeError(f"the rule gives no '{name}'")
@@ -185,18 +209,18 @@ def _from_snakemake(main: Callable[..., None], job: Any) -> dict[str, Any]:
 def _from_command_line(main: Callable[..., None], scope: dict[str, Any]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=main.__doc__ or scope.get("__doc__"))
     kinds = _kinds(main)
-    for name, parameter in inspect.signature(main).parameters.items():
+    for name, (_, default) in _arguments(main).items():
         if name == "cfg":
             parser.add_argument("--configfile", required=True, type=Path)
             parser.add_argument("--cohort", default=None, help="cohort whose config is used (default: the main one)")
             continue
         if kinds[name] is Parts:
             continue
-        optional = parameter.default is not inspect.Parameter.empty
+        optional = default is not NONE
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             required=not optional and kinds[name] != list[Path],
-            default=parameter.default if optional else None,
+            default=default if optional else None,
             nargs="*" if kinds[name] in LISTS else None,
         )
     given = vars(parser.parse_args())

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from confuselt.evaluate.report import Sources, build_report
+from confuselt.report.page import build_report
+from confuselt.report.run import Sources
 from confuselt.run_step import Output, run_step
 
 READS = (
@@ -32,59 +33,8 @@ READS = (
 )
 
 
-def main(
-    predictions: Path,
-    metrics: Path,
-    comparisons: Path,
-    retrieval: Path,
-    curves: Path,
-    plan: Path,
-    folds: Path,
-    store: Path,
-    rna: Path,
-    outcomes: Path,
-    covariates: Path,
-    patients: Path,
-    downloads: Path,
-    slides: Path,
-    tile_index: Path,
-    cells_index: Path,
-    rna_index: Path,
-    benchmarks: Path,
-    arm_models: list[Path],
-    reduced: list[Path],
-    report: Output,
-    forest: Output,
-    retrieval_figure: Output,
-    cfg: dict,
-    checkpoint: Path | None = None,
-    grids: Path | None = None,
-) -> None:
-    """Render tables, figures and the answers in words."""
-    sources = Sources(
-        predictions,
-        metrics,
-        comparisons,
-        retrieval,
-        curves,
-        plan,
-        folds,
-        store,
-        rna,
-        outcomes,
-        covariates,
-        patients,
-        downloads,
-        slides,
-        tile_index,
-        cells_index,
-        rna_index,
-        benchmarks,
-        arm_models,
-        reduced,
-        checkpoint,
-        grids,
-    )
+def main(sources: Sources, report: Output, forest: Output, retrieval_figure: Output, cfg: dict) -> None:
+    """Render sections, tables and figures."""
     html, figures = build_report(sources, cfg)
     Path(report).write_text(html, encoding="utf-8")
     figures["forest"].savefig(forest, format="png")

@@ -1,6 +1,6 @@
 """What a finished run tells on the terminal: the three answers, where the report is, and what to do next.
 
-``python -m confuselt.evaluate.told results/experiments/NAME``
+``python -m confuselt.report.told results/experiments/NAME``
 """
 
 import argparse
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from confuselt.evaluate.answers import answers, too_small
 from confuselt.evaluate.plan import read_plan
+from confuselt.report.answers import answers, too_small
 
 
 def told(experiment: Path) -> list[str]:

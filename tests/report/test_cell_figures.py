@@ -8,7 +8,7 @@ from conftest import ROOT
 
 from confuselt.cells.roles import ROLES
 from confuselt.config.root import Config
-from confuselt.evaluate.cell_figures import cells_figure, early_events
+from confuselt.report.cell_figures import cells_figure, early_events
 from confuselt.simulate.histology import TYPES
 from confuselt.simulate.sections import simulate_sections
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from confuselt.controls.names import WITHOUT
 from confuselt.evaluate.intervals import useless
-from confuselt.evaluate.planted import events
+from confuselt.report.planted import events
 
 QUESTIONS = {
     "modality": "Does a second modality help?",

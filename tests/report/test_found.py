@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from confuselt.config.learning import Plan
-from confuselt.evaluate.answers import answers, joint_model, not_compared, too_small
 from confuselt.evaluate.comparisons import comparisons_table
-from confuselt.evaluate.found import clear_of_chance, found_figure, in_words, missing_controls, panels, shown_arms
 from confuselt.evaluate.intervals import useless
-from confuselt.evaluate.planted import against, needed, planted, sentence
-from confuselt.evaluate.report import _interval
+from confuselt.report.answers import answers, joint_model, not_compared, too_small
+from confuselt.report.found import clear_of_chance, found_figure, in_words, missing_controls, panels, shown_arms
+from confuselt.report.page import _interval
+from confuselt.report.planted import against, needed, planted, sentence
 
 PLAN = Plan().model_dump(mode="json")
 TASKS = [("os", "harrell_c"), ("pam50", "auc_macro")]
@@ -165,7 +165,7 @@ def test_an_interval_that_holds_everything_says_nothing(low, high, said):
 
 
 def test_ratios_and_slopes_may_be_wide():
-    assert _interval(0.4, 2.1, bounded=False) == "[0.400, 2.100]" and _interval(0.4, np.inf, bounded=False) == "–"
+    assert _interval(0.4, 2.1, bounded=False) == "[0.40, 2.10]" and _interval(0.4, np.inf, bounded=False) == "–"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from confuselt.evaluate.cohort_page import (
+from confuselt.report.cohort_page import (
     how_joined,
     intersection_figure,
     left,

@@ -2,20 +2,16 @@
 
 from pathlib import Path
 
-import cv2
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 
 from confuselt.finetune.arms import parse_arm
 from confuselt.finetune.member import load_member
 from confuselt.learn.store import Store
 from confuselt.model.scaling import StreamScaler
-from confuselt.tables import read_meta
 
-SHOWN, WARNED = 4, 10
+WARNED = 10
 FEWEST = 5  # slides that tell what is usual at a site
 # Facts of a slide, and by which factor it may differ from the median of its site. Scanners of one power differ by less.
 OF_SITE = (("mpp", 1.4, "{:.3g} µm per pixel"), ("stain_level", 2.5, "a stain of density {:.2f}"))
@@ -124,41 +120,3 @@ def looked_for(model: dict, fold: int) -> str:
     """Whose network's attention is shown: survival's, or a label's where no endpoint could be learned."""
     parts = model["folds"][fold]["members"][0]["parts"]
     return "survival" if "survival" in parts else next(iter(parts))
-
-
-def heatmaps(found: dict[str, tuple[np.ndarray, np.ndarray]], grids: Path) -> Figure | None:
-    """Overviews of `tile` beside the same with attention, a row per slide; the slides whose attention varies most.
-
-    Parameters
-    ----------
-    found : dict
-        From `attention`.
-    grids : Path
-        Folder of ``<slide>.png`` and ``<slide>.parquet``.
-    """
-    chosen = sorted(
-        (s for s, (c, _) in found.items() if len(c) > 1 and (grids / f"{s}.png").is_file()),
-        key=lambda s: -found[s][1].std(),
-    )[:SHOWN]
-    if not chosen:
-        return None
-    figure, axes = plt.subplots(
-        2, len(chosen), figsize=(2.9 * len(chosen) + 1, 4.6), squeeze=False, layout="constrained"
-    )
-    for column, slide in enumerate(chosen):
-        coords, weights = found[slide]
-        picture = cv2.imread(str(grids / f"{slide}.png"))[..., ::-1]
-        geometry = read_meta(grids / f"{slide}.parquet")
-        factor = picture.shape[1] / geometry["width"]
-        heat = np.full(picture.shape[:2], np.nan)
-        for (x, y), weight in zip(coords, weights, strict=True):
-            left, top, side = round(x * factor), round(y * factor), round(geometry["tile_px"] * factor)
-            heat[top : top + side, left : left + side] = weight
-        axes[0, column].imshow(picture)
-        axes[0, column].set_title(slide, fontsize=7)
-        axes[1, column].imshow(picture)
-        shown = axes[1, column].imshow(np.log2(heat), cmap="coolwarm", alpha=0.6, vmin=-2, vmax=2)
-        for axis in axes[:, column]:
-            axis.set_axis_off()
-    figure.colorbar(shown, ax=axes, shrink=0.5, label="attention, log2 of times the mean")
-    return figure

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from confuselt.evaluate.costs import costs
+from confuselt.report.costs import costs
 
 
 def test_jobs_of_the_cohort_and_of_the_experiment_are_summed_by_rule(tmp_path):

@@ -8,13 +8,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from lifelines import KaplanMeierFitter
+from lifelines.plotting import add_at_risk_counts
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
+from confuselt.acquire.units import DAYS_PER
 from confuselt.controls.names import CONTROLS
 from confuselt.evaluate.intervals import useless
 
 COLOURS = {"wsi": "#4477aa", "rna": "#cc6677", "both": "#228833", "baseline": "#888888", "control": "#bbbbbb"}
+FOLLOWED = 0.9  # of patients are followed for shorter than a survival curve is drawn
+# Green, red and grey-blue differ in lightness too; the verdict stands beside them in words.
+VERDICTS = {"yes": "#228833", "no": "#aa3377", "cannot tell": "#4477aa"}
 plt.rcParams.update(
     {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 110, "savefig.bbox": "tight"}
 )
@@ -82,7 +87,7 @@ def kaplan_meier(
     task: str,
     median: dict[tuple[int, int], float],
 ) -> Figure | None:
-    """Kaplan–Meier curves of test patients above and below the *training* median of their fold's model.
+    """Kaplan–Meier curves of test patients above and below the *training* median of their fold, and who is left.
 
     Parameters
     ----------
@@ -107,18 +112,18 @@ def kaplan_meier(
     known = np.isfinite(days) & np.isfinite(cut)
     if known.sum() < 2:
         return None
-    figure, axis = plt.subplots(figsize=(4.2, 3.1))
-    for label, group, colour in (
-        ("above training median", high & known, "#cc3311"),
-        ("below", ~high & known, "#0077bb"),
-    ):
+    figure, axis = plt.subplots(figsize=(4.6, 3.8))
+    fits = []
+    for label, group, colour in (("high risk", high & known, "#cc3311"), ("low risk", ~high & known, "#0077bb")):
         if group.any():
-            KaplanMeierFitter().fit(
-                days[group] / 365.25, event[group], label=f"{label} (n={group.sum()}, {int(event[group].sum())} events)"
-            ).plot_survival_function(ax=axis, color=colour)
-    axis.set(xlabel="years", ylabel=f"{task} survival", title=f"{arm} [{inputs}]", ylim=(0, 1.02))
-    # Under the curves, which may reach any corner.
-    axis.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.18))
+            said = f"{label} ({int(event[group].sum())} events)"
+            fits.append(KaplanMeierFitter(label=said).fit(days[group] / DAYS_PER["years"], event[group]))
+            fits[-1].plot_survival_function(ax=axis, color=colour)
+    # Beyond that, few are left, and a curve says little.
+    last = float(np.quantile(days[known], FOLLOWED)) / DAYS_PER["years"]
+    axis.set(xlim=(0, last), ylabel=f"{task} survival", title=f"{arm} [{inputs}]", ylim=(0, 1.02), xlabel="years")
+    axis.legend(frameon=False, fontsize=7)
+    add_at_risk_counts(*fits, ax=axis, rows_to_show=["At risk"], fontsize=7)
     figure.tight_layout()
     return figure
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from confuselt.evaluate.rna_page import depth, rna_facts, rna_figure
+from confuselt.report.rna_page import depth, rna_facts, rna_figure
 
 
 def index_of(n, seed=0, **changed):

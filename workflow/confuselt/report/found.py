@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from confuselt.controls.names import MISPAIRED, PERMUTED
 from confuselt.evaluate.comparisons import natural_inputs
-from confuselt.evaluate.figures import COLOURS
 from confuselt.evaluate.intervals import useless
+from confuselt.report.figures import COLOURS
 
 CHANCE = 0.5  # of C and macro AUC
 NAMES = {"wsi": "slides", "rna": "RNA", "both": "both"}

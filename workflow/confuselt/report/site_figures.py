@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from confuselt.evaluate.figures import COLOURS, kind_of
+from confuselt.report.figures import COLOURS, kind_of
 
 
 def site_figure(curves: pd.DataFrame, metrics: pd.DataFrame, task: str) -> Figure | None:

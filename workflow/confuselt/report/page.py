@@ -1,0 +1,85 @@
+"""Build the benchmark report: sections in the order in which people ask, on one page that needs nothing else."""
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+
+import jinja2
+import numpy as np
+import pandas as pd
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+
+from confuselt.evaluate.intervals import useless
+from confuselt.report.run import Run, Sources
+from confuselt.report.section import Picture
+from confuselt.report.sections import believed, everything, found, looked, people, performance
+from confuselt.report.svg import inline
+
+HERE = Path(__file__).parent
+PAGE, PARTS = "page.html.j2", ("page.css.j2", "page.js.j2")
+SECTIONS = (
+    found.SECTION,
+    believed.SECTION,
+    people.SECTION,
+    performance.SECTION,
+    looked.SECTION,
+    everything.SECTION,
+)
+
+
+def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
+    """HTML text, and its figures by name."""
+    run = Run(sources, cfg)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([HERE, HERE / "sections"]),
+        autoescape=lambda name: name is not None and name.endswith(".html.j2"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["num"] = _number
+    shared = {"cfg": cfg, "primary": run.primary, "bags": run.bags, "interval": _interval}
+    shared["slide_made"] = sources.grids is not None
+    figures, shown = {}, []
+    for section in SECTIONS:
+        content = section.make(run)
+        facts = {**shared, **content.facts, "pictures": content.pictures, "picture": _drawing(content.pictures)}
+        body = environment.get_template(section.template.name).render(facts)
+        shown.append({"section": section, "result": content.result, "body": Markup(body)})
+        figures |= {name: picture.figure for name, picture in content.pictures.items()}
+    return environment.get_template(PAGE).render(cfg=cfg, sections=shown), figures
+
+
+def _drawing(pictures: dict[str, Picture]) -> Callable[[str, str], Markup]:
+    """What templates call: a picture of the section by name, with its caption; nothing where there is none."""
+
+    def drawn(name: str, caption: str) -> Markup:
+        if name not in pictures:
+            return Markup("")
+        picture, link = pictures[name], ""
+        if picture.data is not None:
+            csv = base64.b64encode(picture.data.to_csv(index=False).encode()).decode()
+            link = f' <a download="{escape(name)}.csv" href="data:text/csv;base64,{csv}">data</a>'
+        return Markup(
+            f'<figure id="figure-{escape(name)}"><div class="plot" role="img" aria-label="{escape(picture.alt)}">'
+            f"{inline(picture.figure, name)}</div><figcaption>{escape(caption)}{link}</figcaption></figure>"
+        )
+
+    return drawn
+
+
+def _number(value: object, digits: int = 2) -> str:
+    if value is None or (isinstance(value, float) and not np.isfinite(value)) or value is pd.NA:
+        return "–"
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+
+
+def _interval(low: float, high: float, bounded: bool = True, digits: int = 2) -> str:
+    """An interval as the tables show it; a dash where it says nothing.
+
+    One of C, AUC or recall says nothing where it holds all that they can be.
+    """
+    if useless(low, high) if bounded else not (np.isfinite(low) and np.isfinite(high)):
+        return "–"
+    return f"[{low:.{digits}f}, {high:.{digits}f}]"

@@ -1,0 +1,70 @@
+"""What a section of the report is: a sentence of result, facts for its template, pictures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from confuselt.report.run import Run
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure, and the data behind it where a reader can take them along.
+
+    Attributes
+    ----------
+    figure : Figure
+    alt : str
+        What it shows, for whoever does not see it.
+    data : DataFrame, optional
+    """
+
+    figure: Figure
+    alt: str
+    data: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class Content:
+    """A section of one run.
+
+    Attributes
+    ----------
+    result : str
+        One sentence, before everything else.
+    facts : dict
+        What the template needs.
+    pictures : dict of str to Picture
+        Those that these results allow, by name.
+    """
+
+    result: str
+    facts: dict
+    pictures: dict[str, Picture]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section.
+
+    Attributes
+    ----------
+    name : str
+        Its anchor.
+    title : str
+    template : Path
+    make : callable
+    """
+
+    name: str
+    title: str
+    template: Path
+    make: Callable[[Run], Content]
+
+
+def pictures(**figures: tuple[Figure | None, str] | tuple[Figure | None, str, pd.DataFrame]) -> dict[str, Picture]:
+    """Pictures by name (``_`` for ``-``), without those that there are none of."""
+    return {name.replace("_", "-"): Picture(*given) for name, given in figures.items() if given[0] is not None}

@@ -1,0 +1,90 @@
+"""Can it be believed: controls, leakage, sites, the plan; and what these data cannot answer."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from confuselt.controls.names import MISPAIRED, PERMUTED
+from confuselt.evaluate.intervals import useless
+from confuselt.evaluate.plan import read_plan
+from confuselt.report.answers import cannot_answer, torn_sites
+from confuselt.report.found import CHANCE
+from confuselt.report.run import Run
+from confuselt.report.section import Content, Section, pictures
+from confuselt.report.site_figures import leaky_figure, site_figure
+
+
+def make(run: Run) -> Content:
+    """See `Section.make`."""
+    tables = run.tables
+    plan = read_plan(run.sources.plan)
+    changed = sorted(arm for arm, m in run.models.items() if m["plan"] != plan["hash"])
+    permuted, mispaired = (
+        table[table[by].isin(kinds) & (table["fold"] == -1) & (table["status"] == "ok")]
+        for table, by, kinds in ((tables["metrics"], "arm", PERMUTED), (tables["retrieval"], "model", MISPAIRED))
+    )
+    permuted = permuted.assign(chance=CHANCE)
+    ticks = [
+        _at_chance("permuted outcomes", permuted[permuted["metric"].isin(["harrell_c", "auc_macro"])], "value"),
+        _at_chance("shuffled pairs", mispaired[mispaired["stratum"] == "all"], "recall"),
+        _plan_tick(plan["hash"], changed),
+        _sites_tick(tables["folds"]),
+    ]
+    good = sum(tick["state"] == "yes" for tick in ticks)
+    sites = {
+        f"site_{name}": (site_figure(tables["curves"], tables["metrics"], name), f"C of {name} by site")
+        for name in run.endpoints
+    }
+    leaky = leaky_figure(tables["curves"])
+    others = "; ".join(tick["title"] for tick in ticks if tick["state"] != "yes")
+    return Content(
+        f"{good} of {len(ticks)} safeguards hold" + (f"; not, or not known: {others}." if others else "."),
+        {
+            "ticks": ticks,
+            "plan": {**plan, "changed": changed},
+            "cannot": cannot_answer(tables, run.bags, run.cfg),
+            "probe": probe_summary(tables["curves"]),
+        },
+        pictures(leaky=(leaky, "What choosing the epoch on the test fold does to permuted outcomes"), **sites),
+    )
+
+
+def _at_chance(title: str, rows: pd.DataFrame, value: str) -> dict:
+    """A tick: do the intervals of a negative control hold chance?"""
+    rows = rows[[not useless(low, high) for low, high in zip(rows["low"], rows["high"], strict=True)]]
+    if rows.empty:
+        return {"title": title, "state": "open", "said": "no such control stands beside these numbers"}
+    far = rows[(rows["low"] > rows["chance"]) | (rows["high"] < rows["chance"])]
+    said = f"{len(rows) - len(far)} of {len(rows)} intervals hold chance, mean {rows[value].mean():.2f}"
+    # One in twenty of 95 % intervals misses what it is of.
+    return {"title": title, "state": "yes" if len(far) <= max(1, 0.1 * len(rows)) else "no", "said": said}
+
+
+def _plan_tick(plan: str, changed: list[str]) -> dict:
+    said = f"{plan}, written before any model ran. " + (
+        f"The plan was changed after {', '.join(changed)} had been trained: take the verdicts as exploratory."
+        if changed
+        else "Every arm was trained under it."
+    )
+    return {"title": "analysis plan", "state": "no" if changed else "yes", "said": said}
+
+
+def _sites_tick(folds: pd.DataFrame) -> dict:
+    title = "sites kept apart"
+    if folds["site"].isna().all():
+        return {"title": title, "state": "open", "said": "no site is known"}
+    torn = torn_sites(folds)
+    said = f"{torn} sites are tested in more than one fold" if torn else "no site is in training and test of a fold"
+    return {"title": title, "state": "no" if torn else "yes", "said": said}
+
+
+def probe_summary(curves: pd.DataFrame) -> list[dict]:
+    """How well sites can be read off the embeddings: mean over folds beside chance."""
+    rows = curves[curves["curve"] == "site-probe"]
+    mean = rows.groupby(["arm", "draw", "inputs"], sort=True).agg(
+        value=("value", "mean"), chance=("x", "mean"), folds=("fold", "nunique")
+    )
+    return mean.reset_index().to_dict("records")
+
+
+SECTION = Section("believed", "Can it be believed", Path(__file__).with_name("believed.html.j2"), make)

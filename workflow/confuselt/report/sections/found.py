@@ -1,0 +1,56 @@
+"""What was found: the planned answers as intervals, what each kind of input reaches, beside controls and chance."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from confuselt.report.answers import answers, joint_model, too_small, without_pam50
+from confuselt.report.answers_figure import answers_figure, contrasts
+from confuselt.report.dropped import dropped_genes
+from confuselt.report.found import found_figure, in_words, missing_controls, panels, shown_arms
+from confuselt.report.planted import against, needed, planted, sentence
+from confuselt.report.run import Run
+from confuselt.report.scoreboard import scoreboard
+from confuselt.report.section import Content, Section, pictures
+
+
+def make(run: Run) -> Content:
+    """See `Section.make`."""
+    tables, cfg = run.tables, run.cfg
+    shown = panels(tables["metrics"], tables["retrieval"], run.headline, cfg["evaluate.plan"])
+    told = answers(tables["comparisons"], cfg)
+    first = [task for task in (run.primary, *run.labels[:1]) if task]
+    rows = contrasts(tables["comparisons"], first, cfg["evaluate.plan"])
+    metric = dict(run.headline)
+    facts = {
+        "answers": told,
+        "too_small": too_small(tables["comparisons"]),
+        "uncontrolled": missing_controls(tables["metrics"], tables["retrieval"]),
+        "shown_arms": shown_arms(shown),
+        "scoreboards": {task: scoreboard(tables["metrics"], task, metric[task]) for task in first},
+        "planted": _planted(run) if cfg["acquire.source"] == "simulate" else None,
+        "joint": joint_model(tables["comparisons"]),
+        "without": without_pam50(tables["comparisons"], dropped_genes(run.sources.reduced)),
+    }
+    data = pd.DataFrame([{"panel": p["title"], **row} for p in shown for row in p["rows"]])
+    return Content(
+        " ".join(f"{a['question']} {a['verdict'].capitalize()}." for a in told),
+        facts,
+        pictures(
+            answers=(answers_figure(rows), " ".join(line for a in told for line in a["lines"]), rows),
+            found=(found_figure(shown), " ".join(in_words(panel) for panel in shown), data),
+        ),
+    )
+
+
+def _planted(run: Run) -> dict[str, object]:
+    """Sentences on what was planted, what open questions would need, and the answers that contradict it."""
+    truth, comparisons = planted(run.sources.grids is not None, run.cfg), run.tables["comparisons"]
+    return {
+        "said": sentence(truth, run.cfg["simulate.effect"]),
+        "needed": needed(comparisons, run.cfg["evaluate.primary"]),
+        "against": against(truth, comparisons),
+    }
+
+
+SECTION = Section("found", "What was found", Path(__file__).with_name("found.html.j2"), make)

@@ -1,0 +1,78 @@
+"""What the model looks at: slides in layers, cells by class and outcome, the joint space of slides and RNA."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from confuselt.learn.checkpoint import load_checkpoint
+from confuselt.pretrain.pairs import embed_pairs
+from confuselt.report.cell_figures import cells_figure, early_events
+from confuselt.report.figures import embedding
+from confuselt.report.layers import Layered, layered
+from confuselt.report.run import Run
+from confuselt.report.section import Content, Section, pictures
+from confuselt.report.slides import attention, looked_for
+
+ARM = "wsi-pretrained"
+SHOWN = 4  # slides
+
+
+def make(run: Run) -> Content:
+    """See `Section.make`."""
+    arm = run.with_cells(ARM)
+    slides = _slides(run, arm)
+    index = pd.read_parquet(run.sources.cells_index)
+    space = _embedding(run)
+    told = []
+    if slides:
+        told.append(f"{len(slides)} test slides with the attention of {arm}")
+    if space is not None:
+        told.append("slides and RNA of test patients in their joint space")
+    said = " and ".join(told) or "nothing to look at: no slides were read, and no pairs were trained on"
+    return Content(
+        f"{said[0].upper()}{said[1:]}.",
+        {"slides": slides, "looked": arm, "looked_for": looked_for(run.models[arm], 0) if slides else None},
+        pictures(
+            cells=(cells_figure(index, _groups(run)), "Nuclei per mm² by role, class, outcome and site", index),
+            embedding=(space, "Joint space of slides and RNA, test patients of the first fold"),
+        ),
+    )
+
+
+def _slides(run: Run, arm: str) -> list[Layered]:
+    """The test slides of the first fold whose attention varies most."""
+    if run.sources.grids is None or arm not in run.models:
+        return []
+    grids, cells = run.sources.grids.parent, run.sources.cells_index.parent
+    found = attention(arm, run.models[arm], 0, run.sources.store, run.first_test)
+    drawn = [s for s, (coords, _) in found.items() if len(coords) > 1 and (grids / f"{s}.png").is_file()]
+    chosen = sorted(drawn, key=lambda slide: -float(np.std(found[slide][1])))[:SHOWN]
+    return [layered(slide, grids, found[slide], cells / f"{slide}.h5") for slide in chosen]
+
+
+def _groups(run: Run) -> dict[str, pd.Series]:
+    """Classes of every label, early events and sites, by patient."""
+    outcomes = run.tables["outcomes"].set_index("patient_id")
+    groups = {label: outcomes[f"label_{label}"] for label in run.labels}
+    if run.primary:
+        groups[run.primary] = early_events(outcomes[f"{run.primary}_days"], outcomes[f"{run.primary}_event"])
+    return groups | {"site": run.tables["patients"].set_index("patient_id")["site"]}
+
+
+def _embedding(run: Run) -> Figure | None:
+    """Test pairs of the first fold under the widest pretrained model."""
+    if run.sources.checkpoint is None or not run.labels:
+        return None
+    content = load_checkpoint(run.sources.checkpoint)
+    if content["status"] != "ok":
+        return None
+    patients, wsi, rna = embed_pairs(content, run.sources.store, run.sources.rna, run.first_test)
+    if len(patients) < 3:
+        return None
+    label = run.tables["outcomes"].set_index("patient_id")[f"label_{run.labels[0]}"]
+    return embedding(wsi, rna, [label.get(p) for p in patients], "test fold 0")
+
+
+SECTION = Section("looked", "What the model looks at", Path(__file__).with_name("looked.html.j2"), make)
