@@ -42,6 +42,7 @@ BELOW = {
     "check_cell_weights": "find_cells stream_slides",
     "find_cells": "index_cells pool_cells",
     "show_nuclei": "",
+    "write_patient": "",
     "pool_cells": "index_pooled",
     "index_pooled": "pack_pooled",
     "pack_pooled": "pretrain_towers finetune_arm fit_clinical_plus",
@@ -76,8 +77,8 @@ BELOW = {
     "write_report": "",
     "predict_cohort": "",
 }
-# The tiny cohort asks for neither: late fusion needs two more arms, PAM50 calls a table of centroids.
-NOT_ASKED = {"fit_late_fusion", "call_pam50", "call_labels"}
+# Nobody asks for these: late fusion needs two more arms, PAM50 calls a table of centroids, a page a patient.
+NOT_ASKED = {"fit_late_fusion", "call_pam50", "call_labels", "write_patient"}
 # Rules that fetch, draw or read slides: no job of a cohort that comes as features.
 OF_SLIDES = {
     "pin_cohort",

@@ -316,6 +316,20 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             forest="o",
             retrieval_figure="o",
         ),
+        "evaluate/write_patient": dict(
+            predictions=evaluated["predictions"],
+            folds=folds,
+            **{k: acquired[k] for k in ("outcomes", "patients", "slides")},
+            tile_index=streams["tile"][0],
+            cells_index=streams["cells"][0],
+            rna_index=cohort / "rna/index.parquet",
+            store=store,
+            arm_models=[experiment / f"finetune/{a}/r0.pt" for a in arms[:2]],
+            checkpoints=pre,
+            profiles=rna,
+            page="o",
+            patient="SIM-001-0003",
+        ),
     }
     (tmp_path / "centroids.csv").write_text("gene,median,Basal,LumA\nGENE0001,0,1,2\n")
     people = pd.read_csv(sim / "clinical.csv")[["patient_id"]]

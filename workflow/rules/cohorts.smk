@@ -267,7 +267,10 @@ def nuclei_states(cohort):
 
 def nuclei_of_group(wildcards):
     """Files of nuclei that exist, `ancient` as slides are; none where nuclei are found, or drawn, here."""
-    if CONFIG.cells.method != "table" or CONFIG.for_cohort(wildcards.cohort).acquire.source == "simulate":
+    if (
+        CONFIG.cells.method != "table"
+        or CONFIG.for_cohort(wildcards.cohort).acquire.source == "simulate"
+    ):
         return []
     rows = rows_of_group(wildcards)
     files = [nuclei_file(wildcards.cohort, row["slide_id"]) for row in rows]
@@ -322,6 +325,13 @@ def part_of(wildcards, folder):
         raise WorkflowError(f"{wildcards.cohort} has no slide '{wildcards.slide}'")
     part = f"parts/{group_of_slide(wildcards)}.parquet"
     return f"{RESULTS}/cohorts/{wildcards.cohort}/{folder}/{part}"
+
+
+def patient_page(wildcards):
+    """The page that the target `patient` writes."""
+    if CONFIG.patient.id is None:
+        raise WorkflowError("whose page? snakemake patient --config 'patient={id: ID}'")
+    return f"{EXPERIMENT}/patients/{CONFIG.patient.id}.html"
 
 
 def slides_of_group(wildcards):

@@ -148,3 +148,51 @@ rule write_report:
         "evaluate: benchmark report"
     script:
         "../scripts/evaluate/write_report.py"
+
+
+rule patient:
+    input:
+        patient_page,
+
+
+rule write_patient:
+    input:
+        predictions=f"{EXPERIMENT}/evaluate/predictions.parquet",
+        folds=f"{EXPERIMENT}/split/folds.parquet",
+        outcomes=f"{OURS}/acquire/outcomes.parquet",
+        patients=f"{OURS}/acquire/patients.parquet",
+        slides=f"{OURS}/acquire/slides.parquet",
+        tile_index=f"{OURS}/embed/{CONFIG.embed.encoder}/index.parquet",
+        cells_index=f"{OURS}/cells/index.parquet",
+        rna_index=f"{OURS}/rna/index.parquet",
+        store=STORE,
+        arm_models=[
+            f"{EXPERIMENT}/finetune/{arm}/r0.pt" for arm in CONFIG.finetune.arms
+        ],
+        checkpoints=[
+            f"{EXPERIMENT}/pretrain/{STREAM_SETS[-1 if CELLS else 0]}/r0f{f}.pt"
+            for f in FOLDS
+            if STREAM_SETS
+        ],
+        profiles=[f"{EXPERIMENT}/rna/r0f{f}.h5ad" for f in FOLDS],
+        grids=[f"{OURS}/tile/index.parquet"] if CONFIG.from_slides else [],
+    output:
+        page=f"{EXPERIMENT}/patients/{{patient}}.html",
+    log:
+        f"{RESULTS}/logs/evaluate/write_patient/{MAIN}/{{patient}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate/write_patient/{MAIN}/{{patient}}.jsonl"
+    wildcard_constraints:
+        patient="[^/]+",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        cfg=cfg("evaluate", "write_patient"),
+        code=code("evaluate", "write_patient"),
+    message:
+        "evaluate: page of patient {wildcards.patient}"
+    script:
+        "../scripts/evaluate/write_patient.py"

@@ -189,6 +189,20 @@ class PredictRna(Block):
     )
 
 
+class Patient(Block):
+    """A page for one patient (target `patient`)."""
+
+    id: str | None = Field(None, description="whose page the target `patient` writes; text: put digits into quotes")
+
+    @field_validator("id", mode="before")
+    @classmethod
+    def _text(cls, value: object) -> object:
+        """A number has lost its leading zeros by the time it comes here."""
+        if value is not None and not isinstance(value, str):
+            raise ValueError(f"patient.id {value} was read as a number, ids are text: patient={{id: \"'{value}'\"}}")
+        return value
+
+
 class Predict(Block):
     """Apply trained models to another cohort (target `predict`)."""
 

@@ -10,7 +10,7 @@ from confuselt.cells.card import Card as FinderCard
 from confuselt.config.acquire import Acquire
 from confuselt.config.block import Block
 from confuselt.config.finders import check_cells, finder_card
-from confuselt.config.learning import Evaluate, Finetune, Predict, Pretrain
+from confuselt.config.learning import Evaluate, Finetune, Patient, Predict, Pretrain
 from confuselt.config.merge import merge
 from confuselt.config.simulate import Simulate
 from confuselt.config.stages import Cells, Embed, Pack, Rna, Split, Tile
@@ -84,6 +84,7 @@ class Config(Block):
     finetune: Finetune = Field(Finetune(), description="supervised training of the arms")
     evaluate: Evaluate = Field(Evaluate(), description="metrics, comparisons, report")
     predict: Predict = Field(Predict(), description="trained models on another cohort")
+    patient: Patient = Field(Patient(), description="a page for one patient")
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":

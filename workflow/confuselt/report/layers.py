@@ -13,6 +13,7 @@ from confuselt.cells.roles import COLOURS, ROLES
 from confuselt.tables import read_meta
 
 ATTENTION = "attention"
+VIEWER = "viewer.html.j2"  # what shows them on a page
 WIDEST = 1200  # pixels of an overview
 SPREAD = 2.0  # log2 of times the mean at which attention has its full colour
 MORE, LESS = (204, 51, 17), (0, 119, 187)  # RGB

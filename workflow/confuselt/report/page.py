@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from confuselt.evaluate.intervals import useless
+from confuselt.report.layers import VIEWER
 from confuselt.report.run import Run, Sources
 from confuselt.report.section import Picture
 from confuselt.report.sections import believed, everything, found, looked, people, performance
@@ -30,7 +31,22 @@ SECTIONS = (
 
 def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
     """HTML text, and its figures by name."""
-    run = Run(sources, cfg)
+    run, environment = Run(sources, cfg), templates()
+    shared = {"cfg": cfg, "primary": run.primary, "bags": run.bags, "interval": _interval, "viewer": VIEWER}
+    shared["slide_made"] = sources.grids is not None
+    figures, shown = {}, []
+    for section in SECTIONS:
+        content = section.make(run)
+        facts = {**shared, **content.facts, "pictures": content.pictures, "picture": drawing(content.pictures)}
+        body = environment.get_template(section.template.name).render(facts)
+        shown.append({"section": section, "result": content.result, "body": Markup(body)})
+        figures |= {name: picture.figure for name, picture in content.pictures.items()}
+    title = f"{cfg['experiment']} on cohort {cfg['cohort']}"
+    return environment.get_template(PAGE).render(title=title, sections=shown), figures
+
+
+def templates() -> jinja2.Environment:
+    """Where templates are found, and how they write numbers."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([HERE, HERE / "sections"]),
         autoescape=lambda name: name is not None and name.endswith(".html.j2"),
@@ -39,19 +55,10 @@ def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["num"] = _number
-    shared = {"cfg": cfg, "primary": run.primary, "bags": run.bags, "interval": _interval}
-    shared["slide_made"] = sources.grids is not None
-    figures, shown = {}, []
-    for section in SECTIONS:
-        content = section.make(run)
-        facts = {**shared, **content.facts, "pictures": content.pictures, "picture": _drawing(content.pictures)}
-        body = environment.get_template(section.template.name).render(facts)
-        shown.append({"section": section, "result": content.result, "body": Markup(body)})
-        figures |= {name: picture.figure for name, picture in content.pictures.items()}
-    return environment.get_template(PAGE).render(cfg=cfg, sections=shown), figures
+    return environment
 
 
-def _drawing(pictures: dict[str, Picture]) -> Callable[[str, str], Markup]:
+def drawing(pictures: dict[str, Picture]) -> Callable[[str, str], Markup]:
     """What templates call: a picture of the section by name, with its caption; nothing where there is none."""
 
     def drawn(name: str, caption: str) -> Markup:
