@@ -148,6 +148,19 @@ def test_report_is_one_file_that_asks_for_nothing(experiment):
     assert "nan" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text).lower().replace("nano", "")
 
 
+def test_a_page_for_one_patient(tiny, experiment):
+    """Of whoever is asked for; one that is not there is an error that names who is alike."""
+    people = pd.read_parquet(experiment / "split/folds.parquet").query("role == 'test'")["patient_id"]
+    snakemake(tiny, "patient", "--config", f"patient={{id: {people.iloc[0]}}}")
+    text = (experiment / f"patients/{people.iloc[0]}.html").read_text()
+    assert re.findall(r'<section id="(\w+)"', text) == ["who", "predicted", "slides", "alike"]
+    assert "Nearest in the joint space" in text
+    others = set(re.findall(r"SIM-001-\d{4}", text.split('id="alike"')[1]))
+    assert others and others <= set(people)
+    failed = snakemake(tiny, "patient", "--config", "patient={id: SIM-001-999}", check=False)
+    assert failed.returncode and "is no patient of this cohort; is it SIM-001-" in failed.stdout + failed.stderr
+
+
 def test_snakemakes_own_report(tiny):
     snakemake(tiny, "--report", str(tiny / "report.zip"))
     assert (tiny / "report.zip").stat().st_size > 10_000

@@ -154,7 +154,8 @@ def _rna(patient: Patient) -> list[dict]:
     for row in index[index["patient_id"] == patient.id].to_dict("records"):
         below = float((depths < row[column]).mean()) if len(depths) and pd.notna(row[column]) else None
         reason = row["reason"] if pd.notna(row["reason"]) else ""
-        found.append({"sample": row["sample_id"], "depth": row[column], "below": below, "reason": reason})
+        depth = f"{row[column]:,.0f}" if column == "total" else f"{row[column]:.2f}"
+        found.append({"sample": row["sample_id"], "depth": depth, "below": below, "reason": reason})
     return found
 
 

@@ -39,11 +39,15 @@ def survival_figure(own: pd.DataFrame, outcome: pd.Series, task: str) -> Figure 
             color=COLOURS.get(inputs, COLOURS["baseline"]),
             label=f"{arm} [{inputs}]",
         )
-    at = outcome[f"{task}_days"] / DAYS_PER["years"]
+    last = axis.get_lines()[0].get_xdata()[-1]
+    at, event = outcome[f"{task}_days"] / DAYS_PER["years"], outcome[f"{task}_event"] == 1
     if np.isfinite(at):
-        said = "event" if outcome[f"{task}_event"] else "followed until here, no event"
-        axis.plot(at, 0.02, "v", color="#cc3311" if outcome[f"{task}_event"] else "#888888", label=said)
-    axis.set(xlabel="years", ylabel=f"without event of {task}", ylim=(0, 1.02))
+        said = f"{'event' if event else 'no event'} after {at:.1f} years"
+        place = {"x": min(at, last), "clip_on": False}
+        axis.scatter(
+            **place, y=0, marker="v" if at <= last else ">", color="#cc3311" if event else "#888888", label=said
+        )
+    axis.set(xlabel="years", ylabel=f"without event of {task}", xlim=(0, last), ylim=(0, 1.02))
     axis.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
