@@ -75,7 +75,8 @@ BELOW = {
     "register_plan": "write_report",
     "score_arms": "write_report",
     "write_report": "",
-    "predict_cohort": "",
+    "predict_cohort": "write_predicted",
+    "write_predicted": "",
 }
 # Nobody asks for these: late fusion needs two more arms, PAM50 calls a table of centroids, a page a patient.
 NOT_ASKED = {"fit_late_fusion", "call_pam50", "call_labels", "write_patient"}

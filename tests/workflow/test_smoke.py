@@ -16,9 +16,10 @@ from conftest import ROOT, TINY, Recorded, script, snakemake
 from confuselt.config.generate import TABLES
 from confuselt.content import content_hash
 from confuselt.learn.checkpoint import load_checkpoint, save_checkpoint
+from confuselt.predict.schema import PREDICTIONS
 from confuselt.run_step import grouped
 from confuselt.settings import load_config, settings
-from confuselt.tables import read_table
+from confuselt.tables import read_table, write_table
 
 pytestmark = pytest.mark.xdist_group("tiny")
 BY_NAME = {t.name: t for t in TABLES}
@@ -343,10 +344,14 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             page="o",
             patient="SIM-001-0003",
         ),
+        "predict/write_predicted": dict(predictions=tmp_path / "predictions.parquet", page="o", cohort="seen"),
     }
     (tmp_path / "centroids.csv").write_text("gene,median,Basal,LumA\nGENE0001,0,1,2\n")
     people = pd.read_csv(sim / "clinical.csv")[["patient_id"]]
     people.assign(er=["pos", "neg"] * (len(people) // 2)).to_csv(tmp_path / "er.csv", index=False)
+    served = {"patient_id": ["P"], "inputs": ["wsi"], "status": ["ok"], "reason": [None], "out_of_fold": [False]}
+    served |= dict.fromkeys(("out_of_distribution", "beyond_training", "missing_genes", "risk_os"), [0.5])
+    write_table(pd.DataFrame(served | {"rna_reference": [None]}), tmp_path / "predictions.parquet", PREDICTIONS)
     for name, arguments in calls.items():
         path, module = ROOT / f"workflow/scripts/{name}.py", script(name)
         cfg = Recorded(settings(path, config))
@@ -406,6 +411,10 @@ def test_predict_serves_every_input_pattern(tiny, predicted):
     assert z.shape[1] == 2 * 16
     np.testing.assert_allclose(np.linalg.norm(z, axis=1), 1, atol=1e-5)
     assert snakemake(tiny, "predict", "-n", config=config).stdout.count("predict_cohort") == 0
+    page = (tiny / "results/experiments/tiny/predict/unseen/report.html").read_text()
+    assert re.findall(r'<section id="(\w+)"', page) == ["served", "values", "far"]
+    served = table.loc[table["status"] == "ok", "patient_id"].nunique()
+    assert f"{served} of {table['patient_id'].nunique()} patients are served" in page
 
 
 def test_training_patients_are_served_out_of_fold_and_as_in_cross_validation(tiny):

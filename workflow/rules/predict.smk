@@ -43,3 +43,26 @@ rule predict_cohort:
         "predict: {wildcards.cohort}"
     script:
         "../scripts/predict/predict_cohort.py"
+
+
+rule write_predicted:
+    input:
+        predictions=f"{EXPERIMENT}/predict/{{cohort}}/predictions.parquet",
+    output:
+        page=f"{EXPERIMENT}/predict/{{cohort}}/report.html",
+    log:
+        f"{RESULTS}/logs/predict/write_predicted.{{cohort}}/{MAIN}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/predict/write_predicted.{{cohort}}/{MAIN}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        cfg=cfg("predict", "write_predicted"),
+        code=code("predict", "write_predicted"),
+    message:
+        "predict: page of {wildcards.cohort}"
+    script:
+        "../scripts/predict/write_predicted.py"

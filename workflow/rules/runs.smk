@@ -209,12 +209,13 @@ def control_outputs(suffix):
 
 
 def predict_target(wildcards):
-    """Predictions of the named cohort; asked for without a name, say how to give one."""
+    """Predictions of the named cohort and their page; asked for without a name, say how to give one."""
     if CONFIG.predict.name is None:
         raise WorkflowError(
             "predict needs a cohort: --config 'predict={name: NAME, data: FOLDER}'"
         )
-    return f"{EXPERIMENT}/predict/{CONFIG.predict.name}/predictions.parquet"
+    folder = f"{EXPERIMENT}/predict/{CONFIG.predict.name}"
+    return [f"{folder}/predictions.parquet", f"{folder}/report.html"]
 
 
 def predict_checkpoints(streams=None):

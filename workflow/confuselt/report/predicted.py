@@ -1,0 +1,138 @@
+"""The page of a cohort that trained models were applied to: predictions, who was not served and why, how far out."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from confuselt.predict.schema import PREDICTIONS
+from confuselt.report.figures import COLOURS
+from confuselt.report.page import PAGE, drawing, templates
+from confuselt.report.section import Content, pictures
+from confuselt.tables import read_table
+
+PARTS = ("predicted_served.html.j2", "predicted_values.html.j2", "predicted_far.html.j2")
+TITLES = {"served": "Who was served", "values": "What is predicted", "far": "How far out they lie"}
+FAR = 0.95  # share of training patients that lie less far out than one who is named
+
+
+def build_predicted(predictions: Path, cohort: str, cfg: dict) -> str:
+    """HTML text.
+
+    Parameters
+    ----------
+    predictions : Path
+        ``predict/predictions``.
+    cohort : str
+    cfg : dict
+        Settings of ``write_predicted``.
+    """
+    table = read_table(predictions, PREDICTIONS)
+    table = table[[c for c in table.columns if not c.startswith("z_")]]
+    environment, shown = templates(), []
+    for (name, title), make, part in zip(TITLES.items(), (_served, _values, _far), PARTS, strict=True):
+        content = make(table, cfg)
+        facts = {**content.facts, "picture": drawing(content.pictures), "arm": cfg["predict.arm"]}
+        body = Markup(environment.get_template(part).render(facts))
+        shown.append({"section": {"name": name, "title": title}, "result": content.result, "body": body})
+    title = f"cohort {cohort} under the models of {cfg['experiment']}"
+    return environment.get_template(PAGE).render(title=title, sections=shown)
+
+
+def _served(table: pd.DataFrame, cfg: dict) -> Content:
+    good = table[table["status"] == "ok"]
+    lost = table[table["status"] != "ok"]
+    reasons = lost.groupby(["inputs", "reason"], dropna=False)["patient_id"].agg(["size", "first"]).reset_index()
+    people, unserved = table["patient_id"].nunique(), set(table["patient_id"]) - set(good["patient_id"])
+    counts = good["inputs"].value_counts().to_dict()
+    seen = int(good.loc[good["out_of_fold"], "patient_id"].nunique())
+    by = ", ".join(f"{n} with {inputs}" for inputs, n in counts.items())
+    return Content(
+        f"{people - len(unserved)} of {people} patients are served" + (f": {by}." if by else "."),
+        {"counts": counts, "reasons": reasons.to_dict("records"), "seen": seen},
+        {},
+    )
+
+
+def _values(table: pd.DataFrame, cfg: dict) -> Content:
+    good = table[table["status"] == "ok"]
+    values = [c for c in good.columns if c.startswith(("risk_", "surv_", "p_")) and good[c].notna().any()]
+    risks, classes = ([c for c in values if c.startswith(start)] for start in ("risk_", "p_"))
+    rows = good[["patient_id", "inputs", *values, "out_of_distribution"]].to_dict("records")
+    result = f"{len(good)} rows of predictions of {cfg['predict.arm']}: {', '.join(values[:6])}" + (
+        f" and {len(values) - 6} more." if len(values) > 6 else "."
+    )
+    return Content(
+        result if len(good) else "Nothing could be predicted.",
+        {"rows": rows, "values": values},
+        pictures(
+            risks=(_spread(good, risks), "Predicted log hazards of all patients, by what they were predicted from"),
+            calls=(_called(good, classes), "How many patients have each class as their most probable one"),
+        ),
+    )
+
+
+def _far(table: pd.DataFrame, cfg: dict) -> Content:
+    good = table[(table["status"] == "ok") & table["out_of_distribution"].notna()]
+    far = good[good["out_of_distribution"] > FAR].sort_values("out_of_distribution", ascending=False)
+    return Content(
+        f"{len(far)} of {len(good)} rows lie farther out than {FAR:.0%} of the training patients."
+        if len(good)
+        else "It is not known how far out these patients lie.",
+        {"far": far.to_dict("records"), "share": FAR},
+        pictures(
+            far=(
+                _spread(good, ["out_of_distribution", "beyond_training"]),
+                "Share of training patients who lie less far out, and share of values that no training patient reached",
+            )
+        ),
+    )
+
+
+def _spread(rows: pd.DataFrame, columns: list[str]) -> Figure | None:
+    """A panel per column: values of all rows, a strip per kind of input."""
+    if rows.empty or not columns:
+        return None
+    kinds, shift = sorted(rows["inputs"].unique()), np.random.default_rng(0)
+    figure, axes = plt.subplots(
+        1,
+        len(columns),
+        figsize=(1.2 + 2.6 * len(columns), 0.7 + 0.45 * len(kinds)),
+        squeeze=False,
+        sharey=True,
+        layout="constrained",
+    )
+    for axis, column in zip(axes[0], columns, strict=True):
+        for y, inputs in enumerate(kinds):
+            values = rows.loc[rows["inputs"] == inputs, column].dropna().to_numpy(float)
+            height = y + shift.uniform(-0.25, 0.25, len(values))
+            axis.plot(values, height, "o", ms=3, alpha=0.6, color=COLOURS.get(inputs, COLOURS["baseline"]))
+        axis.set_title(column, fontsize=9, loc="left")
+        axis.set_yticks(range(len(kinds)), kinds)
+    return figure
+
+
+def _called(rows: pd.DataFrame, columns: list[str]) -> Figure | None:
+    """Most probable classes, a panel per label; ``p_<label>_<class>``."""
+    labels = sorted({c.removeprefix("p_").rsplit("_", 1)[0] for c in columns})
+    if rows.empty or not labels:
+        return None
+    figure, axes = plt.subplots(
+        1, len(labels), figsize=(1.2 + 3.2 * len(labels), 2.4), squeeze=False, layout="constrained"
+    )
+    for axis, label in zip(axes[0], labels, strict=True):
+        own = [c for c in columns if c.startswith(f"p_{label}_")]
+        names, kinds = [c.removeprefix(f"p_{label}_") for c in own], sorted(rows["inputs"].unique())
+        for k, inputs in enumerate(kinds):
+            values = rows.loc[rows["inputs"] == inputs, own].dropna().to_numpy(float)
+            counts = np.bincount(values.argmax(1), minlength=len(own)) if len(values) else np.zeros(len(own))
+            place = np.arange(len(own)) + 0.8 * (k - (len(kinds) - 1) / 2) / len(kinds)
+            axis.bar(place, counts, 0.8 / len(kinds), color=COLOURS.get(inputs, COLOURS["baseline"]), label=inputs)
+        axis.set_xticks(range(len(own)), names, fontsize=8)
+        axis.set_title(label, fontsize=9, loc="left")
+        axis.set_ylabel("patients")
+    axes[0, 0].legend(frameon=False, fontsize=7)
+    return figure
