@@ -21,7 +21,15 @@ FOLLOWED = 0.9  # of patients are followed for shorter than a survival curve is 
 # Green, red and grey-blue differ in lightness too; the verdict stands beside them in words.
 VERDICTS = {"yes": "#228833", "no": "#aa3377", "cannot tell": "#4477aa"}
 plt.rcParams.update(
-    {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 110, "savefig.bbox": "tight"}
+    # All are open until the page is written.
+    {
+        "figure.max_open_warning": 0,
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "figure.dpi": 110,
+        "savefig.bbox": "tight",
+    }
 )
 
 

@@ -69,7 +69,7 @@ def drawing(pictures: dict[str, Picture]) -> Callable[[str, str], Markup]:
             csv = base64.b64encode(picture.data.to_csv(index=False).encode()).decode()
             link = f' <a download="{escape(name)}.csv" href="data:text/csv;base64,{csv}">data</a>'
         return Markup(
-            f'<figure id="figure-{escape(name)}"><div class="plot" role="img" aria-label="{escape(picture.alt)}">'
+            f'<figure id="figure-{escape(name)}"><div class="plot" tabindex="0" role="img" aria-label="{escape(picture.alt)}">'
             f"{inline(picture.figure, name)}</div><figcaption>{escape(caption)}{link}</figcaption></figure>"
         )
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from confuselt.report.answers import answers, joint_model, too_small, without_pam50
+from confuselt.report.answers import QUESTIONS, answers, joint_model, too_small, without_pam50
 from confuselt.report.answers_figure import answers_figure, contrasts
 from confuselt.report.dropped import dropped_genes
 from confuselt.report.found import found_figure, in_words, missing_controls, panels, shown_arms
@@ -24,6 +24,8 @@ def make(run: Run) -> Content:
     metric = dict(run.headline)
     facts = {
         "answers": told,
+        "others": _other_verdicts(tables["comparisons"], cfg["evaluate.primary"]),
+        "from_rna": [task["name"] for task in cfg["tasks.labels"] if task["from_rna"]],
         "too_small": too_small(tables["comparisons"]),
         "uncontrolled": missing_controls(tables["metrics"], tables["retrieval"]),
         "shown_arms": shown_arms(shown),
@@ -41,6 +43,16 @@ def make(run: Run) -> Content:
             found=(found_figure(shown), " ".join(in_words(panel) for panel in shown), data),
         ),
     )
+
+
+def _other_verdicts(comparisons: pd.DataFrame, primary: str) -> dict[str, dict[str, str]]:
+    """Verdict of each planned question on every other task that was compared, by the question in words."""
+    rows = comparisons[(comparisons["family"] == "primary") & (comparisons["status"] == "ok")]
+    rows = rows[(rows["task"] != primary) & rows["metric"].isin(["harrell_c", "auc_macro"])]
+    return {
+        words: dict(rows.loc[rows["question"] == question, ["task", "verdict"]].itertuples(index=False))
+        for question, words in QUESTIONS.items()
+    }
 
 
 def _planted(run: Run) -> dict[str, object]:
