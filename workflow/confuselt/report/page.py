@@ -68,9 +68,10 @@ def drawing(pictures: dict[str, Picture]) -> Callable[[str, str], Markup]:
         if picture.data is not None:
             csv = base64.b64encode(picture.data.to_csv(index=False).encode()).decode()
             link = f' <a download="{escape(name)}.csv" href="data:text/csv;base64,{csv}">data</a>'
+        plot = f'<div class="plot" tabindex="0" role="img" aria-label="{escape(picture.alt)}">'
         return Markup(
-            f'<figure id="figure-{escape(name)}"><div class="plot" tabindex="0" role="img" aria-label="{escape(picture.alt)}">'
-            f"{inline(picture.figure, name)}</div><figcaption>{escape(caption)}{link}</figcaption></figure>"
+            f'<figure id="figure-{escape(name)}">{plot}{inline(picture.figure, name)}</div>'
+            f"<figcaption>{escape(caption)}{link}</figcaption></figure>"
         )
 
     return drawn
