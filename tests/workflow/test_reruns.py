@@ -62,18 +62,21 @@ BELOW = {
     # Where a label is called, as in `OWN` alone, outcomes wait for it.
     "call_labels": "",
     "make_folds": "normalise_rna drop_pam50 pretrain_towers finetune_arm fit_baseline fit_clinical_plus "
-    "fit_leaky_chance score_arms write_report",
-    "normalise_rna": "drop_pam50 pretrain_towers finetune_arm fit_baseline fit_clinical_plus score_arms write_report",
+    "fit_leaky_chance score_arms attribute_inputs write_report",
+    "normalise_rna": "drop_pam50 pretrain_towers finetune_arm fit_baseline fit_clinical_plus score_arms "
+    "attribute_inputs write_report",
     "drop_pam50": "pretrain_towers finetune_arm write_report",
-    "pack_bags": "pretrain_towers finetune_arm fit_baseline fit_clinical_plus fit_leaky_chance score_arms write_report",
+    "pack_bags": "pretrain_towers finetune_arm fit_baseline fit_clinical_plus fit_leaky_chance score_arms "
+    "attribute_inputs write_report",
     "pretrain_towers": "finetune_arm fit_clinical_plus score_arms write_report",
-    "finetune_arm": "fit_late_fusion fit_clinical_plus score_arms write_report",
+    "finetune_arm": "fit_late_fusion fit_clinical_plus score_arms attribute_inputs write_report",
     "fit_baseline": "fit_clinical_plus score_arms",
     "fit_late_fusion": "score_arms",
     "fit_clinical_plus": "score_arms",
     "fit_leaky_chance": "score_arms write_report",
     "register_plan": "write_report",
     "score_arms": "write_report",
+    "attribute_inputs": "write_report",
     "write_report": "",
     "predict_cohort": "write_predicted",
     "write_predicted": "",

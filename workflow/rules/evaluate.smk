@@ -78,6 +78,33 @@ rule score_arms:
         "../scripts/evaluate/score_arms.py"
 
 
+# Of the first repeat, and only where such arms are trained.
+rule attribute_inputs:
+    input:
+        store=STORE,
+        folds=f"{EXPERIMENT}/split/folds.parquet",
+        rna=[f"{EXPERIMENT}/rna/r0f{f}.h5ad" for f in FOLDS],
+        arm_models=[f"{EXPERIMENT}/finetune/{arm}/r0.pt" for arm in EXPLAINED],
+    output:
+        attributions=f"{EXPERIMENT}/evaluate/attributions.parquet",
+    log:
+        f"{RESULTS}/logs/evaluate/attribute_inputs/{MAIN}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate/attribute_inputs/{MAIN}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=6000,
+        runtime=240,
+    params:
+        cfg=cfg("evaluate", "attribute_inputs"),
+        code=code("evaluate", "attribute_inputs"),
+    message:
+        "evaluate: what moves the predictions"
+    script:
+        "../scripts/evaluate/attribute_inputs.py"
+
+
 rule write_report:
     input:
         predictions=f"{EXPERIMENT}/evaluate/predictions.parquet",
@@ -86,6 +113,9 @@ rule write_report:
         retrieval=f"{EXPERIMENT}/evaluate/retrieval.parquet",
         curves=f"{EXPERIMENT}/evaluate/curves.parquet",
         plan=f"{EXPERIMENT}/evaluate/plan.json",
+        attributions=(
+            [f"{EXPERIMENT}/evaluate/attributions.parquet"] if EXPLAINED else []
+        ),
         folds=f"{EXPERIMENT}/split/folds.parquet",
         store=STORE,
         checkpoint=(

@@ -14,6 +14,7 @@ from confuselt.controls.names import (
     base_arm,
 )
 from confuselt.finetune.arms import (
+    explained,
     DEEP,
     FITTED,
     PLUS,
@@ -49,6 +50,7 @@ CONTROL_RUNS = [
     for draw in range(1, 2 if kind == WITHOUT else CONFIG.evaluate.controls.draws + 1)
 ]
 SCORED = [*CONFIG.finetune.arms, *CONFIG.evaluate.baselines]
+EXPLAINED = explained(CONFIG.finetune.arms)
 # Those of deep cell-type features are in a store of their own, and retrieval does not look at them.
 DEEP_STORE = STORE.removesuffix(".h5") + ".deepcells.h5"
 STREAM_SETS = sorted(

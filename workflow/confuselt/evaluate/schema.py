@@ -79,3 +79,20 @@ RETRIEVAL = Table(
     },
     required=("model", "draw", "fold", "status"),
 )
+ATTRIBUTIONS = Table(
+    "evaluate/attributions",
+    {
+        "arm": "string",
+        "fold": "int64",
+        "task": "string",
+        "output": "string",
+        "stream": "string",
+        "feature": "string",
+        "strength": "float64",
+        "direction": "float64",
+        "error": "float64",
+        "n": "int64",
+    },
+    key=("arm", "fold", "task", "output", "stream", "feature"),
+    required=("strength",),
+)

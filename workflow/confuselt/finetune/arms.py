@@ -17,12 +17,19 @@ ARMS = (
 )
 USUAL = tuple(arm for arm in ARMS if not arm.endswith(DEEP))
 BASELINES = ("clinical", "pca-cox", "mean-pool", "cca", "late-fusion")
+# Of the first of each that is trained, the report says which genes and which cell features move it.
+EXPLAINED = (("rna-scratch", "rna-pretrained"), ("wsi-pretrained-cells", "wsi-scratch-cells"))
 # What `finetune_arm` trains, and the baselines of `fit_baseline`; late fusion has a rule of its own.
 TRAINED = (*ARMS, "mean-pool")
 FITTED = ("clinical", "pca-cox", "cca")
 # Before an arm's name: the arm's score and the clinical one in one model.
 PLUS = "clinical+"
 INPUTS = {"wsi": ("wsi",), "rna": ("rna",), "both": ("both", "wsi", "rna")}
+
+
+def explained(arms: list[str]) -> list[str]:
+    """Of the arms that are trained, those of `EXPLAINED`."""
+    return [first for some in EXPLAINED for first in [a for a in some if a in arms][:1]]
 
 
 def streams_word(cells: bool) -> str:

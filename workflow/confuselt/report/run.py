@@ -52,6 +52,7 @@ class Sources:
     reduced: list[Path]
     checkpoint: Path | None = None
     grids: Path | None = None
+    attributions: Path | None = None
 
 
 @dataclass(frozen=True)

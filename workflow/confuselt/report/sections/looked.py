@@ -6,14 +6,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from confuselt.evaluate.schema import ATTRIBUTIONS
 from confuselt.learn.checkpoint import load_checkpoint
 from confuselt.pretrain.pairs import embed_pairs
+from confuselt.report.attribution_figure import attribution_figure
 from confuselt.report.cell_figures import cells_figure, early_events
 from confuselt.report.figures import embedding
 from confuselt.report.layers import Layered, layered
 from confuselt.report.run import Run
 from confuselt.report.section import Content, Section, pictures
 from confuselt.report.slides import attention, looked_for
+from confuselt.tables import read_table
 
 ARM = "wsi-pretrained"
 SHOWN = 4  # slides
@@ -36,9 +39,22 @@ def make(run: Run) -> Content:
         {"slides": slides, "looked": arm, "looked_for": looked_for(run.models[arm], 0) if slides else None},
         pictures(
             cells=(cells_figure(index, _groups(run)), "Nuclei per mm² by role, class, outcome and site", index),
+            **_attributed(run),
             embedding=(space, "Joint space of slides and RNA, test patients of the first fold"),
         ),
     )
+
+
+def _attributed(run: Run) -> dict[str, tuple]:
+    """What moves the predictions of the primary endpoint and of the first label, genes and cell features."""
+    if run.sources.attributions is None:
+        return {}
+    table = read_table(run.sources.attributions, ATTRIBUTIONS)
+    tasks = [task for task in (run.primary, *run.labels[:1]) if task]
+    alt = "Features by mean size of their integrated gradients"
+    return {
+        f"attributed_{stream}": (attribution_figure(part, tasks), alt, part) for stream, part in table.groupby("stream")
+    }
 
 
 def _slides(run: Run, arm: str) -> list[Layered]:

@@ -1,0 +1,186 @@
+"""Which genes and cell features move an arm's predictions: integrated gradients (Sundararajan et al. 2017), by captum.
+
+The path goes from a patient like the mean of the training patients (0 after scaling) to the patient; attributions add
+up to the difference of what is predicted for the two, which is checked.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import torch
+from captum.attr import IntegratedGradients
+
+from confuselt.cells.columns import NAMES
+from confuselt.finetune.arms import parse_arm
+from confuselt.finetune.member import Member, load_member
+from confuselt.finetune.network import ArmNetwork
+from confuselt.learn.rows import spans
+from confuselt.learn.store import SOME_ROWS, Store
+from confuselt.model.packed import Packed
+from confuselt.model.scaling import StreamScaler
+from confuselt.rna.profiles import read_profiles
+
+STEPS, TOGETHER = 24, 16  # points of a path; patients of whom gradients are taken at once
+BUDGET = 128  # instances of a patient, drawn by the slides' ids
+Forward = Callable[[torch.Tensor], torch.Tensor]
+
+
+def of_genes(model: dict, profiles: list[Path], folds: pd.DataFrame) -> pd.DataFrame:
+    """Attributions of genes under an arm that sees RNA alone.
+
+    Parameters
+    ----------
+    model : dict
+        Content of the arm's checkpoint, one repeat.
+    profiles : list of Path
+        Normalised RNA of each of its folds.
+    folds : DataFrame
+        ``split/folds`` of the repeat.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `schema.ATTRIBUTIONS`.
+    """
+    rows = []
+    for fold, (facts, path) in enumerate(zip(model["folds"], profiles, strict=True)):
+        read = read_profiles(path)
+        values = torch.from_numpy(read.rows([p for p in _tested(folds, fold) if p in read.of]))
+        if not len(values):
+            continue
+        for name, network, chosen in _outputs(model, facts):
+
+            def forward(x: torch.Tensor, network: ArmNetwork = network, chosen: Forward = chosen) -> torch.Tensor:
+                return chosen(network(len(x), None, [], x, list(range(len(x)))))
+
+            found, error = _integrated(forward, values, TOGETHER * STEPS)
+            rows.append(_rows(model["arm"], fold, name, "rna", read.genes, (found, values.numpy(), error)))
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+
+
+def of_cells(model: dict, store: Path, folds: pd.DataFrame) -> pd.DataFrame:
+    """Attributions of cell features under an arm that sees slides alone, tiles held fast; summed over instances.
+
+    Parameters
+    ----------
+    model, folds
+        See `of_genes`.
+    store : Path
+    """
+    what, rows = parse_arm(model["arm"]), []
+    bags = Store(store, what.streams)
+    for fold, facts in enumerate(model["folds"]):
+        scaler = StreamScaler.from_state(facts["scaler"])
+        tiles = facts["scaler"]["widths"]["tile"]
+        slides = list(bags.of_patients(_tested(folds, fold)).values())
+        sizes = [min(sum(bags.lengths[i] for i in own), BUDGET) for own in slides]
+        packs = [bags.pack(slides[some], scaler, BUDGET) for some in spans(sizes, SOME_ROWS)]
+        for name, network, chosen in _outputs(model, facts) if packs else ():
+            parts = [_of_bags(network, chosen, packed, tiles) for packed in packs]
+            names = cell_names(store, parts[0][0].shape[1])
+            whole = tuple(np.concatenate(some) for some in list(zip(*parts, strict=True))[:2])
+            error = float(sum(p[2] for p in parts) / max(sum(p[3] for p in parts), 1e-9))
+            rows.append(_rows(model["arm"], fold, name, "cells", names, (*whole, error)))
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+
+
+def cell_names(store: Path, width: int) -> list[str]:
+    """Names of the cell features of a store, `width` of them."""
+    with h5py.File(store) as file:
+        known = list(file["cells/columns"].asstr()[()]) if "cells/columns" in file else list(NAMES)
+    return known[:width] if len(known) >= width else [f"feature {k}" for k in range(width)]
+
+
+def _tested(folds: pd.DataFrame, fold: int) -> list[str]:
+    return list(folds.loc[(folds["fold"] == fold) & (folds["role"] == "test"), "patient_id"])
+
+
+def _outputs(model: dict, facts: dict) -> Iterator[tuple[tuple[str, str], ArmNetwork, Callable]]:
+    """Task and output by name, the network that predicts it, and what picks it: of a class, beside the mean class."""
+    member = load_member(parse_arm(model["arm"]), model, facts, facts["members"][0])
+    for task in model["horizons"]:
+        if (network := _network(member, task, "survival")) is not None:
+            yield (task, "risk"), network, lambda out, task=task: out[task][:, 0]
+    for task, classes in model["classes"].items():
+        if (network := _network(member, task, task)) is not None:
+            for k, name in enumerate(classes):
+                yield (task, name), network, lambda out, task=task, k=k: out[task][:, k] - out[task].mean(1)
+
+
+def _network(member: Member, task: str, group: str) -> ArmNetwork | None:
+    """None where nothing could be learnt for the task in this fold."""
+    network = member.networks.get(group)
+    return network if network is not None and task in network.heads else None
+
+
+def _integrated(forward: Forward, values: torch.Tensor, most: int) -> tuple[np.ndarray, float]:
+    """Attributions, and by what share of the change of the output their sums miss it."""
+    start = torch.zeros_like(values)
+    found, gap = IntegratedGradients(forward).attribute(
+        values, start, n_steps=STEPS, internal_batch_size=most, return_convergence_delta=True
+    )
+    with torch.no_grad():
+        change = (forward(values) - forward(start)).abs().sum()
+    return found.detach().numpy(), float(gap.abs().sum() / change.clamp_min(1e-9))
+
+
+def _of_bags(
+    network: ArmNetwork, chosen: Callable, packed: Packed, tiles: int
+) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """Attributions of the cell features of some patients (n, d), their mean values (n, d); the gap, and the change.
+
+    Patients do not hang on each other, so that the gradient of the sum of their outputs is that of each.
+    """
+    rows, bags = packed.rows.float(), len(packed.lengths)
+    fixed, cells = rows[:, :tiles], rows[None, :, tiles:]
+
+    def each(x: torch.Tensor) -> torch.Tensor:
+        joined = torch.cat([fixed.expand(len(x), -1, -1), x], 2).reshape(-1, rows.shape[1])
+        several = Packed(joined, packed.lengths * len(x))
+        return chosen(network(bags * len(x), several, list(range(bags * len(x))), None, [])).reshape(len(x), bags)
+
+    start = torch.zeros_like(cells)
+    found, gap = IntegratedGradients(lambda x: each(x).sum(1)).attribute(
+        cells,
+        start,
+        n_steps=STEPS,
+        internal_batch_size=max(1, SOME_ROWS // len(rows)),
+        return_convergence_delta=True,
+    )
+    with torch.no_grad():
+        change = float((each(cells) - each(start)).abs().sum())
+    sums, means = (
+        torch.stack([op(part, 0) for part in values[0].detach().split(packed.lengths)]).numpy()
+        for op, values in ((torch.sum, found), (torch.mean, cells))
+    )
+    return sums, means, float(gap.abs().sum()), change
+
+
+def _rows(
+    arm: str,
+    fold: int,
+    name: tuple[str, str],
+    stream: str,
+    features: list[str],
+    found: tuple[np.ndarray, np.ndarray, float],
+) -> pd.DataFrame:
+    """Mean strength, and whether a higher value raises the output."""
+    attributions, values, error = found
+    attributions = attributions[:, : len(features)]
+    return pd.DataFrame(
+        {
+            "arm": arm,
+            "fold": fold,
+            "task": name[0],
+            "output": name[1],
+            "stream": stream,
+            "feature": features,
+            "strength": np.abs(attributions).mean(0),
+            "direction": np.sign((attributions * np.sign(values[:, : len(features)])).sum(0)),
+            "error": error,
+            "n": len(attributions),
+        }
+    )
