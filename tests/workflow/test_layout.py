@@ -101,6 +101,7 @@ def test_no_file_is_a_grab_bag():
         ("learn", {"controls", "model"}),
         ("pretrain", {"learn", "model", "rna"}),
         ("finetune", {"learn", "model", "pretrain", "rna", "split", "survival"}),
+        ("evaluate", {"cells", "controls", "finetune", "learn", "model", "pretrain", "rna", "split", "survival"}),
     ],
 )
 def test_a_room_looks_at_no_room_above_it(room, below):
