@@ -3,6 +3,7 @@
 ``python benchmarks/ablation.py CONFIGFILE RESULTS FIRST SECOND`` prints the rows of ``benchmarks/ABLATION.md``: for
 every task the inner loss of the arms that both experiments trained (partial likelihood per event, cross-entropy per
 patient, mean over folds and arms) and how many arms the second improves. An option stays only if it wins here.
+``EXPERIMENT:ARM`` for both sets two arms of one experiment, or of two, against each other.
 """
 
 import sys
@@ -30,13 +31,20 @@ def inner_of(experiment: Path) -> dict[str, dict[tuple[int, int], dict]]:
     return found
 
 
+def chosen(results: Path, name: str) -> dict[str, dict[tuple[int, int], dict]]:
+    """`inner_of` an experiment; of ``EXPERIMENT:ARM`` that arm alone, so that it stands against any other."""
+    experiment, _, arm = name.partition(":")
+    found = inner_of(results / "experiments" / experiment)
+    return {"": found[arm]} if arm else found
+
+
 def main(configfile: Path, results: Path, first: str, second: str) -> None:
     """Print a row per task."""
     config = validate(yaml.safe_load(configfile.read_text()))
     tasks = {f"tasks.{kind}": listed for kind, listed in config.tasks.model_dump().items()}
     outcomes = pd.read_parquet(results / "cohorts" / config.cohort / "acquire/outcomes.parquet")
     targets = read_targets(outcomes, tasks)
-    one, two = (inner_of(results / "experiments" / name) for name in (first, second))
+    one, two = (chosen(results, name) for name in (first, second))
     arms = sorted(one.keys() & two.keys())
     for task in (*targets.survival, *targets.labels):
         pairs = []

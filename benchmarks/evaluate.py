@@ -20,7 +20,7 @@ from confuselt.evaluate.metrics import metric_rows
 from confuselt.evaluate.resample import Resampling
 from confuselt.evaluate.retrieval import Gallery, retrieval_rows
 from confuselt.evaluate.scores import Scorer
-from confuselt.finetune.arms import ARMS
+from confuselt.finetune.arms import USUAL
 from confuselt.finetune.targets import Targets
 
 PATIENTS, SITES, REPEATS, FOLDS, DRAWS, TARGET = 1000, 40, 10, 5, 2000, 60.0
@@ -39,7 +39,7 @@ def cohort() -> tuple[pd.DataFrame, Targets, dict, dict, list[Gallery]]:
     survival = {"os": (np.minimum(days, follow), (days <= follow).astype(float))}
     targets = Targets(list(ids), survival, {"pam50": label}, {"pam50": list("abcd")}, {"os": [1095, 1825]})
     parts, roles, galleries = [], {}, []
-    arms = [(a, i) for a in ARMS for i in (("both", "wsi", "rna") if a.startswith("both") else (a.split("-")[0],))] + [
+    arms = [(a, i) for a in USUAL for i in (("both", "wsi", "rna") if a.startswith("both") else (a.split("-")[0],))] + [
         (a, "wsi") for a in OTHERS
     ]
     for repeat in range(REPEATS):
@@ -93,19 +93,19 @@ def measure() -> list[dict]:
     resampling = Resampling([roles[0, f]["test"] for f in range(FOLDS)], site, DRAWS, 1)
     scorer = Scorer(predictions, targets, resampling)
     rows = metric_rows(scorer, train, {}, {}, CFG)
-    compared = compare(scorer, {a: {} for a in ARMS}, {}, [*ARMS, *OTHERS], True, CFG)
+    compared = compare(scorer, {a: {} for a in USUAL}, {}, [*USUAL, *OTHERS], True, CFG)
     found = retrieval_rows(galleries, site, {}, [1, 5, 10, 50], resampling)
     compared += compare_retrieval(galleries, [], scorer, True, CFG)
     ours = time.perf_counter() - start
     assert sum(r["status"] == "ok" for r in compared) > 20 and len(rows) > 1000 and len(found) > 100
     days, event = targets.survival["os"]
-    risk = scorer.tables(ARMS[0], 0, "wsi", "os")[0, 0]["risk"]
+    risk = scorer.tables(USUAL[0], 0, "wsi", "os")[0, 0]["risk"]
     at = [targets.patients.index(p) for p in risk.index]
     again = np.random.default_rng(0).integers(0, len(at), (20, len(at)))
     start = time.perf_counter()
     for draw in again:
         concordance_index(days[at][draw], -risk.to_numpy()[draw], event[at][draw])
-    blocks = 2 * len(ARMS) + len(OTHERS) - 2
+    blocks = 2 * len(USUAL) + len(OTHERS) - 2
     peer = (time.perf_counter() - start) / len(again) * DRAWS * REPEATS * FOLDS * blocks
     row = {
         "name": "metrics and comparisons",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from scipy.stats import t as student
 
-from confuselt.finetune.arms import ARMS
+from confuselt.finetune.arms import USUAL
 
 ROOT = Path(__file__).resolve().parents[2]
 TASKS = {"survival": [{"name": "os"}], "labels": [{"name": "pam50", "classes": ["Basal", "Her2", "LumA", "LumB"]}]}
@@ -69,7 +69,7 @@ def inner_losses(finetune: Path) -> dict[str, dict[str, float]]:
     from confuselt.learn.checkpoint import load_checkpoint
 
     found = {}
-    for arm in ARMS:
+    for arm in USUAL:
         content = load_checkpoint(finetune / arm / "r0.pt")
         found[arm] = pd.DataFrame([f["inner"] for f in content["folds"]]).mean().to_dict()
     return found
@@ -88,7 +88,7 @@ def features_table(draws: list[dict]) -> tuple[list[str], bool]:
         for task in ("os", "pam50"):
             cells = {}
             for kind in ("both", "wsi", "rna"):
-                arms = [a for a in ARMS if a.startswith(kind)]
+                arms = [a for a in USUAL if a.startswith(kind)]
                 best = min(arms, key=lambda a: draw["inner"][a][task])
                 cells[kind] = (best, draw["values"][f"{best}|{kind}|{task}"])
             above = cells["both"][1] > max(cells["wsi"][1], cells["rna"][1])
@@ -100,7 +100,7 @@ def features_table(draws: list[dict]) -> tuple[list[str], bool]:
 
 def null_table(draws: list[dict]) -> tuple[list[str], bool]:
     """Mean C of every arm over the draws, its t, and the 1 % Bonferroni bound."""
-    names = [f"{a}|{a.split('-')[0]}|os" for a in ARMS]
+    names = [f"{a}|{a.split('-')[0]}|os" for a in USUAL]
     bound = student.ppf(1 - 0.01 / 2 / len(names), len(draws) - 1) if len(draws) > 1 else math.nan
     lines, worst = ["| arm | mean C | SD | t |", "|---|---|---|---|"], 0.0
     for name in names:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT, shared
 
-from confuselt.finetune.arms import ARMS
+from confuselt.finetune.arms import USUAL
 
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("real")]
 EXAMPLE = ["--configfile", "config/examples/tcga_brca_hif.yaml"]
@@ -54,7 +54,7 @@ def test_retrieval_and_subtype(out):
         & (metrics["fold"] == -1)
     ]
     assert row["value"].item() >= 0.765
-    assert set(ARMS) <= set(metrics["arm"])
+    assert set(USUAL) <= set(metrics["arm"])
 
 
 def test_answers_and_limits_in_words(out):
@@ -115,7 +115,7 @@ def test_without_the_cells_stream(tmp_path):
     )
     metrics = pd.read_parquet(tmp_path / "out/experiments/tcga-brca-hif/evaluate/metrics.parquet")
     lost = metrics[
-        (metrics["status"] == "not available") & metrics["arm"].isin([a for a in ARMS if a.endswith("-cells")])
+        (metrics["status"] == "not available") & metrics["arm"].isin([a for a in USUAL if a.endswith("-cells")])
     ]
     assert {"wsi-scratch-cells", "wsi-pretrained-cells", "both-scratch-cells", "both-pretrained-cells"} == set(
         lost["arm"]
