@@ -235,7 +235,7 @@ def postprocessing() -> None:
             hits, count = hits + f1 * (len(middle) + len(found)), count + len(middle) + len(found)
             right, pairs = right + (found["type"].to_numpy()[b] == true[a].astype(str)).sum(), pairs + len(a)
         print(f"  {name:<24} F1 {hits / count:.3f}, types {right / pairs:.3f}")
-    # What the network says of 544 px, which holds a tile of 224 px at 0.5; and of what the stage gives it, with a margin.
+    # What it says of 544 px, which holds a tile of 224 px at 0.5; and of what the stage gives it, with a margin.
     for side in (452, 548):
         maps = maps_of_nest(side)
         nuclei_of(maps[0], ("a", "b", "c"), 0.25, 0)
