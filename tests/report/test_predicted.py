@@ -22,7 +22,7 @@ def rows(tmp_path, **changes):
             "beyond_training": [0.0, 0.0, 0.4, np.nan],
             "rna_reference": [None, "training", None, None],
             "missing_genes": [np.nan, 0.0, np.nan, np.nan],
-            "risk_os": [0.5, 0.1, -1.2, np.nan],
+            "risk_os": [0.5, 0.1, 0.83, np.nan],
             "p_pam50_LumA": [0.7, 0.6, 0.2, np.nan],
             "p_pam50_Basal": [0.3, 0.4, 0.8, np.nan],
             "z_0": [1.0, 1.0, 1.0, np.nan],
@@ -37,7 +37,7 @@ def test_the_page_says_who_what_and_how_far(tmp_path):
     assert "2 of 3 patients are served: 2 with wsi, 1 with rna." in page and "1 of them are training patients" in page
     assert "neither &lt;slide&gt; nor RNA" in page and "z_0" not in page
     assert "1 of 3 rows lie farther out than 95% of the training patients." in page
-    assert '<td class="n">-1.20</td>' in page and page.count("<svg") == 3
+    assert '<td class="n">0.83</td>' in page and page.count("<svg") == 3
     far = page.split('id="far"')[1]
     assert "<td>B</td>" in far and "<td>A</td>" not in far
 

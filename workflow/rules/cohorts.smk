@@ -328,10 +328,21 @@ def part_of(wildcards, folder):
 
 
 def patient_page(wildcards):
-    """The page that the target `patient` writes."""
-    if CONFIG.patient.id is None:
+    """The page that the target `patient` writes; an id that no patient has stops the run where patients are known."""
+    patient = CONFIG.patient.id
+    if patient is None:
         raise WorkflowError("whose page? snakemake patient --config 'patient={id: ID}'")
-    return f"{EXPERIMENT}/patients/{CONFIG.patient.id}.html"
+    if set("/{}") & set(patient):
+        raise WorkflowError(
+            f"patient.id '{patient}': a page cannot be named so (no /, {{ or }})"
+        )
+    known = Path(OURS, "acquire/patients.parquet")
+    if known.is_file():
+        # Only here: no other plan has to read tables.
+        from confuselt.report.known import check_known
+
+        asked(check_known, known, patient)
+    return f"{EXPERIMENT}/patients/{patient}.html"
 
 
 def slides_of_group(wildcards):

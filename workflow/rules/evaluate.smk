@@ -182,6 +182,7 @@ rule write_report:
 
 rule patient:
     input:
+        sound,
         patient_page,
 
 

@@ -5,11 +5,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 MOST = 12  # features of a panel
+AGREED = 0.5  # of +1 and -1 over folds: three of four
 UP, DOWN, NEITHER = "#cc3311", "#0077bb", "#888888"
 
 
-def attribution_figure(table: pd.DataFrame, tasks: list[str]) -> Figure | None:
-    """A panel per output: strongest features, mean over folds; red where a higher value raises it in most folds.
+def strongest(table: pd.DataFrame, tasks: list[str]) -> pd.DataFrame:
+    """Of every output of some tasks the `MOST` strongest features: ``task, output, feature, strength, direction``.
+
+    Means over folds; a gene that a fold has not chosen moves nothing there.
 
     Parameters
     ----------
@@ -17,8 +20,25 @@ def attribution_figure(table: pd.DataFrame, tasks: list[str]) -> Figure | None:
         ``evaluate/attributions`` of one stream.
     tasks : list of str
     """
-    rows = table[table["task"].isin(tasks)]
-    outputs = sorted({(tasks.index(t), t, o) for t, o in zip(rows["task"], rows["output"], strict=True)})
+    found = [pd.DataFrame(columns=["task", "output", "feature", "strength", "direction"])]
+    for (task, output), own in table[table["task"].isin(tasks)].groupby(["task", "output"]):
+        mean = own.groupby("feature")[["strength", "direction"]].sum() / own["fold"].nunique()
+        best = mean.sort_values("strength", ascending=False).head(MOST).reset_index()
+        found.append(best.assign(task=task, output=output)[list(found[0].columns)])
+    return pd.concat(found[1:] or found, ignore_index=True)
+
+
+def attribution_figure(table: pd.DataFrame, tasks: list[str]) -> Figure | None:
+    """A panel per output with its strongest features; red where a higher value raises it in three of four folds.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``evaluate/attributions`` of one stream.
+    tasks : list of str
+    """
+    ranked = strongest(table, tasks)
+    outputs = sorted({(tasks.index(t), t, o) for t, o in zip(ranked["task"], ranked["output"], strict=True)})
     if not outputs:
         return None
     across = min(3, len(outputs))
@@ -27,10 +47,8 @@ def attribution_figure(table: pd.DataFrame, tasks: list[str]) -> Figure | None:
         down, across, figsize=(3.6 * across, 0.19 * MOST * down + 0.6 * down), squeeze=False, layout="constrained"
     )
     for axis, (_, task, output) in zip(axes.flat, outputs, strict=False):
-        own = rows[(rows["task"] == task) & (rows["output"] == output)]
-        mean = own.groupby("feature").agg(strength=("strength", "mean"), direction=("direction", "mean"))
-        best = mean.sort_values("strength", ascending=False).head(MOST)
-        colours = [UP if d > 0.5 else DOWN if d < -0.5 else NEITHER for d in best["direction"]]
+        best = ranked[(ranked["task"] == task) & (ranked["output"] == output)].set_index("feature")
+        colours = [UP if d > AGREED else DOWN if d < -AGREED else NEITHER for d in best["direction"]]
         axis.barh(range(len(best)), best["strength"], color=colours, height=0.7)
         axis.set_yticks(range(len(best)), best.index, fontsize=7)
         axis.invert_yaxis()

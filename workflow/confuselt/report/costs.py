@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+PAGES = ("write_report", "write_patient", "write_predicted")  # made of the results, not making them
 SPEED = ".training.jsonl"  # what the loop says of every training, beside the benchmark file of its job
 
 
@@ -51,6 +52,8 @@ def _jobs(benchmarks: Path, cohort: str, experiment: str) -> Iterator[tuple[str,
             continue
         stage, rule, *rest = path.relative_to(benchmarks).with_suffix("").parts
         rule, _, owner = rule.partition(".")
+        if rule in PAGES:
+            continue
         if owner == cohort or rest[:2] == ["experiments", experiment]:
             (record,) = _records(path)[-1:] or [{}]
             measured = (pd.to_numeric(record.get(key), errors="coerce") for key in ("s", "max_rss"))

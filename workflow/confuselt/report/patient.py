@@ -1,6 +1,5 @@
 """A page for one patient: what every stage made of them, predictions, slides in layers, whom they resemble."""
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,7 @@ from markupsafe import Markup
 
 from confuselt.acquire.units import DAYS_PER
 from confuselt.learn.checkpoint import load_checkpoint
+from confuselt.report.known import check_known
 from confuselt.report.layers import VIEWER, Layered, layered
 from confuselt.report.neighbours import nearest
 from confuselt.report.page import PAGE, drawing, templates
@@ -19,7 +19,12 @@ from confuselt.report.section import Content, pictures
 from confuselt.report.slides import attention, looked_for
 
 PARTS = ("patient_who.html.j2", "patient_predicted.html.j2", "patient_slides.html.j2", "patient_alike.html.j2")
-SLIDE_ARMS = ("wsi-pretrained-cells", "wsi-pretrained-nocells", "both-pretrained-cells", "both-pretrained-nocells")
+SLIDE_ARMS = tuple(
+    f"{modality}-{start}-{streams}"
+    for modality in ("wsi", "both")
+    for start in ("pretrained", "scratch")
+    for streams in ("cells", "nocells")
+)
 
 
 @dataclass(frozen=True)
@@ -60,18 +65,13 @@ class Patient:
     @cached_property
     def row(self) -> pd.Series:
         """Of ``acquire/patients``; ValueError names ids alike where there is none."""
-        table = pd.read_parquet(self.sources.patients).set_index("patient_id")
-        if self.id not in table.index:
-            near = difflib.get_close_matches(self.id, table.index, 3)
-            raise ValueError(
-                f"patient.id '{self.id}' is no patient of this cohort" + (f"; is it {', '.join(near)}?" if near else "")
-            )
-        return table.loc[self.id]
+        check_known(self.sources.patients, self.id)
+        return pd.read_parquet(self.sources.patients).set_index("patient_id").loc[self.id]
 
     @cached_property
     def outcome(self) -> pd.Series:
-        """Of ``acquire/outcomes``."""
-        return pd.read_parquet(self.sources.outcomes).set_index("patient_id").loc[self.id]
+        """Of ``acquire/outcomes``; nothing is known of one without a clinical row."""
+        return pd.read_parquet(self.sources.outcomes).set_index("patient_id").reindex([self.id]).iloc[0]
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -130,7 +130,8 @@ def _who(patient: Patient) -> Content:
     for task in cfg["tasks.labels"]:
         label = patient.outcome[f"label_{task['name']}"]
         outcomes.append({"task": task["name"], "said": "not known" if pd.isna(label) else label})
-    has = f"{len(slides)} slide(s), {'RNA' if row['rna'] else 'no RNA'}, site {row['site']}"
+    site = row["site"] if pd.notna(row["site"]) else "not known"
+    has = f"{len(slides)} slide(s), {'RNA' if row['rna'] else 'no RNA'}, site {site}"
     if row["status"] != "ok":
         result = f"Left out: {row['reason']}."
     elif patient.fold is None:
@@ -154,7 +155,7 @@ def _rna(patient: Patient) -> list[dict]:
     for row in index[index["patient_id"] == patient.id].to_dict("records"):
         below = float((depths < row[column]).mean()) if len(depths) and pd.notna(row[column]) else None
         reason = row["reason"] if pd.notna(row["reason"]) else ""
-        depth = f"{row[column]:,.0f}" if column == "total" else f"{row[column]:.2f}"
+        depth = "–" if pd.isna(row[column]) else f"{row[column]:,.0f}" if column == "total" else f"{row[column]:.2f}"
         found.append({"sample": row["sample_id"], "depth": depth, "below": below, "reason": reason})
     return found
 
@@ -168,7 +169,7 @@ def _predicted(patient: Patient) -> Content:
         f"{best['arm']} with {best['inputs']} puts the risk of {best['task']} above that of {best['rank']:.0%} of the "
         "other test patients."
         if best
-        else "No model was tested on this patient."
+        else ("Classes only: no endpoint is among the tasks." if len(own) else "No model was tested on this patient.")
     )
     survival = survival_figure(own, patient.outcome, primary)
     classes = classes_figure(own, [task["name"] for task in patient.cfg["tasks.labels"]])

@@ -63,7 +63,7 @@ def classes_figure(own: pd.DataFrame, labels: list[str]) -> Figure | None:
     for k, name in enumerate(mean.columns):
         axis.barh(range(len(mean)), mean[name], left=left, color=colours(k), label=name.removeprefix("p_"), height=0.8)
         left += mean[name].fillna(0).to_numpy()
-    axis.set_yticks(range(len(mean)), [f"{arm} [{inputs}]" for _, arm, inputs in mean.index], fontsize=7)
+    axis.set_yticks(range(len(mean)), [f"{task}: {arm} [{inputs}]" for task, arm, inputs in mean.index], fontsize=7)
     axis.set(xlim=(0, 1), ylim=(len(mean) - 0.5, -0.5), xlabel="probability")
     axis.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

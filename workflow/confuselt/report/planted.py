@@ -45,7 +45,7 @@ def planted(slides: bool, cfg: dict) -> dict[str, Truth]:
         else Truth(True, "slides and RNA each show a part of the truth that the other does not")
     )
     if slides:
-        cells = Truth(None, "they are measured on the pixels that tile features see too")
+        cells = Truth(None, "they are of nuclei on the pixels that tile features see too")
     elif cfg["simulate.cells"] == "redundant":
         cells = Truth(False, "they are the tile features in other coordinates")
     else:

@@ -69,7 +69,7 @@ def _values(table: pd.DataFrame, cfg: dict) -> Content:
         result if len(good) else "Nothing could be predicted.",
         {"rows": rows, "values": values},
         pictures(
-            risks=(_spread(good, risks), "Predicted log hazards of all patients, by what they were predicted from"),
+            risks=(_spread(good, risks), "Predicted risks of all patients, by what they were predicted from"),
             calls=(_called(good, classes), "How many patients have each class as their most probable one"),
         ),
     )

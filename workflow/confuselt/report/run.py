@@ -113,6 +113,12 @@ class Run:
         """Each task with the metric that an overview shows."""
         return [(name, "harrell_c") for name in self.endpoints] + [(name, "auc_macro") for name in self.labels]
 
+    @property
+    def first_tasks(self) -> list[str]:
+        """The task that decides, and the first label."""
+        known = [*self.endpoints, *self.labels]
+        return [task for task in dict.fromkeys([self.cfg["evaluate.primary"], *self.labels[:1]]) if task in known]
+
     def with_cells(self, arm: str) -> str:
         """Name of an arm with cells, or without where there is only that."""
         return next((name for name in (f"{arm}-cells", f"{arm}-nocells") if name in self.models), arm)

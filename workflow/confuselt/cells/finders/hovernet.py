@@ -132,7 +132,7 @@ class HoverNet:
     @torch.inference_mode()
     def _started(self, pictures: np.ndarray) -> Started:
         """The network's work on a copy of some pictures, which on a GPU goes on by itself."""
-        held = torch.from_numpy(filled(pictures, self.at_once) if self.machine.compiled else pictures)
+        held = torch.from_numpy(pictures if self._run is self.model else filled(pictures, self.at_once))
         held = held.pin_memory() if self.device.type == "cuda" else held.clone()
         batch = held.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
         batch = batch.to(torch.float16 if self._half else torch.float32, memory_format=torch.channels_last)

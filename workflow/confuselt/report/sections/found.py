@@ -19,7 +19,7 @@ def make(run: Run) -> Content:
     tables, cfg = run.tables, run.cfg
     shown = panels(tables["metrics"], tables["retrieval"], run.headline, cfg["evaluate.plan"])
     told = answers(tables["comparisons"], cfg)
-    first = [task for task in (run.primary, *run.labels[:1]) if task]
+    first = run.first_tasks
     rows = contrasts(tables["comparisons"], first, cfg["evaluate.plan"])
     metric = dict(run.headline)
     facts = {

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from confuselt.evaluate.schema import ATTRIBUTIONS
 from confuselt.learn.checkpoint import load_checkpoint
 from confuselt.pretrain.pairs import embed_pairs
-from confuselt.report.attribution_figure import attribution_figure
+from confuselt.report.attribution_figure import attribution_figure, strongest
 from confuselt.report.cell_figures import cells_figure, early_events
 from confuselt.report.figures import embedding
 from confuselt.report.layers import Layered, layered
@@ -27,33 +27,42 @@ def make(run: Run) -> Content:
     arm = run.with_cells(ARM)
     slides = _slides(run, arm)
     index = pd.read_parquet(run.sources.cells_index)
-    space = _embedding(run)
+    space, told_cells = _embedding(run), cells_figure(index, _groups(run))
+    moved = read_table(run.sources.attributions, ATTRIBUTIONS) if run.sources.attributions is not None else None
     told = []
     if slides:
         told.append(f"{len(slides)} test slides with the attention of {arm}")
     if space is not None:
         told.append("slides and RNA of test patients in their joint space")
-    said = " and ".join(told) or "nothing to look at: no slides were read, and no pairs were trained on"
+    if told_cells is not None:
+        told.append("nuclei by class and site")
+    if moved is not None and len(moved):
+        told.append("what moves the predictions")
+    said = ", ".join(told) or "nothing to look at: no slides were read, and no pairs were trained on"
     return Content(
         f"{said[0].upper()}{said[1:]}.",
-        {"slides": slides, "looked": arm, "looked_for": looked_for(run.models[arm], 0) if slides else None},
+        {
+            "slides": slides,
+            "looked": arm,
+            "looked_for": looked_for(run.models[arm], 0) if slides else None,
+            "attribution_error": float(moved["error"].max()) if moved is not None and len(moved) else 0.0,
+        },
         pictures(
-            cells=(cells_figure(index, _groups(run)), "Nuclei per mm² by role, class, outcome and site", index),
-            **_attributed(run),
+            cells=(told_cells, "Nuclei per mm² by role, class, outcome and site", index),
+            **_attributed(moved, run.first_tasks),
             embedding=(space, "Joint space of slides and RNA, test patients of the first fold"),
         ),
     )
 
 
-def _attributed(run: Run) -> dict[str, tuple]:
-    """What moves the predictions of the primary endpoint and of the first label, genes and cell features."""
-    if run.sources.attributions is None:
+def _attributed(table: pd.DataFrame | None, tasks: list[str]) -> dict[str, tuple]:
+    """What moves the predictions of some tasks, genes and cell features, and the strongest as a table."""
+    if table is None:
         return {}
-    table = read_table(run.sources.attributions, ATTRIBUTIONS)
-    tasks = [task for task in (run.primary, *run.labels[:1]) if task]
     alt = "Features by mean size of their integrated gradients"
     return {
-        f"attributed_{stream}": (attribution_figure(part, tasks), alt, part) for stream, part in table.groupby("stream")
+        f"attributed_{stream}": (attribution_figure(part, tasks), alt, strongest(part, tasks))
+        for stream, part in table.groupby("stream")
     }
 
 
@@ -79,7 +88,7 @@ def _groups(run: Run) -> dict[str, pd.Series]:
 
 def _embedding(run: Run) -> Figure | None:
     """Test pairs of the first fold under the widest pretrained model."""
-    if run.sources.checkpoint is None or not run.labels:
+    if run.sources.checkpoint is None:
         return None
     content = load_checkpoint(run.sources.checkpoint)
     if content["status"] != "ok":
@@ -87,8 +96,8 @@ def _embedding(run: Run) -> Figure | None:
     patients, wsi, rna = embed_pairs(content, run.sources.store, run.sources.rna, run.first_test)
     if len(patients) < 3:
         return None
-    label = run.tables["outcomes"].set_index("patient_id")[f"label_{run.labels[0]}"]
-    return embedding(wsi, rna, [label.get(p) for p in patients], "test fold 0")
+    label = run.tables["outcomes"].set_index("patient_id").get(f"label_{run.labels[0]}") if run.labels else None
+    return embedding(wsi, rna, [None if label is None else label.get(p) for p in patients], "test fold 0")
 
 
 SECTION = Section("looked", "What the model looks at", Path(__file__).with_name("looked.html.j2"), make)
