@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from confuselt.predict.schema import PREDICTIONS
-from confuselt.report.predicted import build_predicted
+from confuselt.report.predicted import _called, build_predicted
 from confuselt.tables import write_table
 
 CFG = {"experiment": "first", "predict.arm": "both-pretrained-cells"}
@@ -28,7 +28,7 @@ def rows(tmp_path, **changes):
             "z_0": [1.0, 1.0, 1.0, np.nan],
         }
     ).assign(**changes)
-    write_table(table, tmp_path / "p.parquet", PREDICTIONS)
+    write_table(table, tmp_path / "p.parquet", PREDICTIONS, {"classes": {"pam50": ["LumA", "Basal"]}})
     return build_predicted(tmp_path / "p.parquet", "unseen", CFG)
 
 
@@ -40,6 +40,18 @@ def test_the_page_says_who_what_and_how_far(tmp_path):
     assert '<td class="n">0.83</td>' in page and page.count("<svg") == 3
     far = page.split('id="far"')[1]
     assert "<td>B</td>" in far and "<td>A</td>" not in far
+
+
+def test_labels_and_classes_may_hold_what_parts_names():
+    """p_er_ihc_pos is of er_ihc, not of er; a class may be not_known."""
+    classes = {"er": ["pos", "neg"], "er_ihc": ["pos", "neg"], "her2": ["pos", "not_known"]}
+    columns = [f"p_{label}_{name}" for label, names in classes.items() for name in names]
+    values = pd.DataFrame([[0.9, 0.1, 0.2, 0.8, 0.4, 0.6]], columns=columns).assign(inputs="wsi")
+    panels = {axis.get_title(loc="left"): axis for axis in _called(values, classes).axes}
+    ticks = {name: [t.get_text() for t in axis.get_xticklabels()] for name, axis in panels.items()}
+    assert ticks == classes
+    heights = {name: [bar.get_height() for bar in axis.patches] for name, axis in panels.items()}
+    assert heights == {"er": [1, 0], "er_ihc": [0, 1], "her2": [0, 1]}
 
 
 def test_a_cohort_of_which_nobody_is_served_has_a_page(tmp_path):

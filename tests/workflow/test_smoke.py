@@ -359,7 +359,9 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
     people.assign(er=["pos", "neg"] * (len(people) // 2)).to_csv(tmp_path / "er.csv", index=False)
     served = {"patient_id": ["P"], "inputs": ["wsi"], "status": ["ok"], "reason": [None], "out_of_fold": [False]}
     served |= dict.fromkeys(("out_of_distribution", "beyond_training", "missing_genes", "risk_os"), [0.5])
-    write_table(pd.DataFrame(served | {"rna_reference": [None]}), tmp_path / "predictions.parquet", PREDICTIONS)
+    write_table(
+        pd.DataFrame(served | {"rna_reference": [None]}), tmp_path / "predictions.parquet", PREDICTIONS, {"classes": {}}
+    )
     for name, arguments in calls.items():
         path, module = ROOT / f"workflow/scripts/{name}.py", script(name)
         cfg = Recorded(settings(path, config))

@@ -12,7 +12,7 @@ from confuselt.predict.schema import PREDICTIONS
 from confuselt.report.figures import COLOURS
 from confuselt.report.page import PAGE, drawing, templates
 from confuselt.report.section import Content, pictures
-from confuselt.tables import read_table
+from confuselt.tables import read_meta, read_table
 
 PARTS = ("predicted_served.html.j2", "predicted_values.html.j2", "predicted_far.html.j2")
 TITLES = {"served": "Who was served", "values": "What is predicted", "far": "How far out they lie"}
@@ -32,6 +32,7 @@ def build_predicted(predictions: Path, cohort: str, cfg: dict) -> str:
     """
     table = read_table(predictions, PREDICTIONS)
     table = table[[c for c in table.columns if not c.startswith("z_")]]
+    table.attrs["classes"] = read_meta(predictions)["classes"]
     environment, shown = templates(), []
     for (name, title), make, part in zip(TITLES.items(), (_served, _values, _far), PARTS, strict=True):
         content = make(table, cfg)
@@ -60,7 +61,7 @@ def _served(table: pd.DataFrame, cfg: dict) -> Content:
 def _values(table: pd.DataFrame, cfg: dict) -> Content:
     good = table[table["status"] == "ok"]
     values = [c for c in good.columns if c.startswith(("risk_", "surv_", "p_")) and good[c].notna().any()]
-    risks, classes = ([c for c in values if c.startswith(start)] for start in ("risk_", "p_"))
+    risks = [c for c in values if c.startswith("risk_")]
     rows = good[["patient_id", "inputs", *values, "out_of_distribution"]].to_dict("records")
     result = f"{len(good)} rows of predictions of {cfg['predict.arm']}: {', '.join(values[:6])}" + (
         f" and {len(values) - 6} more." if len(values) > 6 else "."
@@ -70,7 +71,10 @@ def _values(table: pd.DataFrame, cfg: dict) -> Content:
         {"rows": rows, "values": values},
         pictures(
             risks=(_spread(good, risks), "Predicted risks of all patients, by what they were predicted from"),
-            calls=(_called(good, classes), "How many patients have each class as their most probable one"),
+            calls=(
+                _called(good, table.attrs["classes"]),
+                "How many patients have each class as their most probable one",
+            ),
         ),
     )
 
@@ -115,17 +119,18 @@ def _spread(rows: pd.DataFrame, columns: list[str]) -> Figure | None:
     return figure
 
 
-def _called(rows: pd.DataFrame, columns: list[str]) -> Figure | None:
-    """Most probable classes, a panel per label; ``p_<label>_<class>``."""
-    labels = sorted({c.removeprefix("p_").rsplit("_", 1)[0] for c in columns})
+def _called(rows: pd.DataFrame, classes: dict[str, list[str]]) -> Figure | None:
+    """Most probable classes, a panel per label; of those that could be learnt."""
+    of = {label: [n for n in names if f"p_{label}_{n}" in rows] for label, names in classes.items()}
+    labels = [label for label, names in of.items() if names]
     if rows.empty or not labels:
         return None
     figure, axes = plt.subplots(
         1, len(labels), figsize=(1.2 + 3.2 * len(labels), 2.4), squeeze=False, layout="constrained"
     )
     for axis, label in zip(axes[0], labels, strict=True):
-        own = [c for c in columns if c.startswith(f"p_{label}_")]
-        names, kinds = [c.removeprefix(f"p_{label}_") for c in own], sorted(rows["inputs"].unique())
+        names, kinds = of[label], sorted(rows["inputs"].unique())
+        own = [f"p_{label}_{name}" for name in names]
         for k, inputs in enumerate(kinds):
             values = rows.loc[rows["inputs"] == inputs, own].dropna().to_numpy(float)
             counts = np.bincount(values.argmax(1), minlength=len(own)) if len(values) else np.zeros(len(own))

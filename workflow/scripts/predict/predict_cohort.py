@@ -60,7 +60,8 @@ def main(
     whole = (
         pd.concat([table, rest], ignore_index=True) if len(table) else rest.reindex(columns=list(PREDICTIONS.columns))
     )
-    write_table(whole, predictions, PREDICTIONS)
+    # A name such as p_er_ihc_pos does not say where the label ends.
+    write_table(whole, predictions, PREDICTIONS, {"classes": contents[0]["classes"]})
 
 
 if __name__ == "__main__":
