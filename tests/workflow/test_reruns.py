@@ -317,7 +317,8 @@ class TestRealDryRuns:
 
     def test_pretraining_epochs_rerun_pretraining_and_what_hangs_on_it(self, tiny):
         plan = planned(tiny, changed("pretrain.epochs", 5))
-        assert set(plan) == {"pretrain_towers", "finetune_arm", "fit_clinical_plus", "score_arms", "write_report"}
+        below = {"finetune_arm", "fit_clinical_plus", "score_arms", "attribute_inputs", "write_report"}
+        assert set(plan) == {"pretrain_towers", *below}
         assert plan["pretrain_towers"] == 4, "both folds in one job: main, permuted, mispaired, without-pam50"
 
     def test_another_plan_is_scored_anew_and_trains_nothing(self, tiny):

@@ -253,11 +253,21 @@ def nuclei_file(cohort, slide):
     return Path(config.data, config.cells.nuclei.replace("{slide_id}", slide))
 
 
+def nuclei_are_drawn(cohort):
+    """Whether the files of nuclei are those that `simulate` writes beside the slides that it draws."""
+    config = CONFIG.for_cohort(cohort)
+    folder = Path(config.data, "nuclei")
+    return (
+        config.acquire.source == "simulate"
+        and folder in nuclei_file(cohort, "any").parents
+    )
+
+
 @cache
 def nuclei_states(cohort):
     """What tells the files of nuclei from others, by slide; None for one that is not there, or that is drawn here."""
     rows = asked(slide_rows, CONFIG.for_cohort(cohort), cohort)
-    if CONFIG.for_cohort(cohort).acquire.source == "simulate":
+    if nuclei_are_drawn(cohort):
         return {row["slide_id"]: None for row in rows}
     files = {row["slide_id"]: nuclei_file(cohort, row["slide_id"]) for row in rows}
     memory = Path(RESULTS, "cohorts", cohort, "acquire/nuclei_seen.json")
@@ -267,10 +277,7 @@ def nuclei_states(cohort):
 
 def nuclei_of_group(wildcards):
     """Files of nuclei that exist, `ancient` as slides are; none where nuclei are found, or drawn, here."""
-    if (
-        CONFIG.cells.method != "table"
-        or CONFIG.for_cohort(wildcards.cohort).acquire.source == "simulate"
-    ):
+    if CONFIG.cells.method != "table" or nuclei_are_drawn(wildcards.cohort):
         return []
     rows = rows_of_group(wildcards)
     files = [nuclei_file(wildcards.cohort, row["slide_id"]) for row in rows]

@@ -13,10 +13,9 @@ from confuselt.run_step import Output, run_step
 from confuselt.tables import write_table
 
 log = logging.getLogger(__name__)
-READS = ()
 
 
-def main(store: Path, folds: Path, rna: list[Path], arm_models: list[Path], attributions: Output, cfg: dict) -> None:
+def main(store: Path, folds: Path, rna: list[Path], arm_models: list[Path], attributions: Output) -> None:
     """Of an arm of RNA the genes, of one of slides the cell features; an arm that could not be trained has no rows."""
     repeat = pd.read_parquet(folds).query("repeat == 0")
     found = [pd.DataFrame(columns=list(ATTRIBUTIONS.columns))]
