@@ -339,7 +339,7 @@ def patient_page(wildcards):
     patient = CONFIG.patient.id
     if patient is None:
         raise WorkflowError("whose page? snakemake patient --config 'patient={id: ID}'")
-    if set("/{}") & set(patient):
+    if set("{/}") & set(patient):
         raise WorkflowError(
             f"patient.id '{patient}': a page cannot be named so (no /, {{ or }})"
         )
