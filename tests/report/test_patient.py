@@ -1,5 +1,7 @@
 """The page of one patient: ranks by hand, who is nearest under encoders that are known, ids as text."""
 
+from types import SimpleNamespace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -43,7 +45,8 @@ def test_the_nearest_are_named_within_and_across_modalities(monkeypatch):
         "slide": (["P", "R", "Q"], np.stack([unit[p] for p in "PRQ"])),
         "RNA": (["S", "P", "Q"], np.stack([unit[p] for p in "SPQ"])),
     }
-    monkeypatch.setattr(neighbours, "_sides", lambda *_: sides)
+    space = SimpleNamespace(slides=lambda _: sides["slide"], rna=lambda _: sides["RNA"])
+    monkeypatch.setattr(neighbours, "Space", SimpleNamespace(of=lambda *_: space))
     found = neighbours.nearest({"status": "ok"}, None, None, "P", ["Q", "R", "S"])
     said = {(a, b): [r["patient"] for r in found if (r["from"], r["to"]) == (a, b)] for a in sides for b in sides}
     assert said[("slide", "slide")] == ["Q", "R"] and said[("slide", "RNA")] == ["P", "Q", "S"]

@@ -199,7 +199,7 @@ class Patient(Block):
     def _text(cls, value: object) -> object:
         """A number has lost its leading zeros by the time it comes here."""
         if value is not None and not isinstance(value, str):
-            raise ValueError(f'patient.id {value} was read as a number, ids are text: put it into quotes, {{id: "…"}}')
+            raise ValueError(f"patient.id {value} was read as a number, ids are text: put it into quotes")
         return value
 
 

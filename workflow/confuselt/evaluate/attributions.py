@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -29,6 +30,28 @@ BUDGET = 128  # instances of a patient, drawn by the slides' ids
 MOST_ERROR = 0.05  # of the change of an output, by which attributions may miss it unsaid
 Forward = Callable[[torch.Tensor], torch.Tensor]
 log = logging.getLogger(__name__)
+
+
+class Attributed(NamedTuple):
+    """What moves an output of some patients.
+
+    Attributes
+    ----------
+    attributions, values : (n, d) tensor
+        Of each patient's features, and these features.
+    change : (n,) tensor
+        Of the output, to which attributions must add up.
+    """
+
+    attributions: torch.Tensor
+    values: torch.Tensor
+    change: torch.Tensor
+
+    @property
+    def error(self) -> float:
+        """By what share of the change the sums miss it."""
+        gap = (self.attributions.sum(1) - self.change).abs().sum()
+        return float(gap / self.change.abs().sum().clamp_min(1e-9))
 
 
 def of_genes(model: dict, profiles: list[Path], folds: pd.DataFrame) -> pd.DataFrame:
@@ -59,8 +82,8 @@ def of_genes(model: dict, profiles: list[Path], folds: pd.DataFrame) -> pd.DataF
             def forward(x: torch.Tensor, network: ArmNetwork = network, chosen: Forward = chosen) -> torch.Tensor:
                 return chosen(network(len(x), None, [], x, list(range(len(x)))))
 
-            found, error = _integrated(forward, values, TOGETHER * STEPS)
-            rows.append(_rows(model["arm"], fold, name, "rna", read.genes, (found, values.numpy(), error)))
+            found = Attributed(_integrated(forward, values, TOGETHER * STEPS), values, _change(forward, values))
+            rows.append(_rows(model["arm"], fold, name, ("rna", read.genes), found))
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
 
 
@@ -83,10 +106,9 @@ def of_cells(model: dict, store: Path, folds: pd.DataFrame) -> pd.DataFrame:
         packs = [bags.pack(slides[some], scaler, BUDGET) for some in spans(sizes, SOME_ROWS)]
         for name, network, chosen in _outputs(model, facts) if packs else ():
             parts = [_of_bags(network, chosen, packed, tiles) for packed in packs]
-            names = cell_names(store, parts[0][0].shape[1])
-            whole = tuple(np.concatenate(some) for some in list(zip(*parts, strict=True))[:2])
-            error = float(sum(p[2] for p in parts) / max(sum(p[3] for p in parts), 1e-9))
-            rows.append(_rows(model["arm"], fold, name, "cells", names, (*whole, error)))
+            whole = Attributed(*(torch.cat(some) for some in zip(*parts, strict=True)))
+            names = cell_names(store, whole.values.shape[1])
+            rows.append(_rows(model["arm"], fold, name, ("cells", names), whole))
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
 
 
@@ -122,21 +144,21 @@ def _network(member: Member, task: str, group: str) -> ArmNetwork | None:
     return network if network is not None and task in network.heads else None
 
 
-def _integrated(forward: Forward, values: torch.Tensor, most: int) -> tuple[np.ndarray, float]:
-    """Attributions, and by what share of the change of the output their sums miss it."""
+def _integrated(forward: Forward, values: torch.Tensor, most: int) -> torch.Tensor:
+    """Attributions of values, `most` points of paths at once."""
+    gradients = IntegratedGradients(forward)
     start = torch.zeros_like(values)
-    found, gap = IntegratedGradients(forward).attribute(
-        values, start, n_steps=STEPS, internal_batch_size=most, return_convergence_delta=True
-    )
-    with torch.no_grad():
-        change = (forward(values) - forward(start)).abs().sum()
-    return found.detach().numpy(), float(gap.abs().sum() / change.clamp_min(1e-9))
+    return gradients.attribute(values, start, n_steps=STEPS, internal_batch_size=most).detach()
 
 
-def _of_bags(
-    network: ArmNetwork, chosen: Callable, packed: Packed, tiles: int
-) -> tuple[np.ndarray, np.ndarray, float, float]:
-    """Attributions of the cell features of some patients (n, d), their mean values (n, d); the gap, and the change.
+@torch.no_grad()
+def _change(forward: Forward, values: torch.Tensor) -> torch.Tensor:
+    """By how much an output is another one than at the start of the path."""
+    return forward(values) - forward(torch.zeros_like(values))
+
+
+def _of_bags(network: ArmNetwork, chosen: Callable, packed: Packed, tiles: int) -> Attributed:
+    """Of the cell features of some patients, summed over their instances; values are their means.
 
     Patients do not hang on each other, so that the gradient of the sum of their outputs is that of each.
     """
@@ -148,49 +170,33 @@ def _of_bags(
         several = Packed(joined, packed.lengths * len(x))
         return chosen(network(bags * len(x), several, list(range(bags * len(x))), None, [])).reshape(len(x), bags)
 
-    start = torch.zeros_like(cells)
-    found = IntegratedGradients(lambda x: each(x).sum(1)).attribute(
-        cells, start, n_steps=STEPS, internal_batch_size=max(1, SOME_ROWS // len(rows))
-    )
-    with torch.no_grad():
-        change = (each(cells) - each(start))[0]
+    found = _integrated(lambda x: each(x).sum(1), cells, max(1, SOME_ROWS // len(rows)))
     sums, means = (
-        torch.stack([op(part, 0) for part in values[0].detach().split(packed.lengths)]).numpy()
+        torch.stack([op(part, 0) for part in values[0].split(packed.lengths)])
         for op, values in ((torch.sum, found), (torch.mean, cells))
     )
-    gap = torch.from_numpy(sums).sum(1) - change
-    return sums, means, float(gap.abs().sum()), float(change.abs().sum())
-
-
-def _checked(name: tuple[str, str], fold: int, error: float) -> float:
-    """The error, said where it is large."""
-    if error > MOST_ERROR:
-        log.warning("fold %d, %s: attributions miss the change of the output by %.0f %%", fold, name, 100 * error)
-    return error
+    return Attributed(sums, means, _change(each, cells)[0])
 
 
 def _rows(
-    arm: str,
-    fold: int,
-    name: tuple[str, str],
-    stream: str,
-    features: list[str],
-    found: tuple[np.ndarray, np.ndarray, float],
+    arm: str, fold: int, name: tuple[str, str], features: tuple[str, list[str]], found: Attributed
 ) -> pd.DataFrame:
-    """Mean strength, and whether a higher value raises the output."""
-    attributions, values, error = found
-    attributions = attributions[:, : len(features)]
+    """Mean strength, and whether a higher value raises the output; `features` are their stream and names."""
+    if found.error > MOST_ERROR:
+        said = "fold %d, %s: attributions miss the change of the output by %.0f %%"
+        log.warning(said, fold, name, 100 * found.error)
+    attributions = found.attributions.numpy()
     return pd.DataFrame(
         {
             "arm": arm,
             "fold": fold,
             "task": name[0],
             "output": name[1],
-            "stream": stream,
-            "feature": features,
+            "stream": features[0],
+            "feature": features[1],
             "strength": np.abs(attributions).mean(0),
-            "direction": np.sign((attributions * np.sign(values[:, : len(features)])).sum(0)),
-            "error": _checked(name, fold, error),
+            "direction": np.sign((attributions * np.sign(found.values.numpy())).sum(0)),
+            "error": found.error,
             "n": len(attributions),
         }
     )

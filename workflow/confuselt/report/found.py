@@ -138,7 +138,6 @@ def found_figure(shown: list[dict]) -> Figure | None:
                 f"{row['value']:.2f}",
                 va="center",
                 fontsize=8,
-                color="#1c2530",
                 transform=axis.get_yaxis_transform(),
             )
         # Tasks have the same rows: named once.

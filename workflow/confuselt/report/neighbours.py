@@ -4,11 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from confuselt.learn.store import Store
-from confuselt.model.scaling import StreamScaler
-from confuselt.pretrain.retrieval import embed_patients, embed_profiles
-from confuselt.pretrain.train import load_encoders
-from confuselt.rna.profiles import read_profiles
+from confuselt.pretrain.pairs import Space
 
 SHOWN = 5
 
@@ -28,14 +24,16 @@ def nearest(checkpoint: dict, store: Path, profiles: Path, patient: str, others:
     """
     if checkpoint["status"] != "ok":
         return []
-    sides = _sides(checkpoint, store, profiles, list(dict.fromkeys([patient, *others])))
+    space, people = Space.of(checkpoint, store, profiles), list(dict.fromkeys([patient, *others]))
+    both = {"slide": space.slides(people), "RNA": space.rna(people)}
+    sides = {name: side for name, side in both.items() if side[0]}
     found = []
     for name, (ids, vectors) in sides.items():
         if patient not in ids:
             continue
         own = vectors[ids.index(patient)]
-        for other, (theirs, space) in sides.items():
-            cosine = space @ own
+        for other, (theirs, side) in sides.items():
+            cosine = side @ own
             # Across modalities the own partner counts, and should be near.
             order = [k for k in np.argsort(-cosine) if theirs[k] != patient or other != name]
             found += [
@@ -43,19 +41,3 @@ def nearest(checkpoint: dict, store: Path, profiles: Path, patient: str, others:
                 for rank, k in enumerate(order[:SHOWN], 1)
             ]
     return found
-
-
-def _sides(
-    checkpoint: dict, store: Path, profiles: Path, patients: list[str]
-) -> dict[str, tuple[list[str], np.ndarray]]:
-    """Unit vectors of whoever has the modality."""
-    bags = Store(store, "tile-cells" if "cells" in checkpoint["streams"] else "tile")
-    encoders, known = load_encoders(checkpoint), read_profiles(profiles).of
-    slides, people = bags.of_patients(patients), [p for p in patients if p in known]
-    sides = {}
-    if slides:
-        scaler = StreamScaler.from_state(checkpoint["scaler"])
-        sides["slide"] = list(slides), embed_patients(encoders, bags, scaler, slides)
-    if people:
-        sides["RNA"] = people, embed_profiles(encoders, np.stack([known[p] for p in people]))
-    return sides

@@ -1,7 +1,7 @@
 """Build the benchmark report: sections in the order in which people ask, on one page that needs nothing else."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import jinja2
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from confuselt.evaluate.intervals import useless
 from confuselt.report.layers import VIEWER
 from confuselt.report.run import Run, Sources
-from confuselt.report.section import Picture
+from confuselt.report.section import Picture, Section
 from confuselt.report.sections import believed, everything, found, looked, people, performance
 from confuselt.report.svg import inline
 
@@ -31,22 +31,35 @@ SECTIONS = (
 
 def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
     """HTML text, and its figures by name."""
-    run, environment = Run(sources, cfg), templates()
-    shared = {"cfg": cfg, "primary": run.primary, "bags": run.bags, "interval": _interval, "viewer": VIEWER}
-    shared["slide_made"] = sources.grids is not None
-    figures, shown = {}, []
-    for section in SECTIONS:
-        content = section.make(run)
-        facts = {**shared, **content.facts, "pictures": content.pictures, "picture": drawing(content.pictures)}
+    run = Run(sources, cfg)
+    shared = {"cfg": cfg, "primary": run.primary, "bags": run.bags, "slide_made": sources.grids is not None}
+    return rendered(f"{cfg['experiment']} on cohort {cfg['cohort']}", SECTIONS, run, shared)
+
+
+def rendered(title: str, sections: Iterable[Section], about: object, shared: dict) -> tuple[str, dict[str, Figure]]:
+    """HTML text of a page, and its figures by name.
+
+    Parameters
+    ----------
+    title : str
+    sections : iterable of Section
+    about : object
+        What sections are made of.
+    shared : dict
+        Facts for all templates.
+    """
+    environment, shown, figures = templates(), [], {}
+    for section in sections:
+        content = section.make(about)
+        facts = {**shared, **content.facts, "pictures": content.pictures, "picture": _drawing(content.pictures)}
         body = environment.get_template(section.template.name).render(facts)
         shown.append({"section": section, "result": content.result, "body": Markup(body)})
         figures |= {name: picture.figure for name, picture in content.pictures.items()}
-    title = f"{cfg['experiment']} on cohort {cfg['cohort']}"
     return environment.get_template(PAGE).render(title=title, sections=shown), figures
 
 
 def templates() -> jinja2.Environment:
-    """Where templates are found, and how they write numbers."""
+    """Where templates are found, how they write numbers, and what shows slides in them."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([HERE, HERE / "sections"]),
         autoescape=lambda name: name is not None and name.endswith(".html.j2"),
@@ -55,10 +68,11 @@ def templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["num"] = _number
+    environment.globals |= {"interval": _interval, "viewer": VIEWER}
     return environment
 
 
-def drawing(pictures: dict[str, Picture]) -> Callable[[str, str], Markup]:
+def _drawing(pictures: dict[str, Picture]) -> Callable[[str, str], Markup]:
     """What templates call: a picture of the section by name, with its caption; nothing where there is none."""
 
     def drawn(name: str, caption: str) -> Markup:

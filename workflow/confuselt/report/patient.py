@@ -6,19 +6,17 @@ from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
-from markupsafe import Markup
 
 from confuselt.acquire.units import DAYS_PER
 from confuselt.learn.checkpoint import load_checkpoint
 from confuselt.report.known import check_known
-from confuselt.report.layers import VIEWER, Layered, layered
+from confuselt.report.layers import Layered, layered
 from confuselt.report.neighbours import nearest
-from confuselt.report.page import PAGE, drawing, templates
+from confuselt.report.page import rendered
 from confuselt.report.patient_figures import classes_figure, survival_figure
-from confuselt.report.section import Content, pictures
+from confuselt.report.section import Content, Section, pictures
 from confuselt.report.slides import attention, looked_for
 
-PARTS = ("patient_who.html.j2", "patient_predicted.html.j2", "patient_slides.html.j2", "patient_alike.html.j2")
 SLIDE_ARMS = tuple(
     f"{modality}-{start}-{streams}"
     for modality in ("wsi", "both")
@@ -69,9 +67,14 @@ class Patient:
         return pd.read_parquet(self.sources.patients).set_index("patient_id").loc[self.id]
 
     @cached_property
+    def outcomes(self) -> pd.DataFrame:
+        """``acquire/outcomes`` by patient."""
+        return pd.read_parquet(self.sources.outcomes).set_index("patient_id")
+
+    @property
     def outcome(self) -> pd.Series:
         """Of ``acquire/outcomes``; nothing is known of one without a clinical row."""
-        return pd.read_parquet(self.sources.outcomes).set_index("patient_id").reindex([self.id]).iloc[0]
+        return self.outcomes.reindex([self.id]).iloc[0]
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -90,20 +93,6 @@ class Patient:
         """Of the first repeat, the one in which they are tested; None where they are in none."""
         own = self.folds[(self.folds["patient_id"] == self.id) & (self.folds["role"] == "test")]
         return int(own["fold"].iloc[0]) if len(own) else None
-
-
-def build_patient(patient: Patient) -> str:
-    """HTML text."""
-    environment = templates()
-    titles = {"who": "Who it is", "predicted": "What is predicted", "slides": "Slides", "alike": "Whom they resemble"}
-    made = [make(patient) for make in (_who, _predicted, _slides, _alike)]
-    shown = []
-    for name, content, part in zip(titles, made, PARTS, strict=True):
-        facts = {**content.facts, "cfg": patient.cfg, "picture": drawing(content.pictures), "viewer": VIEWER}
-        body = Markup(environment.get_template(part).render(facts))
-        shown.append({"section": {"name": name, "title": titles[name]}, "result": content.result, "body": body})
-    title = f"patient {patient.id}, {patient.cfg['experiment']} on cohort {patient.cfg['cohort']}"
-    return environment.get_template(PAGE).render(title=title, sections=shown)
 
 
 def _who(patient: Patient) -> Content:
@@ -229,13 +218,28 @@ def _alike(patient: Patient) -> Content:
         checkpoint = load_checkpoint(patient.sources.checkpoints[patient.fold])
         profiles = patient.sources.profiles[patient.fold]
         rows = nearest(checkpoint, patient.sources.store, profiles, patient.id, list(test))
-    outcomes = pd.read_parquet(patient.sources.outcomes).set_index("patient_id")
     labels = [task["name"] for task in patient.cfg["tasks.labels"]]
     for row in rows:
-        row["labels"] = [outcomes.loc[row["patient"]].get(f"label_{label}") for label in labels]
+        row["labels"] = [patient.outcomes.loc[row["patient"]].get(f"label_{label}") for label in labels]
     result = (
         f"Nearest in the joint space, of the test patients of the same fold: {rows[0]['patient']}."
         if rows
         else "Nothing to compare with: no pretrained model of this patient's fold sees them."
     )
     return Content(result, {"rows": rows, "labels": labels}, {})
+
+
+HERE = Path(__file__).parent
+SECTIONS = (
+    Section("who", "Who it is", HERE / "patient_who.html.j2", _who),
+    Section("predicted", "What is predicted", HERE / "patient_predicted.html.j2", _predicted),
+    Section("slides", "Slides", HERE / "patient_slides.html.j2", _slides),
+    Section("alike", "Whom they resemble", HERE / "patient_alike.html.j2", _alike),
+)
+
+
+def build_patient(patient: Patient) -> str:
+    """HTML text."""
+    title = f"patient {patient.id}, {patient.cfg['experiment']} on cohort {patient.cfg['cohort']}"
+    html, _ = rendered(title, SECTIONS, patient, {"cfg": patient.cfg})
+    return html

@@ -1,50 +1,47 @@
 """The page of a cohort that trained models were applied to: predictions, who was not served and why, how far out."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from confuselt.predict.schema import PREDICTIONS
 from confuselt.report.figures import COLOURS
-from confuselt.report.page import PAGE, drawing, templates
-from confuselt.report.section import Content, pictures
+from confuselt.report.page import rendered
+from confuselt.report.section import Content, Section, pictures
 from confuselt.tables import read_meta, read_table
 
-PARTS = ("predicted_served.html.j2", "predicted_values.html.j2", "predicted_far.html.j2")
-TITLES = {"served": "Who was served", "values": "What is predicted", "far": "How far out they lie"}
 FAR = 0.95  # share of training patients that lie less far out than one who is named
 
 
-def build_predicted(predictions: Path, cohort: str, cfg: dict) -> str:
-    """HTML text.
+@dataclass(frozen=True)
+class Served:
+    """Predictions of a cohort.
 
-    Parameters
+    Attributes
     ----------
-    predictions : Path
-        ``predict/predictions``.
-    cohort : str
-    cfg : dict
-        Settings of ``write_predicted``.
+    table : DataFrame
+        ``predict/predictions`` without embeddings.
+    classes : dict of str to list of str
+        Of each label.
+    arm : str
     """
-    table = read_table(predictions, PREDICTIONS)
-    table = table[[c for c in table.columns if not c.startswith("z_")]]
-    table.attrs["classes"] = read_meta(predictions)["classes"]
-    environment, shown = templates(), []
-    for (name, title), make, part in zip(TITLES.items(), (_served, _values, _far), PARTS, strict=True):
-        content = make(table, cfg)
-        facts = {**content.facts, "picture": drawing(content.pictures), "arm": cfg["predict.arm"]}
-        body = Markup(environment.get_template(part).render(facts))
-        shown.append({"section": {"name": name, "title": title}, "result": content.result, "body": body})
-    title = f"cohort {cohort} under the models of {cfg['experiment']}"
-    return environment.get_template(PAGE).render(title=title, sections=shown)
+
+    table: pd.DataFrame
+    classes: dict[str, list[str]]
+    arm: str
+
+    @property
+    def good(self) -> pd.DataFrame:
+        """Rows of those who are served."""
+        return self.table[self.table["status"] == "ok"]
 
 
-def _served(table: pd.DataFrame, cfg: dict) -> Content:
-    good = table[table["status"] == "ok"]
+def _served(served: Served) -> Content:
+    table, good = served.table, served.good
     lost = table[table["status"] != "ok"]
     reasons = lost.groupby(["inputs", "reason"], dropna=False)["patient_id"].agg(["size", "first"]).reset_index()
     people, unserved = table["patient_id"].nunique(), set(table["patient_id"]) - set(good["patient_id"])
@@ -58,12 +55,12 @@ def _served(table: pd.DataFrame, cfg: dict) -> Content:
     )
 
 
-def _values(table: pd.DataFrame, cfg: dict) -> Content:
-    good = table[table["status"] == "ok"]
+def _values(served: Served) -> Content:
+    good = served.good
     values = [c for c in good.columns if c.startswith(("risk_", "surv_", "p_")) and good[c].notna().any()]
     risks = [c for c in values if c.startswith("risk_")]
     rows = good[["patient_id", "inputs", *values, "out_of_distribution"]].to_dict("records")
-    result = f"{len(good)} rows of predictions of {cfg['predict.arm']}: {', '.join(values[:6])}" + (
+    result = f"{len(good)} rows of predictions of {served.arm}: {', '.join(values[:6])}" + (
         f" and {len(values) - 6} more." if len(values) > 6 else "."
     )
     return Content(
@@ -72,15 +69,15 @@ def _values(table: pd.DataFrame, cfg: dict) -> Content:
         pictures(
             risks=(_spread(good, risks), "Predicted risks of all patients, by what they were predicted from"),
             calls=(
-                _called(good, table.attrs["classes"]),
+                _called(good, served.classes),
                 "How many patients have each class as their most probable one",
             ),
         ),
     )
 
 
-def _far(table: pd.DataFrame, cfg: dict) -> Content:
-    good = table[(table["status"] == "ok") & table["out_of_distribution"].notna()]
+def _far(served: Served) -> Content:
+    good = served.good[served.good["out_of_distribution"].notna()]
     far = good[good["out_of_distribution"] > FAR].sort_values("out_of_distribution", ascending=False)
     return Content(
         f"{len(far)} of {len(good)} rows lie farther out than {FAR:.0%} of the training patients."
@@ -141,3 +138,30 @@ def _called(rows: pd.DataFrame, classes: dict[str, list[str]]) -> Figure | None:
         axis.set_ylabel("patients")
     axes[0, 0].legend(frameon=False, fontsize=7)
     return figure
+
+
+HERE = Path(__file__).parent
+SECTIONS = (
+    Section("served", "Who was served", HERE / "predicted_served.html.j2", _served),
+    Section("values", "What is predicted", HERE / "predicted_values.html.j2", _values),
+    Section("far", "How far out they lie", HERE / "predicted_far.html.j2", _far),
+)
+
+
+def build_predicted(predictions: Path, cohort: str, cfg: dict) -> str:
+    """HTML text.
+
+    Parameters
+    ----------
+    predictions : Path
+        ``predict/predictions``.
+    cohort : str
+    cfg : dict
+        Settings of ``write_predicted``.
+    """
+    table = read_table(predictions, PREDICTIONS)
+    table = table[[c for c in table.columns if not c.startswith("z_")]]
+    served = Served(table, read_meta(predictions)["classes"], cfg["predict.arm"])
+    title = f"cohort {cohort} under the models of {cfg['experiment']}"
+    html, _ = rendered(title, SECTIONS, served, {"arm": served.arm})
+    return html

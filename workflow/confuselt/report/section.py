@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
-
-from confuselt.report.run import Run
 
 
 @dataclass(frozen=True)
@@ -57,12 +56,13 @@ class Section:
     title : str
     template : Path
     make : callable
+        Of what the page is about: a `run.Run`, a `patient.Patient`, a `predicted.Served`.
     """
 
     name: str
     title: str
     template: Path
-    make: Callable[[Run], Content]
+    make: Callable[[Any], Content]
 
 
 def pictures(**figures: tuple[Figure | None, str] | tuple[Figure | None, str, pd.DataFrame]) -> dict[str, Picture]:

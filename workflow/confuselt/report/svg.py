@@ -6,8 +6,6 @@ import re
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-INK = "#1c2530"  # of words in figures; the page's own colour takes its place
-
 
 def inline(figure: Figure, name: str) -> str:
     """``<svg>`` of a figure for an HTML page.
@@ -28,5 +26,5 @@ def inline(figure: Figure, name: str) -> str:
     text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text).replace("xlink:href", "href")
     text = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", text)
     # Black, which is lines and words that nobody gave a colour, is the page's colour.
-    text = re.sub(r"#000000|" + INK, "currentColor", text)
+    text = text.replace("#000000", "currentColor")
     return re.sub(r"<svg ", '<svg aria-hidden="true" ', text, count=1)
