@@ -80,9 +80,11 @@ BELOW = {
     "write_report": "",
     "predict_cohort": "write_predicted",
     "write_predicted": "",
+    "write_compared": "",
 }
-# Nobody asks for these: late fusion needs two more arms, PAM50 calls a table of centroids, a page a patient.
-NOT_ASKED = {"fit_late_fusion", "call_pam50", "call_labels", "write_patient"}
+# Nobody asks for these: late fusion needs two more arms, PAM50 calls a table of centroids, pages a patient or two
+# experiments.
+NOT_ASKED = {"fit_late_fusion", "call_pam50", "call_labels", "write_patient", "write_compared"}
 # Rules that fetch, draw or read slides: no job of a cohort that comes as features.
 OF_SLIDES = {
     "pin_cohort",

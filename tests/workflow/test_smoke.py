@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import shutil
 from pathlib import Path
 
 import anndata as ad
@@ -161,6 +162,34 @@ def test_a_page_for_one_patient(tiny, experiment):
     assert others and others <= set(people)
     failed = snakemake(tiny, "patient", "--config", "patient={id: SIM-001-999}", check=False)
     assert failed.returncode and "is no patient of this cohort; is it SIM-001-" in failed.stdout + failed.stderr
+
+
+def test_two_experiments_side_by_side(tiny, experiment):
+    """Nothing but what `evaluate` wrote is read, and nothing is trained, whatever the config says now."""
+    other = experiment.parent / "other"
+    (other / "evaluate").mkdir(parents=True)
+    for path in (experiment / "evaluate").glob("*.*"):
+        shutil.copy(path, other / "evaluate")
+    made = json.loads((other / "evaluate/provenance.json").read_text())
+    trained = next(row for row in made if row["rule"] == "finetune_arm")
+    assert {"acquire", "embed", "cells", "rna", "split", "pack", "pretrain", "finetune", "evaluate"} == {
+        row["stage"] for row in made
+    }
+    trained["settings"]["finetune.epochs"] = 77
+    (other / "evaluate/provenance.json").write_text(json.dumps(made))
+    changed = {**TINY, "finetune": {**TINY["finetune"], "epochs": 9}}
+    done = snakemake(tiny, "compare", "--config", "first=tiny", "second=other", config=changed)
+    assert set(re.findall(r"^rule (\w+):", done.stdout + done.stderr, re.M)) <= {"write_compared", "compare"}
+    text = (tiny / "results/compare/tiny/other.html").read_text()
+    assert re.findall(r'<section id="(\w+)"', text) == ["results", "agreement", "settings"]
+    assert (
+        "0 lie above 0, 0 below" in text
+        and "Settings that differ: 1; rules, hashes of code and versions of libraries that differ: 0." in text
+    )
+    assert "<td>finetune.epochs</td>" in text and "<td>77</td>" in text
+    shutil.rmtree(other)
+    failed = snakemake(tiny, "compare", "--config", "first=tiny", "second=other", check=False)
+    assert failed.returncode and "'other' has no evaluate/provenance.json" in failed.stdout + failed.stderr
 
 
 def test_snakemakes_own_report(tiny):
@@ -330,6 +359,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             report="o",
             forest="o",
             retrieval_figure="o",
+            provenance="o",
         ),
         "evaluate/attribute_inputs": dict(
             store=store,
@@ -352,6 +382,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             page="o",
             patient="SIM-001-0003",
         ),
+        "evaluate/write_compared": dict(experiments=experiment.parent, first="tiny", second="tiny", page="o"),
         "predict/write_predicted": dict(predictions=tmp_path / "predictions.parquet", page="o", cohort="seen"),
     }
     (tmp_path / "centroids.csv").write_text("gene,median,Basal,LumA\nGENE0001,0,1,2\n")

@@ -26,7 +26,7 @@ from typing import Any, NewType
 from confuselt.code_hash import DECISIVE, code_hash, distributions
 from confuselt.progress import no_bars
 from confuselt.settings import backends, load_config, settings
-from confuselt.stamp import config_hash, get_stamp, set_stamp, versions
+from confuselt.stamp import config_hash, get_stamp, plain, set_stamp, versions
 
 Output = NewType("Output", Path)
 Parts = NewType("Parts", Path)
@@ -65,7 +65,7 @@ def run_step(main: Callable[..., None], scope: dict[str, Any]) -> None:
 def execute(main: Callable[..., None], values: dict[str, Any], script: Path) -> None:
     """Call `main` with temporary output names, then move every output to its place."""
     cfg = values.get("cfg", {})
-    set_stamp({**_maker(script, cfg), "config": config_hash(dict(cfg)), **versions(distributions(DECISIVE))})
+    set_stamp({**_maker(script, cfg), **versions(distributions(DECISIVE))})
     random.seed(cfg.get("seed", 0))
     outputs = {
         name: values[name] for name, kind in _kinds(main).items() if kind in OUTPUTS and values.get(name) is not None
@@ -97,8 +97,9 @@ def _partial(path: Path) -> Path:
     return Path(path).with_name(f".partial.{Path(path).name}")
 
 
-def _maker(script: Path, cfg: dict) -> dict[str, str]:
-    return {"stage": script.parent.name, "rule": script.stem, "code": code_hash(script, backends(script, cfg))}
+def _maker(script: Path, cfg: dict) -> dict[str, Any]:
+    made = {"stage": script.parent.name, "rule": script.stem, "code": code_hash(script, backends(script, cfg))}
+    return {**made, "config": config_hash(dict(cfg)), "settings": plain(dict(cfg))}
 
 
 @contextmanager

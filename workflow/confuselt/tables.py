@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from confuselt.stamp import get_stamp
+from confuselt.stamp import stamp_text
 
 TYPES = {"string": pa.string(), "int32": pa.int32(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}
 
@@ -99,7 +99,7 @@ def write_table(frame: pd.DataFrame, path: Path, table: Table, meta: dict | None
     arrays = [
         pa.array(_plain(frame[c], schema.field(c).type), type=schema.field(c).type, from_pandas=True) for c in ordered
     ]
-    stamped = {"stamp": json.dumps(get_stamp()), "meta": json.dumps(meta or {}), "table": table.name}
+    stamped = {"stamp": stamp_text(), "meta": json.dumps(meta or {}), "table": table.name}
     pq.write_table(pa.table(arrays, schema=schema.with_metadata(stamped)), path)
 
 
@@ -118,6 +118,11 @@ def read_table(path: Path, table: Table) -> pd.DataFrame:
     frame = pq.read_table(path).to_pandas()
     check_table(frame, table, f"(reading {path})")
     return frame
+
+
+def read_stamp(path: Path) -> dict:
+    """What made a table, see `confuselt.stamp`."""
+    return json.loads(pq.read_schema(path).metadata[b"stamp"])
 
 
 def read_meta(path: Path) -> dict:

@@ -161,6 +161,7 @@ rule write_report:
             category="figures",
             labels={"figure": "retrieval between modalities"},
         ),
+        provenance=f"{EXPERIMENT}/evaluate/provenance.json",
     log:
         f"{RESULTS}/logs/evaluate/write_report/{MAIN}.log",
     benchmark:
@@ -227,3 +228,34 @@ rule write_patient:
         "evaluate: page of patient {wildcards.patient}"
     script:
         "../scripts/evaluate/write_patient.py"
+
+
+rule compare:
+    input:
+        compared_page,
+
+
+rule write_compared:
+    output:
+        page=f"{RESULTS}/compare/{{first}}/{{second}}.html",
+    log:
+        f"{RESULTS}/logs/evaluate/write_compared/{{first}}/{{second}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate/write_compared/{{first}}/{{second}}.jsonl"
+    wildcard_constraints:
+        first=r"[A-Za-z0-9._-]+",
+        second=r"[A-Za-z0-9._-]+",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+        experiments=f"{RESULTS}/experiments",
+    params:
+        # What is read is no input: an experiment of another config would be made anew by this one's.
+        read=content_of_compared,
+        code=code("evaluate", "write_compared"),
+    message:
+        "evaluate: {wildcards.first} beside {wildcards.second}"
+    script:
+        "../scripts/evaluate/write_compared.py"

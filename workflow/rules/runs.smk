@@ -1,5 +1,6 @@
 """What the rules of a run are given: a run is the experiment or one of its controls."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -207,6 +208,47 @@ def control_outputs(suffix):
     return [
         f"{run}/finetune/{base_arm(kind_of(run), CELLS)}/r0.{suffix}"
         for run in CONTROL_RUNS
+    ]
+
+
+def compared_page(wildcards):
+    """The page of `compare`; of an experiment that was not evaluated here it says which were."""
+    names = CONFIG.first, CONFIG.second
+    if None in names or names[0] == names[1]:
+        raise WorkflowError(
+            "which two experiments? snakemake compare --config first=A second=B"
+        )
+    for name in names:
+        if not all(os.path.isfile(path) for path in evaluated_files(name)):
+            made = sorted(
+                folder.parents[1].name
+                for folder in Path(RESULTS, "experiments").glob(
+                    "*/evaluate/provenance.json"
+                )
+            )
+            raise WorkflowError(
+                f"experiment '{name}' has no evaluate/provenance.json in {RESULTS}/experiments; "
+                f"evaluated are: {', '.join(made) or 'none'}. Run it first, with its own config"
+            )
+    return f"{RESULTS}/compare/{names[0]}/{names[1]}.html"
+
+
+def evaluated_files(experiment):
+    """What `compare` reads of an experiment."""
+    names = (
+        "provenance.json",
+        "metrics.parquet",
+        "retrieval.parquet",
+        "predictions.parquet",
+    )
+    return [f"{RESULTS}/experiments/{experiment}/evaluate/{name}" for name in names]
+
+
+def content_of_compared(wildcards):
+    """Hash of what `compare` reads: the page is made anew where it changed."""
+    files = [*evaluated_files(wildcards.first), *evaluated_files(wildcards.second)]
+    return hashlib.sha256(b"".join(Path(f).read_bytes() for f in files)).hexdigest()[
+        :16
     ]
 
 

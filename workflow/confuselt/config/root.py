@@ -85,6 +85,8 @@ class Config(Block):
     evaluate: Evaluate = Field(Evaluate(), description="metrics, comparisons, report")
     predict: Predict = Field(Predict(), description="trained models on another cohort")
     patient: Patient = Field(Patient(), description="a page for one patient")
+    first: str | None = Field(None, description="experiment that the target `compare` sets beside `second`")
+    second: str | None = Field(None, description="the other one")
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":

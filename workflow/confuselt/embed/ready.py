@@ -21,7 +21,7 @@ from confuselt.embed.bag_file import (
 )
 from confuselt.embed.feature_table import FeatureTable
 from confuselt.progress import progress
-from confuselt.stamp import get_stamp
+from confuselt.stamp import stamp_text
 from confuselt.unusable import Unusable
 
 log = logging.getLogger(__name__)
@@ -132,7 +132,7 @@ def import_stream(slides: pd.DataFrame, stream: str, cfg: dict, recipe: dict, st
     kept = {s: rows[s] for s in usual}
     with h5py.File(store, "w") as file:
         _write_bags(file, kept, width, source, files)
-        file.attrs.update({**recipe, "d": width, "dtype": "float32", "stamp": str(get_stamp())})
+        file.attrs.update({**recipe, "d": width, "dtype": "float32", "stamp": stamp_text()})
         if stated:
             file.attrs["stated"] = json.dumps(stated, sort_keys=True)
         if source.table and any(source.is_table(files[s]) for s in kept):

@@ -11,7 +11,7 @@ import pandas as pd
 from confuselt.content import array_hash
 from confuselt.pack.align import Alignment, align
 from confuselt.progress import progress
-from confuselt.stamp import get_stamp
+from confuselt.stamp import stamp_text
 from confuselt.unusable import Unusable
 
 log = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ def pack(sources: dict[str, tuple[Path, Path | None]], store: Path) -> None:
             by_number=json.dumps(by_number),
             factors=json.dumps(factors),
             without_cells=json.dumps(parted),
-            stamp=str(get_stamp()),
+            stamp=stamp_text(),
         )
         for stream, source in found.items():
             orders = {slide: how.order if stream == "cells" else how.rows for slide, how in aligned.items()}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-PAGES = ("write_report", "write_patient", "write_predicted")  # made of the results, not making them
+PAGES = ("write_report", "write_patient", "write_predicted", "write_compared")  # made of the results, not making them
 SPEED = ".training.jsonl"  # what the loop says of every training, beside the benchmark file of its job
 
 

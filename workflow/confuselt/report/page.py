@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from confuselt.evaluate.intervals import useless
 from confuselt.report.layers import VIEWER
-from confuselt.report.run import Run, Sources
+from confuselt.report.run import Run
 from confuselt.report.section import Picture, Section
 from confuselt.report.sections import believed, everything, found, looked, people, performance
 from confuselt.report.svg import inline
@@ -29,10 +29,10 @@ SECTIONS = (
 )
 
 
-def build_report(sources: Sources, cfg: dict) -> tuple[str, dict[str, Figure]]:
+def build_report(run: Run) -> tuple[str, dict[str, Figure]]:
     """HTML text, and its figures by name."""
-    run = Run(sources, cfg)
-    shared = {"cfg": cfg, "primary": run.primary, "bags": run.bags, "slide_made": sources.grids is not None}
+    cfg = run.cfg
+    shared = {"cfg": cfg, "primary": run.primary, "bags": run.bags, "slide_made": run.sources.grids is not None}
     return rendered(f"{cfg['experiment']} on cohort {cfg['cohort']}", SECTIONS, run, shared)
 
 

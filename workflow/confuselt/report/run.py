@@ -1,4 +1,4 @@
-"""An experiment as the report reads it: its files, by the names that rule and script give them, and what they hold."""
+"""An experiment as the report reads it: what its files hold."""
 
 import json
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ import pandas as pd
 
 from confuselt.learn.checkpoint import load_checkpoint
 from confuselt.report.cohort_page import left
+from confuselt.report.provenance import provenance
+from confuselt.report.sources import Sources
 
 TABLES = (
     "predictions",
@@ -24,35 +26,6 @@ TABLES = (
     "patients",
     "downloads",
 )
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Files that the report is made of."""
-
-    predictions: Path
-    metrics: Path
-    comparisons: Path
-    retrieval: Path
-    curves: Path
-    plan: Path
-    folds: Path
-    store: Path
-    rna: Path
-    outcomes: Path
-    covariates: Path
-    patients: Path
-    downloads: Path
-    slides: Path
-    tile_index: Path
-    cells_index: Path
-    rna_index: Path
-    benchmarks: Path
-    arm_models: list[Path]
-    reduced: list[Path]
-    checkpoint: Path | None = None
-    grids: Path | None = None
-    attributions: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +65,11 @@ class Run:
     def bags(self) -> dict[str, dict]:
         """See `bag_sizes`."""
         return bag_sizes(self.sources.store, self.cfg)
+
+    @cached_property
+    def provenance(self) -> list[dict]:
+        """See `confuselt.report.provenance`."""
+        return provenance(self.sources, list(self.models.values()))
 
     @property
     def endpoints(self) -> list[str]:

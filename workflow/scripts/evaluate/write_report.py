@@ -5,7 +5,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 from confuselt.report.page import build_report
-from confuselt.report.run import Sources
+from confuselt.report.provenance import write_provenance
+from confuselt.report.run import Run
+from confuselt.report.sources import Sources
 from confuselt.run_step import Output, run_step
 
 READS = (
@@ -33,10 +35,14 @@ READS = (
 )
 
 
-def main(sources: Sources, report: Output, forest: Output, retrieval_figure: Output, cfg: dict) -> None:
+def main(
+    sources: Sources, report: Output, forest: Output, retrieval_figure: Output, provenance: Output, cfg: dict
+) -> None:
     """Render sections, tables and figures."""
-    html, figures = build_report(sources, cfg)
+    run = Run(sources, cfg)
+    html, figures = build_report(run)
     Path(report).write_text(html, encoding="utf-8")
+    write_provenance(run.provenance, provenance)
     figures["forest"].savefig(forest, format="png")
     figures["retrieval"].savefig(retrieval_figure, format="png")
     plt.close("all")

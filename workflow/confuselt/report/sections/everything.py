@@ -20,7 +20,13 @@ def make(run: Run) -> Content:
     return Content(
         f"{len(made)} comparisons, {len(details)} rows of further metrics"
         + (f", {hours:.2g} hours of jobs." if spent else "."),
-        {"comparisons": made, "not_compared": not_compared(comparisons), "details": details, "costs": spent},
+        {
+            "comparisons": made,
+            "not_compared": not_compared(comparisons),
+            "details": details,
+            "costs": spent,
+            "provenance": run.provenance,
+        },
         {},
     )
 

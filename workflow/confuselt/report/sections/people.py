@@ -18,9 +18,10 @@ from confuselt.report.cohort_page import (
     unseen_levels,
 )
 from confuselt.report.rna_page import depth, rna_facts, rna_figure
-from confuselt.report.run import Run, Sources
+from confuselt.report.run import Run
 from confuselt.report.section import Content, Section, pictures
 from confuselt.report.slides import slide_warnings, tile_facts
+from confuselt.report.sources import Sources
 from confuselt.tables import read_meta
 
 

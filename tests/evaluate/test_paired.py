@@ -1,0 +1,110 @@
+"""Two experiments side by side: paired where folds test the same patients, and nowhere else."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from confuselt.evaluate.intervals import corrected_t
+from confuselt.evaluate.paired import Evaluated, agreement, paired
+from confuselt.evaluate.schema import METRICS, RETRIEVAL
+from confuselt.report.compared import differing
+
+FOLDS = [(repeat, fold) for repeat in (0, 1) for fold in range(3)]
+PEOPLE = [f"P{i:02d}" for i in range(30)]
+
+
+def experiment(name, values, swapped=(), arm="wsi-scratch-cells", events=4):
+    """One arm, one endpoint, a label; `values` per fold; in swapped folds another patient is tested."""
+    metrics, predictions = [], []
+    rng = np.random.default_rng(0)
+    for value, (repeat, fold) in zip(values, FOLDS, strict=True):
+        people = PEOPLE[fold::3][:9] + (["P99"] if (repeat, fold) in swapped else PEOPLE[fold::3][9:])
+        key = {"arm": arm, "inputs": "wsi", "task": "os", "repeat": repeat, "fold": fold, "draw": 0, "missing_rate": 0}
+        metrics.append({**key, "metric": "harrell_c", "value": value, "n": 10, "events": events, "status": "ok"})
+        predictions += [{**key, "patient_id": p, "output": "risk", "value": rng.normal()} for p in people]
+    whole = {**key, "metric": "harrell_c", "repeat": -1, "fold": -1, "value": np.mean(values), "n": 30, "events": 12}
+    metrics.append({**whole, "low": 0.4, "high": 0.8, "status": "ok"})
+    retrieval = pd.DataFrame(columns=list(RETRIEVAL.columns))
+    return Evaluated(name, pd.DataFrame(predictions), pd.DataFrame(metrics, columns=list(METRICS.columns)), retrieval)
+
+
+FIRST, SECOND = [0.6, 0.7, 0.65, 0.62, 0.71, 0.66], [0.64, 0.76, 0.66, 0.69, 0.73, 0.7]
+
+
+def test_a_difference_is_over_folds_with_the_corrected_t():
+    (row,) = paired(experiment("a", FIRST), experiment("b", SECOND)).to_dict("records")
+    gaps = np.subtract(SECOND, FIRST)
+    wide = corrected_t(gaps.mean(), gaps, 3)
+    assert row["difference"] == pytest.approx(gaps.mean()) and (row["low"], row["high"]) == (wide.low, wide.high)
+    assert row["p"] == wide.p and (row["folds"], row["of"], row["n"], row["reason"]) == (6, 6, 30, None)
+    assert (row["first"], row["second"]) == (np.mean(FIRST), np.mean(SECOND))
+
+
+def test_sides_swapped_change_the_sign():
+    one, other = (
+        paired(*sides).iloc[0]
+        for sides in (
+            (experiment("a", FIRST), experiment("b", SECOND)),
+            (experiment("b", SECOND), experiment("a", FIRST)),
+        )
+    )
+    assert one["difference"] == -other["difference"] and one["low"] == -other["high"]
+
+
+def test_folds_that_test_others_are_left_out():
+    swapped = [(0, 1), (1, 0)]
+    (row,) = paired(experiment("a", FIRST), experiment("b", SECOND, swapped)).to_dict("records")
+    kept = [i for i, fold in enumerate(FOLDS) if fold not in swapped]
+    assert (row["folds"], row["of"]) == (4, 6)
+    by_repeat = [np.subtract(SECOND, FIRST)[[i for i in kept if FOLDS[i][0] == r]].mean() for r in (0, 1)]
+    assert row["difference"] == pytest.approx(np.mean(by_repeat))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"swapped": FOLDS}, "no fold tests the same patients with as many events"),
+        ({"events": 5}, "no fold tests the same patients with as many events"),
+        ({"swapped": FOLDS[1:]}, "one fold gives no interval"),
+    ],
+)
+def test_nothing_is_compared_that_is_not_paired(changes, reason):
+    (row,) = paired(experiment("a", FIRST), experiment("b", SECOND, **changes)).to_dict("records")
+    assert row["reason"] == reason and not np.isfinite(row["low"])
+    assert np.isfinite(row["first"]) and np.isfinite(row["second_low"]), "each side's own value stands"
+
+
+def test_an_arm_of_one_side_is_no_difference():
+    rows = paired(experiment("a", FIRST), experiment("b", SECOND, arm="rna-scratch"))
+    assert dict(zip(rows["arm"], rows["reason"], strict=True)) == {
+        "wsi-scratch-cells": "not in b",
+        "rna-scratch": "not in a",
+    }
+
+
+def test_agreement_knows_ranks_and_not_units():
+    first, second = experiment("a", FIRST), experiment("b", SECOND)
+    stretched = second.predictions.assign(value=np.exp(3 * second.predictions["value"]))
+    (row,) = agreement(first, Evaluated("b", stretched, second.metrics, second.retrieval)).to_dict("records")
+    assert row["value"] == pytest.approx(1) and row["n"] == 30
+    turned = second.predictions.assign(value=-second.predictions["value"])
+    (row,) = agreement(first, Evaluated("b", turned, second.metrics, second.retrieval)).to_dict("records")
+    assert row["value"] < -0.9
+
+
+def test_settings_that_differ_are_told_by_rule():
+    def made(epochs, torch, code="c", more=()):
+        settings = {"experiment": str(epochs), "finetune.epochs": epochs, "evaluate.plan": {"k": 10}}
+        rows = [
+            {"stage": "finetune", "rule": r, "code": code, "settings": settings, "versions": {"torch": torch}}
+            for r in ("finetune_arm", *more)
+        ]
+        return rows
+
+    assert differing(made(5, "2.1"), made(5, "2.1")) == []
+    rows = differing(made(5, "2.1", more=["other"]), made(6, "2.2"))
+    assert {(r["kind"], r["rule"], r["key"], r["first"], r["second"]) for r in rows} == {
+        ("setting", "finetune: finetune_arm", "finetune.epochs", "5", "6"),
+        ("rule", "finetune: other", "", "ran", "–"),
+        ("version", "libraries", "torch", "2.1", "2.2"),
+    }

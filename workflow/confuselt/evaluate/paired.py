@@ -1,0 +1,185 @@
+"""Two experiments side by side: values of both, and differences over the folds that test the same patients.
+
+Nothing is trained and no outcome is read: a difference is taken fold by fold from ``evaluate/metrics``, and its
+interval is the corrected resampled t.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+from sklearn.metrics import cohen_kappa_score
+
+from confuselt.evaluate.intervals import corrected_t
+from confuselt.evaluate.schema import METRICS, PREDICTIONS, RETRIEVAL
+from confuselt.stamp import config_hash
+from confuselt.tables import read_table
+
+RETRIEVED = "retrieval"  # stands as the task of recall
+KEY = ["arm", "inputs", "task", "metric", "horizon_days", "k"]
+NUMBERS = ["first", "first_low", "first_high", "second", "second_low", "second_high", "difference", "low", "high", "p"]
+COLUMNS = [*KEY, *NUMBERS, "folds", "of", "n", "reason"]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What `evaluate` said of one experiment.
+
+    Attributes
+    ----------
+    name : str
+    predictions, metrics, retrieval : DataFrame
+        Its tables, without controls and without what was made for sensitivity.
+    """
+
+    name: str
+    predictions: pd.DataFrame
+    metrics: pd.DataFrame
+    retrieval: pd.DataFrame
+
+    @classmethod
+    def read(cls, name: str, folder: Path) -> "Evaluated":
+        """Of an experiment's folder ``evaluate``."""
+        predictions = read_table(folder / "predictions.parquet", PREDICTIONS)
+        metrics = read_table(folder / "metrics.parquet", METRICS)
+        retrieval = read_table(folder / "retrieval.parquet", RETRIEVAL)
+        return cls(
+            name,
+            predictions[(predictions["draw"] == 0) & (predictions["missing_rate"] == 0)],
+            metrics[(metrics["draw"] == 0) & metrics["metric"].notna() & ~(metrics["missing_rate"] > 0)],
+            retrieval[(retrieval["draw"] == 0) & (retrieval["stratum"] == "all")],
+        )
+
+    def values(self) -> pd.DataFrame:
+        """Every value, by `KEY`, ``repeat`` and ``fold`` (-1: over folds): ``value, low, high, n, events``."""
+        found = self.retrieval.assign(
+            arm=self.retrieval["model"],
+            inputs=self.retrieval["direction"],
+            task=RETRIEVED,
+            metric="recall",
+            value=self.retrieval["recall"],
+        )
+        rows = pd.concat([part for part in (self.metrics, found) if len(part)] or [self.metrics], ignore_index=True)
+        rows = rows[rows["status"] == "ok"].assign(repeat=rows["repeat"].fillna(-1), fold=rows["fold"].fillna(-1))
+        known = ["value", "low", "high", "n", "events"]
+        return rows.set_index([*KEY, "repeat", "fold"]).reindex(columns=known).astype(float)
+
+    def tested(self) -> dict[tuple[str, str, str], dict[tuple[int, int], str]]:
+        """Hash of the patients that a fold tests, by arm, inputs and task, then by repeat and fold."""
+        place, found = ["arm", "inputs", "task", "repeat", "fold"], {}
+        rows = self.predictions[[*place, "patient_id"]].drop_duplicates()
+        for (*what, repeat, fold), people in rows.groupby(place)["patient_id"]:
+            found.setdefault(tuple(what), {})[int(repeat), int(fold)] = config_hash(sorted(people))
+        return found
+
+
+def paired(first: Evaluated, second: Evaluated) -> pd.DataFrame:
+    """A row per arm, inputs, task and metric of either experiment.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`. ``difference`` (second minus first), ``low``, ``high`` and ``p`` are over ``folds`` of ``of`` folds:
+        those that test the same patients in both, as many of them with an event; without such folds ``reason`` says
+        why. ``n``: test patients of the first repeat of these folds.
+    """
+    sides = [first.values(), second.values()]
+    same, rows = _same_folds(first, second), []
+    keys = pd.concat([side.index.droplevel(["repeat", "fold"]).unique().to_frame(index=False) for side in sides])
+    for key in keys.drop_duplicates().sort_values(KEY, na_position="first").itertuples(index=False):
+        parts = [_of(side, key) for side in sides]
+        row = dict(zip(KEY, key, strict=True))
+        for name, part in zip(("first", "second"), parts, strict=True):
+            whole = part[part["fold"] == -1]
+            if len(whole):
+                numbers = whole.iloc[0]
+                row |= {name: numbers["value"], f"{name}_low": numbers["low"], f"{name}_high": numbers["high"]}
+        folds = same.get((row["arm"], row["inputs"], row["task"]), same[RETRIEVED])
+        rows.append(row | _difference(*parts, folds, (first.name, second.name)))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _of(values: pd.DataFrame, key: tuple) -> pd.DataFrame:
+    """Rows of one key; NaN is a value of a key."""
+    index = values.index
+    use = np.ones(len(values), bool)
+    for name, wanted in zip(KEY, key, strict=True):
+        level = index.get_level_values(name)
+        use &= level.isna() if pd.isna(wanted) else level == wanted
+    return values[use].reset_index(["repeat", "fold"])
+
+
+def _same_folds(first: Evaluated, second: Evaluated) -> dict[object, set[tuple[int, int]]]:
+    """Folds that test the same patients, by arm, inputs and task; of retrieval, those that do for all of these."""
+    ours, theirs = first.tested(), second.tested()
+    same = {
+        what: {fold for fold, patients in ours[what].items() if theirs[what].get(fold) == patients}
+        for what in ours
+        if what in theirs
+    }
+    return {**same, RETRIEVED: set.intersection(*same.values()) if same else set()}
+
+
+def _difference(
+    first: pd.DataFrame, second: pd.DataFrame, same: set[tuple[int, int]], names: tuple[str, str]
+) -> dict[str, object]:
+    for part, other in ((first, names[0]), (second, names[1])):
+        if part.empty:
+            return {"folds": 0, "of": 0, "reason": f"not in {other}"}
+    by_fold = [part[part["fold"] >= 0].set_index(["repeat", "fold"]) for part in (first, second)]
+    common = by_fold[0].index.intersection(by_fold[1].index)
+    a, b = (part.loc[common] for part in by_fold)
+    alike = (a["n"] == b["n"]) & (a["events"].fillna(0) == b["events"].fillna(0))
+    kept = [fold for fold in common if fold in same and alike[fold]]
+    facts = {"folds": len(kept), "of": max(map(len, by_fold))}
+    gaps = (b["value"] - a["value"])[kept].dropna() if kept else pd.Series(dtype=float)
+    if not kept:
+        return facts | {"reason": "no fold tests the same patients with as many events"}
+    if gaps.empty:
+        return facts | {"reason": "no fold has a value in both"}
+    repeats = [repeat for repeat, _ in gaps.index]
+    # Of repeats that have different folds in common each counts alike.
+    value = float(gaps.groupby(level=0).mean().mean())
+    wide = corrected_t(value, gaps.to_numpy(), max(repeats.count(r) for r in set(repeats)))
+    told = {"low": wide.low, "high": wide.high, "p": wide.p} if wide else {}
+    n = a.loc[[fold for fold in kept if fold[0] == min(repeats)], "n"].sum()
+    return facts | {"difference": value, "n": n, **told, "reason": None if wide else "one fold gives no interval"}
+
+
+def agreement(first: Evaluated, second: Evaluated) -> pd.DataFrame:
+    """How alike the out-of-fold predictions of patients are that both experiments test.
+
+    Returns
+    -------
+    DataFrame
+        ``arm, inputs, task, measure, value, n``: Spearman's correlation of risks, Cohen's kappa of most probable
+        classes; means over repeats are what is compared.
+    """
+    rows, sides = [], [_mean_predictions(side.predictions) for side in (first, second)]
+    for key in sorted(set(sides[0]) & set(sides[1])):
+        a, b = (side[key] for side in sides)
+        people = a.index.intersection(b.index)
+        a, b = a.loc[people], b.loc[people]
+        row = dict(zip(("arm", "inputs", "task"), key, strict=True)) | {"n": len(people)}
+        classes = [name for name in a if name.startswith("p_") and name in b]
+        if "risk" in a and "risk" in b and len(people) > 2:
+            rows.append(
+                {**row, "measure": "Spearman's correlation", "value": float(spearmanr(a["risk"], b["risk"])[0])}
+            )
+        elif classes and len(people) > 2:
+            called = [side[classes].idxmax(axis=1) for side in (a, b)]
+            rows.append({**row, "measure": "Cohen's kappa", "value": float(cohen_kappa_score(*called))})
+    return pd.DataFrame(rows, columns=["arm", "inputs", "task", "measure", "value", "n"])
+
+
+def _mean_predictions(predictions: pd.DataFrame) -> dict[tuple[str, str, str], pd.DataFrame]:
+    """Patients x outputs, mean over repeats, by arm, inputs and task."""
+    wanted = predictions[(predictions["output"] == "risk") | predictions["output"].str.startswith("p_")]
+    # Risks have no unit: within a fold their ranks are what a C-index sees.
+    fold = ["arm", "inputs", "task", "repeat", "fold", "output"]
+    ranked = wanted.groupby(fold)["value"].rank(pct=True).where(wanted["output"] == "risk", wanted["value"])
+    mean = wanted.assign(value=ranked).groupby(["arm", "inputs", "task", "patient_id", "output"])["value"].mean()
+    wide = mean.unstack("output")
+    return {key: part.droplevel([0, 1, 2]).dropna(axis=1) for key, part in wide.groupby(level=[0, 1, 2])}
