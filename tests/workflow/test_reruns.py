@@ -50,7 +50,7 @@ BELOW = {
     "index_cells": "pack_bags write_report",
     "simulate_cohort": "read_sheets read_outcomes read_covariates list_sources import_tiles import_cells gather_rna",
     "read_sheets": "read_outcomes import_tiles import_cells gather_rna write_report",
-    "read_covariates": "fit_baseline fit_clinical_plus write_report",
+    "read_covariates": "fit_baseline fit_clinical_plus score_arms write_report",
     "read_outcomes": "make_folds permute_outcomes finetune_arm fit_baseline fit_clinical_plus fit_leaky_chance "
     "score_arms write_report",
     "list_sources": "write_report",

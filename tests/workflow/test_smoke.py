@@ -225,7 +225,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
     }
     evaluated = {
         k: experiment / f"evaluate/{k}.parquet"
-        for k in ("predictions", "metrics", "comparisons", "retrieval", "curves")
+        for k in ("predictions", "metrics", "comparisons", "retrieval", "curves", "strata")
     }
     calls = {
         "simulate/simulate_cohort": dict(tile="o", cells="o", rna="o", clinical="o", truth="o"),
@@ -331,6 +331,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             store=store,
             folds=folds,
             outcomes=acquired["outcomes"],
+            covariates=acquired["covariates"],
             rna=rna,
             arm_predictions=[experiment / f"finetune/{a}/r0.parquet" for a in arms],
             arm_models=[experiment / f"finetune/{a}/r0.pt" for a in arms],

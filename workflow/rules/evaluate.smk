@@ -29,6 +29,7 @@ rule score_arms:
         store=STORE,
         folds=f"{EXPERIMENT}/split/folds.parquet",
         outcomes=f"{OURS}/acquire/outcomes.parquet",
+        covariates=COVARIATES,
         rna=[f"{EXPERIMENT}/rna/r{r}f{f}.h5ad" for r in REPEATS for f in FOLDS],
         arm_predictions=[
             f"{EXPERIMENT}/finetune/{arm}/r{r}.parquet"
@@ -59,6 +60,7 @@ rule score_arms:
         comparisons=f"{EXPERIMENT}/evaluate/comparisons.parquet",
         retrieval=f"{EXPERIMENT}/evaluate/retrieval.parquet",
         curves=f"{EXPERIMENT}/evaluate/curves.parquet",
+        strata=f"{EXPERIMENT}/evaluate/strata.parquet",
     log:
         f"{RESULTS}/logs/evaluate/score_arms/{MAIN}.log",
     benchmark:
@@ -112,6 +114,7 @@ rule write_report:
         comparisons=f"{EXPERIMENT}/evaluate/comparisons.parquet",
         retrieval=f"{EXPERIMENT}/evaluate/retrieval.parquet",
         curves=f"{EXPERIMENT}/evaluate/curves.parquet",
+        strata=f"{EXPERIMENT}/evaluate/strata.parquet",
         plan=f"{EXPERIMENT}/evaluate/plan.json",
         attributions=(
             [f"{EXPERIMENT}/evaluate/attributions.parquet"] if EXPLAINED else []

@@ -79,6 +79,25 @@ RETRIEVAL = Table(
     },
     required=("model", "draw", "fold", "status"),
 )
+STRATA = Table(
+    "evaluate/strata",
+    {
+        "task": "string",
+        "metric": "string",
+        "stratum": "string",
+        "level": "string",
+        "arm": "string",
+        "inputs": "string",
+        "value": "float64",
+        "low": "float64",
+        "high": "float64",
+        "n": "int64",
+        "events": "int64",
+        "status": "string",
+        "reason": "string",
+    },
+    required=("task", "stratum", "level", "status"),
+)
 ATTRIBUTIONS = Table(
     "evaluate/attributions",
     {

@@ -10,7 +10,9 @@ from confuselt.evaluate.curves import curves_table, reliability_curves
 from confuselt.evaluate.experiment import Experiment
 from confuselt.evaluate.metrics import leaky_rows, metric_rows, metrics_table, unavailable_rows
 from confuselt.evaluate.retrieval import Gallery, retrieval_rows, retrieval_table
+from confuselt.evaluate.schema import STRATA
 from confuselt.evaluate.sites import site_curves, site_probe
+from confuselt.evaluate.strata import strata_rows
 from confuselt.survival.ipcw import Censoring
 
 
@@ -23,6 +25,8 @@ class Scored:
     predictions, metrics, comparisons, retrieval : DataFrame
     rows : list of dict
         Rows of curves.
+    strata : DataFrame
+        Table of `evaluate`.
     """
 
     predictions: pd.DataFrame
@@ -30,6 +34,7 @@ class Scored:
     comparisons: pd.DataFrame
     retrieval: pd.DataFrame
     rows: list[dict]
+    strata: pd.DataFrame
 
     def curves(self, *more: pd.DataFrame) -> pd.DataFrame:
         """Curves made here and by earlier stages."""
@@ -42,6 +47,7 @@ def score(
     found: list[Gallery],
     lost: list[dict],
     outcomes: pd.DataFrame,
+    covariates: pd.DataFrame,
     leaky: list[pd.DataFrame],
     cells: bool,
     cfg: dict,
@@ -55,8 +61,8 @@ def score(
         Those that share folds and outcomes with the main run are compared with its arms.
     found, lost : list
         Galleries of the models of pretraining, and which of them were not available.
-    outcomes : DataFrame
-        ``acquire/outcomes``.
+    outcomes, covariates : DataFrame
+        ``acquire/outcomes``, ``acquire/covariates``.
     leaky : list of DataFrame
         ``finetune/leaky-chance``; empty where it was not asked for.
     cells : bool
@@ -79,7 +85,8 @@ def score(
     for control in apart:
         rows += metric_rows(control.scorer, control.train, competing, {}, cfg)
     predictions = pd.concat([e.predictions for e in (ours, *apart)], ignore_index=True)
-    rows += unavailable_rows(reasons, not_learnable, predictions, [*ours.targets.survival, *ours.targets.labels])
+    known = [*ours.targets.survival, *ours.targets.labels]
+    rows += unavailable_rows(reasons, not_learnable, predictions, known)
     rows += [r for table in leaky for r in leaky_rows(table)]
     scored = set(ours.predictions["arm"])
     main_reasons = {arm: reason for (arm, _), reason in ours.reasons.items()} | {
@@ -99,4 +106,7 @@ def score(
     table = retrieval_table(
         retrieval_rows(found, facts["site"].to_dict(), label, cfg["evaluate.k"], ours.resampling), lost
     )
-    return Scored(predictions, metrics_table(rows), comparisons_table(compared), table, curves)
+    first = [cfg["evaluate.primary"], *(t["name"] for t in cfg["tasks.labels"][:1])]
+    parts = strata_rows(ours.scorer, outcomes, covariates, list(dict.fromkeys(t for t in first if t in known)))
+    strata = pd.DataFrame(parts, columns=list(STRATA.columns))
+    return Scored(predictions, metrics_table(rows), comparisons_table(compared), table, curves, strata)

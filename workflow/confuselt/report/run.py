@@ -20,6 +20,7 @@ TABLES = (
     "comparisons",
     "retrieval",
     "curves",
+    "strata",
     "folds",
     "outcomes",
     "covariates",

@@ -13,6 +13,7 @@ class Sources:
     comparisons: Path
     retrieval: Path
     curves: Path
+    strata: Path
     plan: Path
     folds: Path
     store: Path

@@ -1,4 +1,4 @@
-"""How well: every arm by the question it answers, calibration, survival curves, decision curves, retrieval."""
+"""How well: every arm by the question it answers, within parts of the cohort, calibration, curves, retrieval."""
 
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from confuselt.report.calibration_figures import incidence_figure, net_benefit_f
 from confuselt.report.figures import above_median, forest, kaplan_meier, pretraining_figure, retrieval_figure
 from confuselt.report.run import Run
 from confuselt.report.section import Content, Section, pictures
+from confuselt.report.strata_figure import strata_figure
 
 # The arms that figures look into, by what they are tested with: "both" is the one checkpoint for every input pattern.
 LOOKED_AT = {"both": "both-pretrained", "wsi": "wsi-pretrained", "rna": "rna-scratch"}
@@ -37,6 +38,10 @@ def make(run: Run) -> Content:
         per_task[f"benefit_{name}"] = net_benefit_figure(tables["curves"], name), f"Decision curve, {name}"
         if task["competing"]:
             per_task[f"incidence_{name}"] = _incidence(run, looked_at["both"], task), f"Cumulative incidence of {name}"
+    strata = tables["strata"]
+    for task in run.first_tasks:
+        drawn = strata_figure(strata, task, looked_at)
+        per_task[f"strata_{task}"] = drawn, f"{task} within parts of the cohort", strata[strata["task"] == task]
     likelihood = tables["curves"][tables["curves"]["curve"] == "likelihood-ratio"]
     flat = [
         {**{k: r[k] for k in ("arm", "draw", "inputs")}, "task": task, **{k: v[k] for k in ("value", "low", "high")}}
@@ -52,6 +57,8 @@ def make(run: Run) -> Content:
             "unavailable": unavailable(tables["metrics"]),
             "likelihood": likelihood.to_dict("records"),
             "plus": PLUS,
+            "strata": strata[strata["status"] == "ok"].to_dict("records"),
+            "too_small": strata[strata["status"] == "too small"].to_dict("records"),
             "retrieval": retrieval_summary(tables["retrieval"]),
         },
         pictures(
