@@ -1,57 +1,26 @@
 """Attributions against planted weights: they rank as planted, add up, and are gone under random weights."""
 
-import copy
-
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from evaluate.planted import PATIENTS, PEOPLE, ROLES, randomised, trained
 from learn.stores import write_store
 from scipy.stats import spearmanr
 
-from confuselt.config.learning import Finetune, Pretrain
 from confuselt.evaluate.attributions import of_cells, of_genes
 from confuselt.evaluate.schema import ATTRIBUTIONS
-from confuselt.finetune.arms import explained, parse_arm
+from confuselt.finetune.arms import explained
 from confuselt.finetune.inputs import Inputs
-from confuselt.finetune.member import load_member
-from confuselt.finetune.targets import Targets
-from confuselt.finetune.train import train_fold
 from confuselt.learn.store import Store
 from confuselt.report.attribution_figure import MOST, attribution_figure
 from confuselt.tables import check_table
 
-PATIENTS, GENES, CELLS, EACH = 500, 30, 12, 8
-MODEL = {**Pretrain().model.model_dump(), "hidden": 16, "attention": 8, "dim": 16, "dropout_rna": 0.2}
-CFG = {f"finetune.{k}": v for k, v in Finetune(epochs=80, learning_rate=2e-3, members=1).model_dump().items()}
-CFG |= {"pretrain.model": MODEL, **{f"pack.scaling_{s}": "standard" for s in ("tile", "cells", "deep")}}
-PEOPLE = [f"P{i:03d}" for i in range(PATIENTS)]
-ROLES = {"train": PEOPLE[:360], "inner": PEOPLE[360:420], "test": PEOPLE[420:]}
+GENES, CELLS, EACH = 30, 12, 8
 FOLDS = pd.DataFrame(
     [{"patient_id": p, "repeat": 0, "fold": 0, "role": role} for role, people in ROLES.items() for p in people]
 )
-
-
-def trained(arm, inputs, hazard, rng):
-    """Checkpoint of an arm as `finetune_arm` writes it, one fold, and who lives longer by `hazard`."""
-    days = rng.exponential(np.exp(-hazard) * 900)
-    targets = Targets(PEOPLE, {"os": (days, np.ones(PATIENTS))}, {}, {}, {"os": [400]})
-    facts, _ = train_fold(parse_arm(arm), inputs, targets, ROLES, None, CFG, (1, arm, 0, 0))
-    return {"arm": arm, "folds": [facts], "classes": {}, "horizons": {"os": [400]}, "model": MODEL}
-
-
-def randomised(model):
-    """The same with weights that no outcome has formed."""
-    model = copy.deepcopy(model)
-    facts = model["folds"][0]
-    torch.manual_seed(5)
-    fresh = load_member(parse_arm(model["arm"]), model, facts, facts["members"][0]).networks["survival"]
-    for module in fresh.modules():
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
-    facts["members"][0]["parts"]["survival"]["weights"] = fresh.state_dict()
-    return model
 
 
 @pytest.fixture(scope="module")
