@@ -62,13 +62,13 @@ BELOW = {
     # Where a label is called, as in `OWN` alone, outcomes wait for it.
     "call_labels": "",
     "make_folds": "normalise_rna drop_pam50 pretrain_towers finetune_arm fit_baseline fit_clinical_plus "
-    "fit_leaky_chance score_arms attribute_inputs write_report",
+    "fit_leaky_chance score_arms attribute_inputs map_space write_report",
     "normalise_rna": "drop_pam50 pretrain_towers finetune_arm fit_baseline fit_clinical_plus score_arms "
-    "attribute_inputs write_report",
+    "attribute_inputs map_space write_report",
     "drop_pam50": "pretrain_towers finetune_arm write_report",
     "pack_bags": "pretrain_towers finetune_arm fit_baseline fit_clinical_plus fit_leaky_chance score_arms "
-    "attribute_inputs write_report",
-    "pretrain_towers": "finetune_arm fit_clinical_plus score_arms write_report",
+    "attribute_inputs map_space write_report",
+    "pretrain_towers": "finetune_arm fit_clinical_plus score_arms map_space write_report",
     "finetune_arm": "fit_late_fusion fit_clinical_plus score_arms attribute_inputs write_report",
     "fit_baseline": "fit_clinical_plus score_arms",
     "fit_late_fusion": "score_arms",
@@ -77,6 +77,7 @@ BELOW = {
     "register_plan": "write_report",
     "score_arms": "write_report",
     "attribute_inputs": "write_report",
+    "map_space": "write_report",
     "write_report": "",
     "predict_cohort": "write_predicted",
     "write_predicted": "",
@@ -319,7 +320,7 @@ class TestRealDryRuns:
 
     def test_pretraining_epochs_rerun_pretraining_and_what_hangs_on_it(self, tiny):
         plan = planned(tiny, changed("pretrain.epochs", 5))
-        below = {"finetune_arm", "fit_clinical_plus", "score_arms", "attribute_inputs", "write_report"}
+        below = {"finetune_arm", "fit_clinical_plus", "score_arms", "attribute_inputs", "map_space", "write_report"}
         assert set(plan) == {"pretrain_towers", *below}
         assert plan["pretrain_towers"] == 4, "both folds in one job: main, permuted, mispaired, without-pam50"
 

@@ -369,6 +369,7 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             arm_models=[experiment / "finetune/wsi-pretrained-cells/r0.pt"],
             attributions="o",
         ),
+        "evaluate/map_space": dict(store=store, folds=folds, rna=rna[0], checkpoint=pre[0], space="o"),
         "evaluate/write_patient": dict(
             predictions=evaluated["predictions"],
             folds=folds,

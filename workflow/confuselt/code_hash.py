@@ -51,6 +51,7 @@ DECISIVE = {
     "timm": ("timm",),
     "torch": ("torch",),
     "torchsurv": ("torchsurv",),
+    "umap": ("umap-learn",),
 }
 
 EFFECTS = ""  # name of what a module does when it is imported

@@ -107,6 +107,32 @@ rule attribute_inputs:
         "../scripts/evaluate/attribute_inputs.py"
 
 
+rule map_space:
+    input:
+        store=STORE,
+        folds=f"{EXPERIMENT}/split/folds.parquet",
+        rna=f"{EXPERIMENT}/rna/r0f0.h5ad",
+        checkpoint=WIDEST,
+    output:
+        space=f"{EXPERIMENT}/evaluate/space.parquet",
+    log:
+        f"{RESULTS}/logs/evaluate/map_space/{MAIN}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate/map_space/{MAIN}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        cfg=cfg("evaluate", "map_space"),
+        code=code("evaluate", "map_space"),
+    message:
+        "evaluate: map of the joint space"
+    script:
+        "../scripts/evaluate/map_space.py"
+
+
 rule write_report:
     input:
         predictions=f"{EXPERIMENT}/evaluate/predictions.parquet",
@@ -121,11 +147,8 @@ rule write_report:
         ),
         folds=f"{EXPERIMENT}/split/folds.parquet",
         store=STORE,
-        checkpoint=(
-            f"{EXPERIMENT}/pretrain/{STREAM_SETS[-1 if CELLS else 0]}/r0f0.pt"
-            if STREAM_SETS
-            else []
-        ),
+        checkpoint=WIDEST,
+        space=[f"{EXPERIMENT}/evaluate/space.parquet"] if WIDEST else [],
         arm_models=[
             f"{EXPERIMENT}/finetune/{arm}/r0.pt" for arm in CONFIG.finetune.arms
         ],

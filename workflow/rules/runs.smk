@@ -61,6 +61,11 @@ STREAM_SETS = sorted(
         if parse_arm(arm).pretrained and not arm.endswith(DEEP)
     }
 )
+# The pretrained model of all streams, first fold, that is looked into; nothing where no arm is pretrained.
+WIDEST = [
+    f"{EXPERIMENT}/pretrain/{streams}/r0f0.pt"
+    for streams in (STREAM_SETS[-1:] if CELLS else STREAM_SETS[:1])
+]
 
 # Hash of the analysis plan in force. Models keep it; it is a resource, so that another plan trains nothing anew.
 PLAN = config_hash(settings(script_of("evaluate", "register_plan"), CONFIG))

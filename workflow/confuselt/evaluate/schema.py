@@ -98,6 +98,20 @@ STRATA = Table(
     },
     required=("task", "stratum", "level", "status"),
 )
+NEAREST = ("nearest_1", "nearest_2", "nearest_3")
+SPACE = Table(
+    "evaluate/space",
+    {
+        "patient_id": "string",
+        "modality": "string",
+        "x": "float64",
+        "y": "float64",
+        "rank": "int64",
+        **dict.fromkeys(NEAREST, "string"),
+    },
+    key=("patient_id", "modality"),
+    required=("x", "y", "rank", *NEAREST),
+)
 ATTRIBUTIONS = Table(
     "evaluate/attributions",
     {

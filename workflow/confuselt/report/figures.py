@@ -10,7 +10,6 @@ import pandas as pd
 from lifelines import KaplanMeierFitter
 from lifelines.plotting import add_at_risk_counts
 from matplotlib.figure import Figure
-from sklearn.decomposition import PCA
 
 from confuselt.acquire.units import DAYS_PER
 from confuselt.controls.names import CONTROLS
@@ -206,22 +205,3 @@ def _nothing(axis: plt.Axes, said: str) -> None:
     """An empty panel says why it is empty."""
     axis.text(0.5, 0.5, said, transform=axis.transAxes, ha="center", va="center", fontsize=8, color="#66717d")
     axis.set_axis_off()
-
-
-def embedding(wsi: np.ndarray, rna: np.ndarray, labels: list[str | None], title: str) -> Figure:
-    """Test patients in the plane of the first two components of both modalities, coloured by class."""
-    plane = PCA(2, random_state=0).fit(np.vstack([wsi, rna]))
-    figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.4), sharex=True, sharey=True)
-    classes = sorted({v for v in labels if isinstance(v, str)})
-    colours = plt.get_cmap("tab10")
-    for axis, points, name in zip(axes, (plane.transform(wsi), plane.transform(rna)), ("WSI", "RNA"), strict=True):
-        for k, c in enumerate(classes):
-            chosen = np.array([v == c for v in labels])
-            axis.scatter(*points[chosen].T, s=14, color=colours(k), label=c, alpha=0.8, lw=0)
-        unknown = np.array([not isinstance(v, str) for v in labels])
-        axis.scatter(*points[unknown].T, s=14, color="#cccccc", lw=0)
-        axis.set(title=f"{name} embedding, {title}", xlabel="PC 1")
-    axes[0].set_ylabel("PC 2")
-    axes[1].legend(frameon=False, fontsize=7)
-    figure.tight_layout()
-    return figure

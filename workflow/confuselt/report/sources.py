@@ -32,3 +32,4 @@ class Sources:
     checkpoint: Path | None = None
     grids: Path | None = None
     attributions: Path | None = None
+    space: Path | None = None

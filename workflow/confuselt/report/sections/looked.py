@@ -4,19 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from confuselt.evaluate.schema import ATTRIBUTIONS
-from confuselt.learn.checkpoint import load_checkpoint
-from confuselt.pretrain.pairs import embed_pairs
+from confuselt.evaluate.schema import ATTRIBUTIONS, SPACE
 from confuselt.report.attribution_figure import attribution_figure, strongest
 from confuselt.report.cell_figures import cells_figure, early_events
-from confuselt.report.figures import embedding
 from confuselt.report.layers import Layered, layered
 from confuselt.report.run import Run
 from confuselt.report.section import Content, Section, pictures
 from confuselt.report.slides import attention, looked_for
-from confuselt.tables import read_table
+from confuselt.report.space_figure import neighbours_agree, space_figure
+from confuselt.tables import empty_table, read_table
 
 ARM = "wsi-pretrained"
 SHOWN = 4  # slides
@@ -27,12 +24,13 @@ def make(run: Run) -> Content:
     arm = run.with_cells(ARM)
     slides = _slides(run, arm)
     index = pd.read_parquet(run.sources.cells_index)
-    space, told_cells = _embedding(run), cells_figure(index, _groups(run))
+    groups = _groups(run)
+    space, told_cells = _space(run), cells_figure(index, groups)
     moved = read_table(run.sources.attributions, ATTRIBUTIONS) if run.sources.attributions is not None else None
     told = []
     if slides:
         told.append(f"{len(slides)} test slides with the attention of {arm}")
-    if space is not None:
+    if len(space):
         told.append("slides and RNA of test patients in their joint space")
     if told_cells is not None:
         told.append("nuclei by class and site")
@@ -45,12 +43,19 @@ def make(run: Run) -> Content:
             "slides": slides,
             "looked": arm,
             "looked_for": looked_for(run.models[arm], 0) if slides else None,
+            "near": space.to_dict("records"),
+            "agree": {name: neighbours_agree(space, values) for name, values in groups.items()},
+            "found_first": float((space["rank"] == 1).mean()) if len(space) else 0.0,
             "attribution_error": float(moved["error"].max()) if moved is not None and len(moved) else 0.0,
         },
         pictures(
             cells=(told_cells, "Nuclei per mm² by role, class, outcome and site", index),
             **_attributed(moved, run.first_tasks),
-            embedding=(space, "Joint space of slides and RNA, test patients of the first fold"),
+            space=(
+                space_figure(space, groups),
+                "Joint space of slides and RNA, test patients of the first fold",
+                space,
+            ),
         ),
     )
 
@@ -86,18 +91,9 @@ def _groups(run: Run) -> dict[str, pd.Series]:
     return groups | {"site": run.tables["patients"].set_index("patient_id")["site"]}
 
 
-def _embedding(run: Run) -> Figure | None:
-    """Test pairs of the first fold under the widest pretrained model."""
-    if run.sources.checkpoint is None:
-        return None
-    content = load_checkpoint(run.sources.checkpoint)
-    if content["status"] != "ok":
-        return None
-    patients, wsi, rna = embed_pairs(content, run.sources.store, run.sources.rna, run.first_test)
-    if len(patients) < 3:
-        return None
-    label = run.tables["outcomes"].set_index("patient_id").get(f"label_{run.labels[0]}") if run.labels else None
-    return embedding(wsi, rna, [None if label is None else label.get(p) for p in patients], "test fold 0")
+def _space(run: Run) -> pd.DataFrame:
+    """``evaluate/space``; empty where nothing was pretrained."""
+    return read_table(run.sources.space, SPACE) if run.sources.space is not None else empty_table(SPACE)
 
 
 SECTION = Section("looked", "What the model looks at", Path(__file__).with_name("looked.html.j2"), make)
