@@ -8,9 +8,9 @@ from evaluate.planted import PATIENTS, PEOPLE, ROLES, randomised, trained
 from learn.stores import write_store
 from sklearn.metrics import roc_auc_score
 
+from confuselt.evaluate.attention import attention, parts
 from confuselt.finetune.inputs import Inputs
 from confuselt.learn.store import Store
-from confuselt.report.slides import attention
 
 ARM, SIDE, WIDTH = "wsi-scratch-nocells", 6, 10
 TILES = SIDE * SIDE
@@ -43,7 +43,7 @@ def world(tmp_path_factory):
 
 def aurocs(path, model, planted):
     """Of attention against the planted region, one per test slide."""
-    found = attention(ARM, model, 0, path, ROLES["test"])
+    found = attention(model, 0, path, ROLES["test"], parts(model, 0)[0])
     assert len(found) == len(ROLES["test"])
     values = []
     for slide, (coords, weights) in found.items():

@@ -36,7 +36,7 @@ BELOW = {
     "simulate_patients": "read_sheets read_outcomes read_covariates list_sources gather_rna",
     "simulate_slides": "cut_tiles",
     "cut_tiles": "index_tiles embed_tiles find_cells",
-    "index_tiles": "write_report",
+    "index_tiles": "show_tiles write_report",
     "check_weights": "embed_tiles stream_slides",
     "embed_tiles": "index_embeddings pool_cells",
     "check_cell_weights": "find_cells stream_slides",
@@ -62,14 +62,14 @@ BELOW = {
     # Where a label is called, as in `OWN` alone, outcomes wait for it.
     "call_labels": "",
     "make_folds": "normalise_rna drop_pam50 pretrain_towers finetune_arm fit_baseline fit_clinical_plus "
-    "fit_leaky_chance score_arms attribute_inputs map_space write_report",
+    "fit_leaky_chance score_arms attribute_inputs map_space show_tiles write_report",
     "normalise_rna": "drop_pam50 pretrain_towers finetune_arm fit_baseline fit_clinical_plus score_arms "
     "attribute_inputs map_space write_report",
     "drop_pam50": "pretrain_towers finetune_arm write_report",
     "pack_bags": "pretrain_towers finetune_arm fit_baseline fit_clinical_plus fit_leaky_chance score_arms "
-    "attribute_inputs map_space write_report",
+    "attribute_inputs map_space show_tiles write_report",
     "pretrain_towers": "finetune_arm fit_clinical_plus score_arms map_space write_report",
-    "finetune_arm": "fit_late_fusion fit_clinical_plus score_arms attribute_inputs write_report",
+    "finetune_arm": "fit_late_fusion fit_clinical_plus score_arms attribute_inputs show_tiles write_report",
     "fit_baseline": "fit_clinical_plus score_arms",
     "fit_late_fusion": "score_arms",
     "fit_clinical_plus": "score_arms",
@@ -78,14 +78,15 @@ BELOW = {
     "score_arms": "write_report",
     "attribute_inputs": "write_report",
     "map_space": "write_report",
+    "show_tiles": "write_report",
     "write_report": "",
     "predict_cohort": "write_predicted",
     "write_predicted": "",
     "write_compared": "",
 }
 # Nobody asks for these: late fusion needs two more arms, PAM50 calls a table of centroids, pages a patient or two
-# experiments.
-NOT_ASKED = {"fit_late_fusion", "call_pam50", "call_labels", "write_patient", "write_compared"}
+# experiments, tiles slides.
+NOT_ASKED = {"fit_late_fusion", "call_pam50", "call_labels", "write_patient", "write_compared", "show_tiles"}
 # Rules that fetch, draw or read slides: no job of a cohort that comes as features.
 OF_SLIDES = {
     "pin_cohort",
@@ -103,6 +104,7 @@ OF_SLIDES = {
     "find_cells",
     "pool_cells",
     "show_nuclei",
+    "show_tiles",
     "index_pooled",
     "pack_pooled",
     "index_embeddings",
@@ -264,7 +266,7 @@ class TestEditsOfFiles:
             rules = set(row["rules"].replace("-", "").split())
             # Calls are asked for here, a control without PAM50's genes is not.
             below = BELOW | {"gather_rna": f"{BELOW['gather_rna']} call_labels", "call_labels": "read_outcomes"}
-            assert set(self.plan(own)) == closure(rules, below) - {"fit_late_fusion", "drop_pam50"}
+            assert set(self.plan(own)) == closure(rules, below) - {"fit_late_fusion", "drop_pam50", "show_tiles"}
         finally:
             path.write_bytes(before)
             os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))

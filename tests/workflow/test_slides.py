@@ -3,13 +3,16 @@
 Slides that cannot be used are tried among a user's own.
 """
 
+import base64
 import json
 import os
 import re
 import shutil
 
+import cv2
 import h5py
 import numpy as np
+import openslide
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -20,6 +23,7 @@ from test_smoke import OF_SLIDES
 
 from confuselt.cells.columns import NAMES
 from confuselt.config.generate import TABLES
+from confuselt.evaluate.schema import TILES
 from confuselt.settings import load_config, settings
 from confuselt.slides.groups import group_of
 from confuselt.tables import read_table
@@ -96,6 +100,24 @@ def test_tables_of_slides_keep_their_schema(cohort):
 def test_the_report_shows_slides_and_attention(drawn):
     text = (drawn / "results/experiments/drawn/evaluate/report.html").read_text()
     assert "<h3>Slides</h3>" in text and 'data-layer="attention"' in text and "pam50 is defined on RNA" in text
+
+
+def test_tiles_at_both_ends_of_attention_are_those_of_the_slides(drawn, cohort):
+    table = read_table(drawn / "results/experiments/drawn/evaluate/tiles.parquet", TILES)
+    assert set(table["arm"]) == {"wsi-pretrained-cells"} and set(table["part"]) == {"survival", "pam50"}
+    sides = pd.read_parquet(cohort / "tile/index.parquet").set_index("slide_id")["tile_px"]
+    for part, rows in table.groupby("part"):
+        most, least = rows[rows["rank"] > 0], rows[rows["rank"] < 0]
+        assert len(most) and len(least) and most["times"].min() >= least["times"].max(), part
+        assert rows.groupby(["slide_id", rows["rank"] > 0]).size().max() <= 2
+    for row in table.itertuples():
+        seen = cv2.imdecode(np.frombuffer(base64.b64decode(row.jpeg), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+        side = int(sides[row.slide_id])
+        slide = openslide.OpenSlide(cohort / f"acquire/simulated/slides/{row.slide_id}.svs")
+        wanted = slide.read_region((row.x, row.y), 0, (side, side)).convert("RGB").resize((128, 128))
+        assert np.abs(seen.astype(float) - np.asarray(wanted, float)).mean() < 8
+    text = (drawn / "results/experiments/drawn/evaluate/report.html").read_text()
+    assert text.count('alt="tile of ') == len(table)
 
 
 def test_nothing_to_be_done(drawn):

@@ -322,6 +322,13 @@ def rows_of_slide(wildcards):
     return with_reader([row for row in found if row["slide_id"] == wildcards.slide])
 
 
+def rows_of_ours(wildcards):
+    """Rows of all slides of the training cohort, with their readers."""
+    return with_reader(
+        [row for rows in grouped(CONFIG.cohort).values() for row in rows]
+    )
+
+
 def part_of(wildcards, folder):
     """The index part of a stage that holds a slide; of an unknown slide, say so."""
     if CONFIG.cells.method == "ready" or not CONFIG.acquire.keep_slides:

@@ -133,6 +133,32 @@ rule map_space:
         "../scripts/evaluate/map_space.py"
 
 
+rule show_tiles:
+    input:
+        store=STORE,
+        folds=f"{EXPERIMENT}/split/folds.parquet",
+        tile_index=f"{OURS}/tile/index.parquet",
+        arm_models=[f"{EXPERIMENT}/finetune/{arm}/r0.pt" for arm in SHOWN_ARMS],
+    output:
+        tiles=f"{EXPERIMENT}/evaluate/tiles.parquet",
+    log:
+        f"{RESULTS}/logs/evaluate/show_tiles/{MAIN}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate/show_tiles/{MAIN}.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=6000,
+        runtime=240,
+    params:
+        cfg=cfg("evaluate", "show_tiles", rows=rows_of_ours),
+        code=code_with_backends("evaluate", "show_tiles", rows_of_ours),
+    message:
+        "evaluate: tiles that arms look at most and least"
+    script:
+        "../scripts/evaluate/show_tiles.py"
+
+
 rule write_report:
     input:
         predictions=f"{EXPERIMENT}/evaluate/predictions.parquet",
@@ -149,6 +175,7 @@ rule write_report:
         store=STORE,
         checkpoint=WIDEST,
         space=[f"{EXPERIMENT}/evaluate/space.parquet"] if WIDEST else [],
+        tiles=[f"{EXPERIMENT}/evaluate/tiles.parquet"] if SHOWN_ARMS else [],
         arm_models=[
             f"{EXPERIMENT}/finetune/{arm}/r0.pt" for arm in CONFIG.finetune.arms
         ],

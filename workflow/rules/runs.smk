@@ -61,6 +61,15 @@ STREAM_SETS = sorted(
         if parse_arm(arm).pretrained and not arm.endswith(DEEP)
     }
 )
+# Arms of slides whose tiles are shown: where slides are read, and still there.
+SHOWN_ARMS = [
+    arm
+    for arm in CONFIG.finetune.arms
+    if CONFIG.from_slides
+    and CONFIG.acquire.keep_slides
+    and parse_arm(arm).modality == "wsi"
+    and not arm.endswith(DEEP)
+]
 # The pretrained model of all streams, first fold, that is looked into; nothing where no arm is pretrained.
 WIDEST = [
     f"{EXPERIMENT}/pretrain/{streams}/r0f0.pt"

@@ -112,6 +112,21 @@ SPACE = Table(
     key=("patient_id", "modality"),
     required=("x", "y", "rank", *NEAREST),
 )
+TILES = Table(
+    "evaluate/tiles",
+    {
+        "arm": "string",
+        "part": "string",
+        "slide_id": "string",
+        "x": "int64",
+        "y": "int64",
+        "times": "float64",
+        "rank": "int64",
+        "jpeg": "string",
+    },
+    key=("arm", "part", "rank"),
+    required=("slide_id", "x", "y", "times", "jpeg"),
+)
 ATTRIBUTIONS = Table(
     "evaluate/attributions",
     {

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from confuselt.acquire.units import DAYS_PER
+from confuselt.evaluate.attention import attention, parts
 from confuselt.learn.checkpoint import load_checkpoint
 from confuselt.report.known import check_known
 from confuselt.report.layers import Layered, layered
@@ -15,7 +16,6 @@ from confuselt.report.neighbours import nearest
 from confuselt.report.page import rendered
 from confuselt.report.patient_figures import classes_figure, survival_figure
 from confuselt.report.section import Content, Section, pictures
-from confuselt.report.slides import attention, looked_for
 
 SLIDE_ARMS = tuple(
     f"{modality}-{start}-{streams}"
@@ -204,11 +204,12 @@ def _layers(patient: Patient) -> tuple[list[Layered], str, str]:
     arm = next((name for name in SLIDE_ARMS if name in models), None)
     if arm is None:
         return [], "", ""
-    found = attention(arm, models[arm], patient.fold, sources.store, [patient.id])
+    part = parts(models[arm], patient.fold)[0]
+    found = attention(models[arm], patient.fold, sources.store, [patient.id], part)
     grids, cells = sources.grids.parent, sources.cells_index.parent
     drawn = {s: looked for s, looked in found.items() if (grids / f"{s}.png").is_file()}
     shown = [layered(slide, grids, looked, cells / f"{slide}.h5") for slide, looked in drawn.items()]
-    return shown, arm, looked_for(models[arm], patient.fold)
+    return shown, arm, part
 
 
 def _alike(patient: Patient) -> Content:

@@ -1,15 +1,8 @@
-"""What the report shows of slides: how they were tiled, and where a model looks."""
+"""What the report says of slides: how they were tiled, and what is odd about them."""
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import torch
-
-from confuselt.finetune.arms import parse_arm
-from confuselt.finetune.member import load_member
-from confuselt.learn.store import Store
-from confuselt.model.scaling import StreamScaler
 
 WARNED = 10
 FEWEST = 5  # slides that tell what is usual at a site
@@ -80,43 +73,3 @@ def unlike_their_site(index: pd.DataFrame, site: pd.Series) -> list[str]:
                 for _, row in odd.iterrows()
             ]
     return said
-
-
-@torch.no_grad()
-def attention(
-    arm: str, model: dict, fold: int, store: Path, patients: list[str]
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Attention of a fold's model on the slides of some patients.
-
-    Parameters
-    ----------
-    arm : str
-        With a WSI tower.
-    model : dict
-        Content of its checkpoint.
-    fold : int
-    store : Path
-    patients : list of str
-        Test patients of the fold.
-
-    Returns
-    -------
-    dict
-        Slide id to ``coords`` (n, 2) int32 and attention times n, (n,) float64: 1 is what every tile would get from a
-        mean.
-    """
-    facts, what = model["folds"][fold], parse_arm(arm)
-    bags, scaler = Store(store, what.streams), StreamScaler.from_state(facts["scaler"])
-    network = load_member(what, model, facts, facts["members"][0]).networks[looked_for(model, fold)]
-    found = {}
-    for slides in bags.of_patients(patients).values():
-        for at in slides:
-            weights = network.wsi(bags.pack([[at]], scaler))[1].numpy().astype(float)
-            found[bags.slide_ids[at]] = bags.coords(at), weights * len(weights)
-    return found
-
-
-def looked_for(model: dict, fold: int) -> str:
-    """Whose network's attention is shown: survival's, or a label's where no endpoint could be learned."""
-    parts = model["folds"][fold]["members"][0]["parts"]
-    return "survival" if "survival" in parts else next(iter(parts))

@@ -33,3 +33,4 @@ class Sources:
     grids: Path | None = None
     attributions: Path | None = None
     space: Path | None = None
+    tiles: Path | None = None

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from confuselt.evaluate.schema import ATTRIBUTIONS, SPACE
+from confuselt.evaluate.attention import attention, parts
+from confuselt.evaluate.schema import ATTRIBUTIONS, SPACE, TILES
 from confuselt.report.attribution_figure import attribution_figure, strongest
 from confuselt.report.cell_figures import cells_figure, early_events
 from confuselt.report.layers import Layered, layered
 from confuselt.report.run import Run
 from confuselt.report.section import Content, Section, pictures
-from confuselt.report.slides import attention, looked_for
 from confuselt.report.space_figure import neighbours_agree, space_figure
 from confuselt.tables import empty_table, read_table
 
@@ -42,7 +42,8 @@ def make(run: Run) -> Content:
         {
             "slides": slides,
             "looked": arm,
-            "looked_for": looked_for(run.models[arm], 0) if slides else None,
+            "tiles": _tiles(run),
+            "looked_for": parts(run.models[arm], 0)[0] if slides else None,
             "near": space.to_dict("records"),
             "agree": {name: neighbours_agree(space, values) for name, values in groups.items()},
             "found_first": float((space["rank"] == 1).mean()) if len(space) else 0.0,
@@ -76,10 +77,27 @@ def _slides(run: Run, arm: str) -> list[Layered]:
     if run.sources.grids is None or arm not in run.models:
         return []
     grids, cells = run.sources.grids.parent, run.sources.cells_index.parent
-    found = attention(arm, run.models[arm], 0, run.sources.store, run.first_test)
+    model = run.models[arm]
+    found = attention(model, 0, run.sources.store, run.first_test, parts(model, 0)[0])
     drawn = [s for s, (coords, _) in found.items() if len(coords) > 1 and (grids / f"{s}.png").is_file()]
     chosen = sorted(drawn, key=lambda slide: -float(np.std(found[slide][1])))[:SHOWN]
     return [layered(slide, grids, found[slide], cells / f"{slide}.h5") for slide in chosen]
+
+
+def _tiles(run: Run) -> list[dict]:
+    """By arm and part: ``most`` and ``least``, rows of ``evaluate/tiles`` from the end inwards."""
+    if run.sources.tiles is None:
+        return []
+    table = read_table(run.sources.tiles, TILES)
+    return [
+        {
+            "arm": arm,
+            "part": part,
+            "most": rows[rows["rank"] > 0].sort_values("rank").to_dict("records"),
+            "least": rows[rows["rank"] < 0].sort_values("rank", ascending=False).to_dict("records"),
+        }
+        for (arm, part), rows in table.groupby(["arm", "part"], sort=True)
+    ]
 
 
 def _groups(run: Run) -> dict[str, pd.Series]:

@@ -1,0 +1,98 @@
+"""Tiles that an arm looks at most and least, as pictures."""
+
+import base64
+import logging
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from confuselt.evaluate.attention import attention, parts
+from confuselt.evaluate.schema import TILES
+from confuselt.progress import progress
+from confuselt.slides.slide import Slide, Wanted
+from confuselt.unusable import Unusable
+
+log = logging.getLogger(__name__)
+
+SHOWN = 8  # tiles at either end
+OF_SLIDE = 2  # at most, so that no slide fills a row
+SIDE = 128  # pixels of a picture
+
+
+def choose_tiles(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
+    """The tiles at both ends of attention.
+
+    Parameters
+    ----------
+    found : dict
+        As `attention` returns it.
+
+    Returns
+    -------
+    DataFrame
+        ``slide_id, x, y, times`` (of what a mean would give) and ``rank``: 1 is looked at most, -1 least. A tile is at
+        one end alone, and a slide has `OF_SLIDE` tiles at most at either.
+    """
+    rows = pd.concat(
+        [
+            pd.DataFrame({"slide_id": slide, "x": coords[:, 0], "y": coords[:, 1], "times": weights})
+            for slide, (coords, weights) in found.items()
+            if len(coords) > 1  # alone, a tile gets all attention
+        ]
+        or [pd.DataFrame(columns=["slide_id", "x", "y", "times"])],
+        ignore_index=True,
+    )
+    ordered = rows.sort_values("times", ascending=False, kind="stable")
+    most = ordered.groupby("slide_id").head(OF_SLIDE).head(min(SHOWN, len(rows) // 2))
+    rest = ordered.drop(most.index)[::-1]
+    least = rest.groupby("slide_id").head(OF_SLIDE).head(SHOWN)
+    ends = [most.assign(rank=np.arange(1, len(most) + 1)), least.assign(rank=-np.arange(1, len(least) + 1))]
+    return pd.concat(ends, ignore_index=True)
+
+
+def tiles_of_arms(
+    models: list[dict], store: Path, patients: list[str], slides: dict[str, dict], data: Path
+) -> pd.DataFrame:
+    """Columns of ``evaluate/tiles``: of every arm and part of its model, for the first fold.
+
+    Parameters
+    ----------
+    models : list of dict
+        Checkpoints of arms with a WSI tower.
+    store : Path
+    patients : list of str
+        Test patients of the first fold.
+    slides : dict of str to dict
+        By slide ``file``, ``reader``, ``mpp_given`` and ``tile_px``.
+    data : Path
+        Where the paths of slides start.
+    """
+    chosen = [pd.DataFrame(columns=[c for c in TILES.columns if c != "jpeg"])]
+    for model in progress(models, "arms"):
+        for part in parts(model, 0):
+            found = attention(model, 0, store, patients, part)
+            chosen.append(choose_tiles(found).assign(arm=model["arm"], part=part))
+    table = pd.concat([rows for rows in chosen if len(rows)] or chosen, ignore_index=True)
+    drawn = {}
+    for slide, rows in progress(list(table.groupby("slide_id")), "slides"):
+        try:
+            drawn |= _pictures(slide, rows, slides[slide], data)
+        except Unusable as reason:
+            log.warning("slide %s is not shown: %s", slide, reason)
+    places = list(zip(table["slide_id"], table["x"], table["y"], strict=True))
+    table["jpeg"] = [drawn.get(place) for place in places]
+    return table[table["jpeg"].notna()].reset_index(drop=True)
+
+
+def _pictures(slide: str, rows: pd.DataFrame, row: dict, data: Path) -> dict[tuple[str, int, int], str]:
+    coords = rows[["x", "y"]].drop_duplicates().to_numpy(int)
+    opened = Slide(data / row["file"], row["mpp_given"], row["reader"])
+    found = {}
+    for at, pixels in opened.tiles(coords, Wanted(int(row["tile_px"]), SIDE)):
+        for number, tile in zip(at, pixels, strict=True):
+            jpeg = cv2.imencode(".jpg", cv2.cvtColor(tile, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
+            x, y = (int(v) for v in coords[number])
+            found[slide, x, y] = base64.b64encode(jpeg).decode()
+    return found
