@@ -19,6 +19,7 @@ from confuselt.cells.columns import NAMES
 from confuselt.cells.nuclei_file import read_nuclei
 from confuselt.cells.places import Extent
 from confuselt.cells.schema import CELL_WEIGHTS, CELLS_INDEX, DEEP_INDEX, NUCLEI
+from confuselt.predict.schema import PREDICTIONS
 from confuselt.tables import read_table
 
 pytestmark = pytest.mark.xdist_group("typed-cells")
@@ -94,6 +95,21 @@ def test_what_the_encoder_sees_of_each_role_is_a_stream_of_its_own(typed):
     started = {line.split()[0] for line in plan.splitlines() if line[:1].isalpha() and line.split()[-1].isdigit()}
     assert {"pool_cells", "pack_pooled", "finetune_arm"} <= started
     assert not started & {"find_cells", "embed_tiles", "cut_tiles", "pack_bags"}
+
+
+def test_an_arm_of_deep_features_serves_another_cohort(typed):
+    """Whose slides are typed, pooled and packed as those of training were; nobody of training is served unseen."""
+    folder, config = typed
+    other = {"name": "others", "arm": "both-pretrained-deepcells", "simulate": {"seed": 2, "patients": 5}}
+    snakemake(folder, "predict", config={**config, "predict": other})
+    found = next((folder / "results/experiments").rglob("predict/others/predictions.parquet"))
+    table = read_table(found, PREDICTIONS)
+    served = table[table["status"] == "ok"]
+    assert set(served["inputs"]) == {"wsi", "rna", "both"} and not served["out_of_fold"].any()
+    assert served.filter(like="risk_").notna().all(axis=None) and served.filter(like="z_").shape[1]
+    assert (folder / "results/cohorts/others/pack/efficientnet-lite0.deepcells.h5").is_file()
+    lost = table[table["status"] != "ok"]
+    assert lost["reason"].notna().all()
 
 
 def test_nuclei_of_a_slide_are_shown_and_read_back(typed):

@@ -10,11 +10,16 @@ rule predict:
 
 rule predict_cohort:
     input:
-        store=f"{COHORT}/pack/{CONFIG.embed.encoder}.h5",
+        store=f"{COHORT}/pack/{store_name(CONFIG.predict.arm)}",
         counts=f"{COHORT}/rna/counts.h5ad",
         patients=f"{COHORT}/acquire/patients.parquet",
         tile_index=f"{COHORT}/embed/{CONFIG.embed.encoder}/index.parquet",
         cells_index=f"{COHORT}/cells/index.parquet",
+        pooled_index=(
+            [f"{COHORT}/cells/{CONFIG.embed.encoder}/index.parquet"]
+            if CONFIG.predict.arm.endswith(DEEP)
+            else []
+        ),
         rna_index=f"{COHORT}/rna/index.parquet",
         models=[f"{EXPERIMENT}/finetune/{CONFIG.predict.arm}/r{r}.pt" for r in REPEATS],
         normalisers=[f"{EXPERIMENT}/rna/r{r}f{f}.json" for r in REPEATS for f in FOLDS],

@@ -52,8 +52,7 @@ CONTROL_RUNS = [
 ]
 SCORED = [*CONFIG.finetune.arms, *CONFIG.evaluate.baselines]
 EXPLAINED = explained(CONFIG.finetune.arms)
-# Those of deep cell-type features are in a store of their own, and retrieval does not look at them.
-DEEP_STORE = STORE.removesuffix(".h5") + ".deepcells.h5"
+# Retrieval does not look at arms of deep cell-type features.
 STREAM_SETS = sorted(
     {
         parse_arm(arm).streams
@@ -156,10 +155,14 @@ def checkpoints_of(wildcards, streams=None):
     )
 
 
+def store_name(arm):
+    """Name of the store that an arm reads: deep cell-type features are in one of their own."""
+    return f"{CONFIG.embed.encoder}{'.deepcells' if arm.endswith(DEEP) else ''}.h5"
+
+
 def store_of(wildcards):
-    """The store that an arm, or a pretraining, reads."""
-    streams = wildcards.get("streams") or parse_arm(wildcards.arm).streams
-    return DEEP_STORE if streams == STREAMS[DEEP] else STORE
+    """The store that an arm, or a pretraining (of a set of streams), reads."""
+    return f"{OURS}/pack/{store_name(wildcards.get('streams') or wildcards.arm)}"
 
 
 def other_checkpoints_of(wildcards):

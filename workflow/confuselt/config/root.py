@@ -170,13 +170,12 @@ class Config(Block):
             raise ValueError(f"finetune.arms {deep[0]}: is made of nuclei, cells.method ready has none")
         if self.cells.crops and not self.cells.keep_nuclei:
             raise ValueError(f"finetune.arms {deep[0]}: cells.crops needs the nuclei; set cells.keep_nuclei: true")
-        if self.cells.crops and not self.acquire.keep_slides:
+        cohorts = [self] + [self.for_cohort(self.predict.name)] * bool(self.predict.name and self.predict.arm in deep)
+        if self.cells.crops and not all(cohort.acquire.keep_slides for cohort in cohorts):
             raise ValueError(
                 f"finetune.arms {deep[0]}: cells.crops reads slides again, acquire.keep_slides: false deletes them; "
                 "set cells.crops: 0"
             )
-        if self.predict.name and self.predict.arm.endswith(DEEP):
-            raise ValueError(f"predict.arm {self.predict.arm}: -deepcells arms serve no other cohort yet; name another")
 
     def _check_encoder(self) -> None:
         own, known = self.embed.card, self.embed.encoder in names()

@@ -23,6 +23,7 @@ def main(
     patients: Path,
     tile_index: Path,
     cells_index: Path,
+    pooled_index: list[Path],
     rna_index: Path,
     models: list[Path],
     normalisers: list[Path],
@@ -52,7 +53,8 @@ def main(
     usable = list(people.loc[people["status"] == "ok", "patient_id"])
     rna, options = ad.read_h5ad(counts), cfg["predict.rna"]
     table = predict_cohort(arm, contents[0], folds, store, rna, usable, options, max_excluded)
-    read = {"wsi": [tile_index, *([cells_index] if arm.streams == "tile-cells" else [])], "rna": [rna_index]}
+    cells = {"tile-cells": [cells_index], "deepcells": pooled_index}
+    read = {"wsi": [tile_index, *cells.get(arm.streams, [])], "rna": [rna_index]}
     lost = lost_inputs(
         [pd.read_parquet(p) for modality, paths in read.items() if arm.modality in (modality, "both") for p in paths]
     )
