@@ -32,8 +32,9 @@ from confuselt.cells.columns import NAMES
 from confuselt.cells.features import Grid
 from confuselt.cells.finder import Machine
 from confuselt.cells.finders.classical import find_nuclei, haematoxylin_level
-from confuselt.cells.finders.hovernet import ARCHITECTURE, HoverNet, Maps, Started, nuclei_of
+from confuselt.cells.finders.hovernet import ARCHITECTURE, HoverNet, Maps, nuclei_of
 from confuselt.cells.group import grid_of, slide_features
+from confuselt.cells.network import Started
 from confuselt.cells.nuclei_file import read_nuclei
 from confuselt.cells.places import Extent
 from confuselt.cells.stain import haematoxylin

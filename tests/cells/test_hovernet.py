@@ -152,7 +152,7 @@ def test_a_compiled_network_finds_the_same_nuclei(tiny):
         *(
             pytest.param(n, marks=pytest.mark.full)  # half a minute each
             for n in names()
-            if not card_of(n).bundled and n != "hovernet-fast-pannuke"
+            if card_of(n).finder == "hovernet" and n != "hovernet-fast-pannuke"
         ),
     ],
 )

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import shared
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from confuselt.embed.bag_file import read_bag
@@ -46,6 +46,9 @@ def test_other_places_are_never_joined(n, seed, kind):
     cells = tile[rng.permutation(n)].copy()
     if kind == 0:
         cells[0] = tile.max(0) + 256 * rng.integers(2, 9)
+        # Of three places, one moved may leave the same places in another unit: then nothing tells the two apart.
+        ours, theirs = (c[np.lexsort(c.T)].ravel().astype(float) for c in (tile, cells))
+        assume(not np.allclose(theirs, ours * (theirs @ ours) / (ours @ ours)))
     elif kind == 1:
         cells += rng.choice([128, 256])
     else:

@@ -50,7 +50,7 @@ class Card(BaseModel):
     source: str = ""
     licence: str = "not stated"
     trained_on: tuple[str, ...] = ()
-    finder: Literal["classical", "hovernet"] = "hovernet"
+    finder: Literal["classical", "hovernet", "kongnet"] = "hovernet"
     arguments: dict[str, Any] = {}
     types: dict[str, Role] = Field(min_length=1)
     mpp: float = Field(0.25, gt=0.1, le=1)

@@ -12,14 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 
 from confuselt.cells.card import Card
 from confuselt.cells.finder import Batches, Machine
 from confuselt.cells.measure import in_um, measure
-from confuselt.cells.processes import mapped, processes
+from confuselt.cells.network import Network, Started
+from confuselt.cells.processes import mapped
 from confuselt.cells.stain import haematoxylin
-from confuselt.device import compiled, filled, in_pieces, pick_device
 from confuselt.embed.architecture import make
 from confuselt.embed.layouts import load_strictly
 from confuselt.embed.weights import read_weights, sha256_of
@@ -27,7 +26,7 @@ from confuselt.embed.weights import read_weights, sha256_of
 ARCHITECTURE = "tiatoolbox.models.architecture.hovernet:HoVerNet"
 STEP = 8  # sides that its pooling halves three times without a rest
 ODD = {"original": 6}  # whose first convolution takes three pixels of each side
-LEAST_PX, MOST = 10, {"cuda": 32, "cpu": 2}  # pixels of a nucleus; pictures through the network at once
+LEAST_PX = 10  # pixels of a nucleus
 
 
 @dataclass(frozen=True)
@@ -51,77 +50,28 @@ class Maps:
     picture: np.ndarray
 
 
-@dataclass(frozen=True)
-class Started:
-    """Maps of some pictures that a GPU may still be working on.
-
-    Attributes
-    ----------
-    pictures : (n, side, side, 3) uint8
-    maps : list of Tensor
-        (n, h, w) float16, (n, h, w, 2) float16 and (n, h, w) uint8, good after `end`.
-    end : Event, optional
-        None where they are ready.
-    """
-
-    pictures: np.ndarray
-    maps: list[torch.Tensor]
-    end: torch.cuda.Event | None
-
-    def done(self) -> list[np.ndarray]:
-        """The maps, waited for."""
-        if self.end is not None:
-            self.end.synchronize()
-        return [values.numpy() for values in self.maps]
-
-
 @dataclass
-class HoverNet:
+class HoverNet(Network):
     """See `finder.Finder`."""
 
-    name: str
-    card: Card
-    weights: str
-    model: nn.Module
-    machine: Machine
     step: int = STEP
     odd: int = 0
     lost: int = 0
-    at_once: int = 0
 
     def __post_init__(self) -> None:
-        self.device, self.pool = pick_device(self.machine.device), processes(self.machine.workers)
-        self.at_once = self.at_once or MOST[self.device.type]
-        self._half = self.device.type == "cuda" and self.card.precision == "float16"
-        # Of a class of TIAToolbox, ``to`` may take a device alone.
-        self.model = nn.Module.to(self.model.eval(), self.device, memory_format=torch.channels_last)
-        if self._half:
-            self.model = self.model.half()
+        super().__post_init__()
         self.odd = ODD.get(self.card.arguments.get("mode"), 0)
         side = 28 * STEP + self.odd
-        self._run = self.model
         nucleus, apart, kind = self._started(np.zeros((1, side, side, 3), np.uint8)).done()
         if apart.shape[-1] != 2 or nucleus.shape[1:] != kind.shape[1:]:
             raise ValueError(f"{self.name}: heads of shape {nucleus.shape}, {apart.shape}, {kind.shape}")
         self.lost = (side - nucleus.shape[1]) // 2
-        if self.machine.compiled:
-            self._run = compiled(self.model)
+        self.compile()
 
     def find(self, batches: Batches, samples: list[np.ndarray], mpp: float) -> Iterator[tuple[int, pd.DataFrame]]:
         """See `finder.Finder.find`."""
         work = partial(nuclei_of, types=tuple(self.card.types), mpp=mpp, lost=self.lost)
         yield from mapped(work, self._maps(batches), self.pool, self.machine.workers)
-
-    def _maps(self, batches: Batches) -> Iterator[tuple[int, Maps]]:
-        """Maps picture by picture; a GPU has the next piece before those of the last are handed on."""
-        before: tuple[np.ndarray, Started] | None = None
-        for at, pictures in batches:
-            for some, started in in_pieces(self, self._started, pictures):
-                if before is not None:
-                    yield from self._handed(*before)
-                before = at[some], started
-        if before is not None:
-            yield from self._handed(*before)
 
     def _handed(self, at: np.ndarray, started: Started) -> Iterator[tuple[int, Maps]]:
         heads = started.done()
@@ -129,31 +79,14 @@ class HoverNet:
         for number, picture, *maps in zip(at, started.pictures[:, inside, inside], *heads, strict=True):
             yield int(number), Maps(*maps, picture)
 
-    @torch.inference_mode()
-    def _started(self, pictures: np.ndarray) -> Started:
-        """The network's work on a copy of some pictures, which on a GPU goes on by itself."""
-        held = torch.from_numpy(pictures if self._run is self.model else filled(pictures, self.at_once))
-        held = held.pin_memory() if self.device.type == "cuda" else held.clone()
-        batch = held.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
-        batch = batch.to(torch.float16 if self._half else torch.float32, memory_format=torch.channels_last)
+    def _heads(self, batch: torch.Tensor) -> list[torch.Tensor]:
         heads = self._run(batch)
         if heads["tp"].shape[1] != len(self.card.types) + 1 or heads["np"].shape[1] != 2:
             raise ValueError(
                 f"{self.name}: the network tells {heads['tp'].shape[1] - 1} types, its card {len(self.card.types)}"
             )
         nucleus = heads["np"].float().softmax(1)[:, 1].half()
-        apart = heads["hv"].permute(0, 2, 3, 1).half()
-        kind = heads["tp"].argmax(1).to(torch.uint8)
-        maps = [_brought(values[: len(pictures)]) for values in (nucleus, apart, kind)]
-        end = torch.cuda.current_stream(self.device).record_event() if self.device.type == "cuda" else None
-        return Started(held.numpy()[: len(pictures)], maps, end)
-
-
-def _brought(values: torch.Tensor) -> torch.Tensor:
-    """Values on their way to memory that a GPU writes by itself."""
-    if values.device.type == "cpu":
-        return values
-    return torch.empty(values.shape, dtype=values.dtype, pin_memory=True).copy_(values.contiguous(), non_blocking=True)
+        return [nucleus, heads["hv"].permute(0, 2, 3, 1).half(), heads["tp"].argmax(1).to(torch.uint8)]
 
 
 def nuclei_of(maps: Maps, types: tuple[str, ...], mpp: float, lost: int) -> pd.DataFrame:
