@@ -53,6 +53,7 @@ class Sources:
     checkpoint: Path | None = None
     grids: Path | None = None
     attributions: Path | None = None
+    pathways: Path | None = None
 
 
 @dataclass(frozen=True)
