@@ -221,6 +221,7 @@ OWN = {
         **TINY["evaluate"],
         "baselines": ["clinical", "cca", "clinical+wsi-pretrained-cells"],
         "controls": {"kinds": ["permuted"]},
+        "pathways": "sets.gmt",
     },
 }
 
@@ -239,6 +240,7 @@ def own(tmp_path_factory):
     rows = "".join(f"GENE{k:04d},0,{k % 3},{-k % 5}\n" for k in range(12))
     for name in ("centroids", "calls"):
         (folder / f"{name}.csv").write_text("gene,median,Basal,LumA\n" + rows)
+    (folder / "sets.gmt").write_text("A\t\tGENE0000\tGENE0001\n")
     snakemake(folder, config={**OWN, "data": str(folder / "data")})
     return folder
 
@@ -258,11 +260,14 @@ class TestEditsOfFiles:
         edit = json.loads(row["value"])
         path = own / edit["file"]
         before, stat = path.read_bytes(), path.stat()
-        table = pd.read_csv(path, dtype=str)
-        if "column" in edit:
-            table.loc[0, edit["column"]] = edit["to"]
         try:
-            table.to_csv(path, index=False)
+            if "line" in edit:
+                path.write_text(before.decode() + edit["line"])
+            else:
+                table = pd.read_csv(path, dtype=str)
+                if "column" in edit:
+                    table.loc[0, edit["column"]] = edit["to"]
+                table.to_csv(path, index=False)
             rules = set(row["rules"].replace("-", "").split())
             # Calls are asked for here, a control without PAM50's genes is not.
             below = BELOW | {"gather_rna": f"{BELOW['gather_rna']} call_labels", "call_labels": "read_outcomes"}

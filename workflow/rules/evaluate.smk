@@ -171,6 +171,7 @@ rule write_report:
         attributions=(
             [f"{EXPERIMENT}/evaluate/attributions.parquet"] if EXPLAINED else []
         ),
+        pathways=plain(CONFIG.evaluate.pathways) if CONFIG.evaluate.pathways else [],
         folds=f"{EXPERIMENT}/split/folds.parquet",
         store=STORE,
         checkpoint=WIDEST,

@@ -20,6 +20,7 @@ from confuselt.acquire.slide_name import slide_fault
 from confuselt.config.acquire import Acquire
 from confuselt.config.root import Config
 from confuselt.rna.centroids import check_centroids
+from confuselt.rna.gene_sets import read_gene_sets
 from confuselt.sheets.genes import genes_in_rows
 from confuselt.sheets.read import SUFFIXES, closest, columns_of, ending_of, read_sheet
 from confuselt.simulate.cohort import slide_sheet
@@ -186,6 +187,7 @@ def check_sources(config: Config, cohort: str) -> None:
     seen = config.for_cohort(cohort)
     if cohort == config.cohort:
         _check_calls(config)
+        _check_pathways(config)
     if seen.acquire.source == "simulate":
         return
     listed, present = listed_files(seen), existing_files(seen)
@@ -243,6 +245,16 @@ def _check_calls(config: Config) -> None:
             check_centroids(Path(calls.centroids), label, balanced=calls.balanced_by is not None)
         except ValueError as fault:
             raise ValueError(f"rna.calls '{name}': {fault}") from None
+
+
+def _check_pathways(config: Config) -> None:
+    """Raise ValueError for a file of gene sets that is absent or cannot be read."""
+    if config.evaluate.pathways is None:
+        return
+    try:
+        read_gene_sets(config.evaluate.pathways)
+    except ValueError as fault:
+        raise ValueError(f"evaluate.pathways: {fault}") from None
 
 
 def _endpoints(config: Config) -> dict[str, Endpoint]:

@@ -1,5 +1,6 @@
 """Blocks of the learning stages: `pretrain`, `finetune`, `evaluate`, `predict`."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -160,6 +161,13 @@ class Evaluate(Block):
     min_events: int = Field(50, ge=1, description="events in total under which an endpoint is described, not compared")
     min_fold_events: int = Field(10, ge=1, description="events under which a test fold gets no value of its own")
     plan: Plan = Field(Plan(), description="analysis plan")
+    pathways: Path | None = Field(
+        None,
+        description=(
+            "GMT file of gene sets (.gmt, .gmt.gz), named as the genes of the RNA are: the report says which of them "
+            "move the predictions. A relative path starts where the run does, as those of rna.calls"
+        ),
+    )
 
     @field_validator("baselines")
     @classmethod

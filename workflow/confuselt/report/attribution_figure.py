@@ -12,7 +12,7 @@ UP, DOWN, NEITHER = "#cc3311", "#0077bb", "#888888"
 def strongest(table: pd.DataFrame, tasks: list[str]) -> pd.DataFrame:
     """Of every output of some tasks the `MOST` strongest features: ``task, output, feature, strength, direction``.
 
-    Means over folds; a gene that a fold has not chosen moves nothing there.
+    Means over folds, see `mean_over_folds`.
 
     Parameters
     ----------
@@ -22,10 +22,20 @@ def strongest(table: pd.DataFrame, tasks: list[str]) -> pd.DataFrame:
     """
     found = [pd.DataFrame(columns=["task", "output", "feature", "strength", "direction"])]
     for (task, output), own in table[table["task"].isin(tasks)].groupby(["task", "output"]):
-        mean = own.groupby("feature")[["strength", "direction"]].sum() / own["fold"].nunique()
-        best = mean.sort_values("strength", ascending=False).head(MOST).reset_index()
+        best = mean_over_folds(own).sort_values("strength", ascending=False).head(MOST).reset_index()
         found.append(best.assign(task=task, output=output)[list(found[0].columns)])
     return pd.concat(found[1:] or found, ignore_index=True)
+
+
+def mean_over_folds(own: pd.DataFrame) -> pd.DataFrame:
+    """Mean ``strength`` and ``direction`` by feature; a gene that a fold has not chosen moves nothing there.
+
+    Parameters
+    ----------
+    own : DataFrame
+        ``evaluate/attributions`` of one stream, task and output.
+    """
+    return own.groupby("feature")[["strength", "direction"]].sum() / own["fold"].nunique()
 
 
 def attribution_figure(table: pd.DataFrame, tasks: list[str]) -> Figure | None:

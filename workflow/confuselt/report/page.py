@@ -14,7 +14,7 @@ from confuselt.evaluate.intervals import useless
 from confuselt.report.layers import VIEWER
 from confuselt.report.run import Run
 from confuselt.report.section import Picture, Section
-from confuselt.report.sections import believed, everything, found, looked, people, performance
+from confuselt.report.sections import believed, everything, found, looked, people, performance, reported
 from confuselt.report.svg import inline
 
 HERE = Path(__file__).parent
@@ -25,6 +25,7 @@ SECTIONS = (
     people.SECTION,
     performance.SECTION,
     looked.SECTION,
+    reported.SECTION,
     everything.SECTION,
 )
 

@@ -34,3 +34,4 @@ class Sources:
     attributions: Path | None = None
     space: Path | None = None
     tiles: Path | None = None
+    pathways: Path | None = None

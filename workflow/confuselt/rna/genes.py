@@ -58,7 +58,7 @@ def plain_genes(names: Sequence[str]) -> list[str]:
 
     A new release of Ensembl counts versions up without changing what a gene is called.
     """
-    plain = [_plain(name) for name in names]
+    plain = [plain_gene(name) for name in names]
     often = Counter(plain)
     return [short if often[short] == 1 else name for short, name in zip(plain, names, strict=True)]
 
@@ -72,13 +72,14 @@ def todays(names: Sequence[str]) -> list[str]:
     """Names of genes, those of PAM50 by today's symbol, whatever they were called; where that is there, as written."""
     taken, found = set(names), []
     for name in names:
-        today = CALLED.get(_plain(name))
+        today = CALLED.get(plain_gene(name))
         found.append(name if today is None or today in taken else today)
         taken.add(found[-1])
     return found
 
 
-def _plain(name: str) -> str:
+def plain_gene(name: str) -> str:
+    """A name without the version of an Ensembl id or the Entrez id behind a symbol."""
     if found := VERSIONED.fullmatch(name):
         return found[1] + (found[2] or "")
     found = WITH_ENTREZ.fullmatch(name)

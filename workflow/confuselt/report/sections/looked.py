@@ -10,6 +10,7 @@ from confuselt.evaluate.schema import ATTRIBUTIONS, SPACE, TILES
 from confuselt.report.attribution_figure import attribution_figure, strongest
 from confuselt.report.cell_figures import cells_figure, early_events
 from confuselt.report.layers import Layered, layered
+from confuselt.report.pathways import Pathways, pathways
 from confuselt.report.run import Run
 from confuselt.report.section import Content, Section, pictures
 from confuselt.report.space_figure import neighbours_agree, space_figure
@@ -27,6 +28,7 @@ def make(run: Run) -> Content:
     groups = _groups(run)
     space, told_cells = _space(run), cells_figure(index, groups)
     moved = read_table(run.sources.attributions, ATTRIBUTIONS) if run.sources.attributions is not None else None
+    sets = _pathways(run, moved)
     told = []
     if slides:
         told.append(f"{len(slides)} test slides with the attention of {arm}")
@@ -36,6 +38,8 @@ def make(run: Run) -> Content:
         told.append("nuclei by class and site")
     if moved is not None and len(moved):
         told.append("what moves the predictions")
+    if sets is not None and sets.tables:
+        told.append("which gene sets do")
     said = ", ".join(told) or "nothing to look at: no slides were read, and no pairs were trained on"
     return Content(
         f"{said[0].upper()}{said[1:]}.",
@@ -48,6 +52,8 @@ def make(run: Run) -> Content:
             "agree": {name: neighbours_agree(space, values) for name, values in groups.items()},
             "found_first": float((space["rank"] == 1).mean()) if len(space) else 0.0,
             "attribution_error": float(moved["error"].max()) if moved is not None and len(moved) else 0.0,
+            "pathways": sets,
+            "first_tasks": run.first_tasks,
         },
         pictures(
             cells=(told_cells, "Nuclei per mm² by role, class, outcome and site", index),
@@ -70,6 +76,14 @@ def _attributed(table: pd.DataFrame | None, tasks: list[str]) -> dict[str, tuple
         f"attributed_{stream}": (attribution_figure(part, tasks), alt, strongest(part, tasks))
         for stream, part in table.groupby("stream")
     }
+
+
+def _pathways(run: Run, moved: pd.DataFrame | None) -> Pathways | None:
+    """Of the user's gene sets, where there are any."""
+    if run.sources.pathways is None:
+        return None
+    tasks = list(dict.fromkeys([*run.first_tasks, *run.endpoints, *run.labels]))
+    return pathways(moved, run.sources.pathways, tasks)
 
 
 def _slides(run: Run, arm: str) -> list[Layered]:
