@@ -9,7 +9,7 @@ import pytest
 
 from confuselt.config.learning import Patient as Asked
 from confuselt.report import neighbours
-from confuselt.report.patient import _ranks
+from confuselt.report.patient import _called, _ranks
 from confuselt.report.patient_figures import classes_figure, survival_figure
 
 
@@ -36,6 +36,25 @@ def test_a_rank_is_among_the_test_patients_of_the_same_fold():
     (found,) = _ranks(table, table[table["patient_id"] == "P"], {"tasks.survival": [{"name": "os"}]})
     # Above Q and below R in the first repeat, below Q in the second.
     assert found == {"task": "os", "arm": "a", "inputs": "wsi", "rank": pytest.approx(1 / 3)}
+
+
+def test_without_endpoints_the_first_sentence_names_a_class_with_its_probability():
+    shares = {"Basal": (0.2, 0.3), "LumA": (0.8, 0.7)}
+    own = pd.DataFrame(
+        [
+            row
+            for inputs, turned in (("wsi", True), ("both", False))
+            for name, values in shares.items()
+            for row in rows(
+                "P",
+                {(r, 0): 1 - v if turned else v for r, v in enumerate(values)},
+                inputs=inputs,
+                task="pam50",
+                output=f"p_{name}",
+            )
+        ]
+    )
+    assert _called(own) == "a with both takes LumA for the most probable pam50 (75%)."
 
 
 def test_the_nearest_are_named_within_and_across_modalities(monkeypatch):

@@ -158,7 +158,7 @@ def _predicted(patient: Patient) -> Content:
         f"{best['arm']} with {best['inputs']} puts the risk of {best['task']} above that of {best['rank']:.0%} of the "
         "other test patients."
         if best
-        else ("Classes only: no endpoint is among the tasks." if len(own) else "No model was tested on this patient.")
+        else (_called(own) if len(own) else "No model was tested on this patient.")
     )
     survival = survival_figure(own, patient.outcome, primary)
     classes = classes_figure(own, [task["name"] for task in patient.cfg["tasks.labels"]])
@@ -169,6 +169,17 @@ def _predicted(patient: Patient) -> Content:
             survival=(survival, f"Predicted probability to be without the event of {primary}, by arm", own),
             classes=(classes, "Predicted class probabilities by arm"),
         ),
+    )
+
+
+def _called(own: pd.DataFrame) -> str:
+    """The most probable class of the first label, where no endpoint is among the tasks; of both inputs if there are."""
+    shares = own[own["output"].str.startswith("p_")].groupby(["task", "inputs", "arm", "output"])["value"].mean()
+    task, inputs, arm = min((key[:3] for key in shares.index), key=lambda key: (key[1] != "both", key))
+    output = shares[task, inputs, arm].idxmax()
+    return (
+        f"{arm} with {inputs} takes {output.removeprefix('p_')} for the most probable {task} "
+        f"({shares[task, inputs, arm][output]:.0%})."
     )
 
 
