@@ -114,7 +114,7 @@ def test_tiles_at_both_ends_of_attention_are_those_of_the_slides(drawn, cohort):
         seen = cv2.imdecode(np.frombuffer(base64.b64decode(row.jpeg), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
         side = int(sides[row.slide_id])
         slide = openslide.OpenSlide(cohort / f"acquire/simulated/slides/{row.slide_id}.svs")
-        wanted = slide.read_region((row.x, row.y), 0, (side, side)).convert("RGB").resize((128, 128))
+        wanted = slide.read_region((row.x, row.y), 0, (side, side)).convert("RGB").resize((120, 120))
         assert np.abs(seen.astype(float) - np.asarray(wanted, float)).mean() < 8
     text = (drawn / "results/experiments/drawn/evaluate/report.html").read_text()
     assert text.count('alt="tile of ') == len(table)

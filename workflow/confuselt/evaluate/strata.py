@@ -42,7 +42,7 @@ def strata_rows(scorer: Scorer, outcomes: pd.DataFrame, covariates: pd.DataFrame
         for stratum, parts in parts_of_cohort(outcomes, covariates).items():
             if stratum == task or not arms:
                 continue
-            for level, people in parts.groupby(parts).groups.items():
+            for level, people in parts.groupby(parts, observed=True).groups.items():
                 key = {"task": task, "metric": metric, "stratum": stratum, "level": str(level)}
                 rows += _rows_of_part(scorer, arms, key, frozenset(people))
     return rows
@@ -86,7 +86,7 @@ def parts_of_cohort(outcomes: pd.DataFrame, covariates: pd.DataFrame) -> dict[st
     Returns
     -------
     dict of str to Series of str
-        Index: patients. Covariates that are numbers in thirds, stages without their letters, classes of labels, sites.
+        Index: patients. Covariates that are numbers in thirds, in their order, stages without their letters, classes of labels, sites.
     """
     usable = outcomes[outcomes["status"] == "ok"].set_index("patient_id")
     told = covariates[covariates["patient_id"].isin(usable.index)].set_index("patient_id")
@@ -116,7 +116,8 @@ def parts_of_covariate(values: pd.Series) -> pd.Series:
             cuts = [float(numbers[numbers > numbers.min()].min())]
         names = [f"under {cuts[0]:g}", *(f"{a:g} to under {b:g}" for a, b in zip(cuts, cuts[1:], strict=False))]
         names.append(f"{cuts[-1]:g} and more")
-        return pd.Series(np.array(names)[np.digitize(numbers, cuts)], values.index)
+        parts = pd.Categorical.from_codes(np.digitize(numbers, cuts), names, ordered=True)
+        return pd.Series(parts, values.index)
     if len(values) and values.map(lambda value: SUBSTAGE.fullmatch(value.strip()) is not None).all():
         return values.str.strip().str.upper().str.replace(r"[ABC]$", "", regex=True).str.replace("STAGE", "Stage")
     return values

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 SHOWN = 8  # tiles at either end
 OF_SLIDE = 2  # at most, so that no slide fills a row
-SIDE = 128  # pixels of a picture
+SIDE = 120  # pixels of a picture
 
 
 def choose_tiles(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:

@@ -38,7 +38,7 @@ def space_figure(space: pd.DataFrame, groups: dict[str, pd.Series]) -> Figure | 
         kept = list(known.value_counts().index[:SHOWN])
         colours = [PALETTE[kept.index(v)] if v in kept else GREY for v in known]
         for side, (mark, _) in MARKS.items():
-            axis.scatter(points[side]["x"], points[side]["y"], c=colours, marker=mark, s=16, lw=0, zorder=2)
+            axis.scatter(points[side]["x"], points[side]["y"], c=colours, marker=mark, s=28, lw=0, zorder=2)
         for value, colour in zip(kept, PALETTE, strict=False):
             axis.plot([], [], "s", color=colour, label=str(value), ms=5)
         if not known.isin(kept).all():

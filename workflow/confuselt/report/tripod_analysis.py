@@ -60,7 +60,9 @@ def _clusters(run: Run) -> Said:
         return Said(YOURS, "No site is known to the run, so that it says nothing about differences between centres.")
     words = f"{counted(cohort_facts(run)['sites'], 'site')}: intervals by drawing whole sites"
     more = ", C within sites and without the largest" if run.endpoints else ""
-    return Said(PART, f"{words}{more}. Performance at each single site is not estimated.", "believed")
+    return Said(
+        PART, f"{words}{more}. Performance at single sites is told for those that are large enough.", "believed"
+    )
 
 
 def _measures(run: Run) -> Said:

@@ -78,7 +78,8 @@ def _between_sites(run: Run) -> Said:
         return Said(PART, "Not examined: no site is known, or no endpoint could be scored within sites.", "believed")
     said = [f"{task} {own.min():.2f} to {own.max():.2f}" for task, own in rows.groupby("task")["value"]]
     words = (
-        f"C within sites, over arms: {listed(said)}; without the largest site beside it. Single sites are not scored."
+        f"C within sites, over arms: {listed(said)}; without the largest site beside it. Sites that are large enough "
+        "have values of their own."
     )
     return Said(PART, words, "believed")
 

@@ -16,6 +16,7 @@ from confuselt.report.strata_figure import strata_figure
 
 # The arms that figures look into, by what they are tested with: "both" is the one checkpoint for every input pattern.
 LOOKED_AT = {"both": "both-pretrained", "wsi": "wsi-pretrained", "rna": "rna-scratch"}
+NAMED = 3  # parts of the cohort of one kind that are too small
 GROUPS = {
     "wsi": "Slides alone",
     "rna": "RNA alone",
@@ -58,7 +59,7 @@ def make(run: Run) -> Content:
             "likelihood": likelihood.to_dict("records"),
             "plus": PLUS,
             "strata": strata[strata["status"] == "ok"].to_dict("records"),
-            "too_small": strata[strata["status"] == "too small"].to_dict("records"),
+            "too_small": _too_small(strata),
             "retrieval": retrieval_summary(tables["retrieval"]),
         },
         pictures(
@@ -95,6 +96,18 @@ def _result(rows: list[dict], tasks: list[tuple[str, str]]) -> str:
             word = "C-index" if metric == "harrell_c" else "macro AUC"
             said.append(f"{task}: {word} {min(own)[0]:.2f} to {max(own)[0]:.2f}")
     return f"Over all arms and inputs, {'; '.join(said)}." if said else "No arm could be trained."
+
+
+def _too_small(strata: pd.DataFrame) -> dict[str, list[str]]:
+    """By task, what parts have too few events for a number; many of one kind are counted."""
+    said: dict[str, list[str]] = {}
+    small = strata[strata["status"] == "too small"]
+    for (task, stratum), rows in small.groupby(["task", "stratum"], sort=False):
+        counts = [f"{row.level} ({row.events} of {row.n})" for row in rows.itertuples()]
+        said.setdefault(task, []).append(
+            f"{stratum}: {', '.join(counts)}" if len(rows) <= NAMED else f"{stratum}: {len(rows)} parts"
+        )
+    return said
 
 
 def _km(run: Run, arm: str, inputs: str) -> Figure | None:
