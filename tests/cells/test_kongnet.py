@@ -52,6 +52,8 @@ def test_every_bump_is_a_nucleus_of_its_type_with_its_probability():
 def test_of_two_at_one_place_the_surer_is_taken_whatever_its_type():
     found = points_of(bumps([(50, 50, 0, 0.7), (54, 50, 1, 0.9), (120, 50, 0, 0.4)]), ("a", "b"), 8, 0.5)
     assert found[["x", "y", "type"]].to_numpy().tolist() == [[54, 50, "b"]], "and what is not sure enough is none"
+    alike = points_of(bumps([(50, 50, 0, 0.9), (50, 50, 1, 0.9), (53, 50, 1, 0.9)]), ("a", "b"), 8, 0.5)
+    assert len(alike) == 1 and alike["type"].item() == "a"
     assert points_of(np.zeros((64, 64, 2), np.float32), ("a", "b"), 8, 0.5).empty
 
 

@@ -1,5 +1,7 @@
 """Two experiments side by side: paired where folds test the same patients, and nowhere else."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,6 +60,30 @@ def test_folds_that_test_others_are_left_out():
     assert (row["folds"], row["of"]) == (4, 6)
     by_repeat = [np.subtract(SECOND, FIRST)[[i for i in kept if FOLDS[i][0] == r]].mean() for r in (0, 1)]
     assert row["difference"] == pytest.approx(np.mean(by_repeat))
+    # Test and training patients are as many as before, however many folds are left.
+    wide = corrected_t(row["difference"], np.subtract(SECOND, FIRST)[kept], 3)
+    assert (row["low"], row["high"]) == pytest.approx((wide.low, wide.high)) and row["n"] == 20
+
+
+def test_one_fold_in_common_in_either_repeat_is_an_interval():
+    (row,) = paired(experiment("a", FIRST), experiment("b", SECOND, [f for f in FOLDS if f[1] > 0])).to_dict("records")
+    assert row["folds"] == 2 and row["low"] < row["difference"] < row["high"]
+
+
+def test_a_fold_without_a_value_is_not_counted():
+    (row,) = paired(experiment("a", FIRST), experiment("b", [np.nan, *SECOND[1:]])).to_dict("records")
+    assert (row["folds"], row["of"], row["n"]) == (5, 6, 20)
+
+
+def test_what_has_no_value_by_fold_says_so_and_no_control_is_an_arm():
+    sides = [experiment(name, values) for name, values in (("a", FIRST), ("b", SECOND))]
+    slope = {"metric": "calibration_slope", "repeat": -1, "fold": -1, "value": 1.1}
+    told = []
+    for side in sides:
+        one = side.metrics.iloc[[-1]].assign(**slope)
+        told.append(replace(side, metrics=pd.concat([side.metrics, one], ignore_index=True)))
+    rows = paired(*told).set_index("metric")
+    assert rows.loc["calibration_slope", "reason"] == "has no value by fold" and rows.loc["harrell_c", "folds"] == 6
 
 
 @pytest.mark.parametrize(
@@ -106,5 +132,9 @@ def test_settings_that_differ_are_told_by_rule():
     assert {(r["kind"], r["rule"], r["key"], r["first"], r["second"]) for r in rows} == {
         ("setting", "finetune: finetune_arm", "finetune.epochs", "5", "6"),
         ("rule", "finetune: other", "", "ran", "–"),
-        ("version", "libraries", "torch", "2.1", "2.2"),
+        ("version", "every rule", "torch", "2.1", "2.2"),
     }
+    twice = [dict(row, rule=rule) for rule in ("finetune_arm", "fit_baseline") for row in made(6, "2.1")]
+    once = [dict(row, rule=rule) for rule in ("finetune_arm", "fit_baseline") for row in made(5, "2.1")]
+    (row,) = differing(once, twice)
+    assert row["rule"] == "finetune: finetune_arm, finetune: fit_baseline"

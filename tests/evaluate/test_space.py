@@ -62,9 +62,9 @@ def test_neighbours_agree_by_more_than_chance_only_where_the_space_knows(mapped)
 
 
 def test_few_pairs_and_models_that_could_not_be_trained_have_no_map(vectors, monkeypatch):
-    few = [side[:7] for side in vectors]
-    monkeypatch.setattr(space, "embed_pairs", lambda *_: (PEOPLE[:7], *few))
-    for status in ("ok", "not available"):
+    for status, count in (("ok", 7), ("not available", 40)):
+        some = (PEOPLE[:count], *(side[:count] for side in vectors))
+        monkeypatch.setattr(space, "embed_pairs", lambda *_, some=some: some)
         table = space.joint_map({"status": status}, None, None, PEOPLE, 3)
         check_table(table, SPACE)
         assert table.empty and space_figure(table, {"kind": KIND}) is None

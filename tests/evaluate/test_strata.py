@@ -61,18 +61,45 @@ def test_small_parts_are_one_row_with_a_reason_and_a_label_is_no_part_of_itself(
     rows = pd.DataFrame(strata_rows(scorer, outcomes, covariates, ["os", "kind"]), columns=list(STRATA.columns))
     small = rows[rows["status"] == "too small"]
     assert small[["task", "stratum", "level", "events"]].to_numpy().tolist() == [["os", "kind", "rare", 4]]
-    assert small["arm"].isna().all() and f"{LEAST} needed" in small["reason"].item()
+    assert small["arm"].item() == ARM and f"{LEAST} needed" in small["reason"].item()
     assert set(rows.loc[rows["task"] == "kind", "stratum"]) == {"old"}, "one site is no part either"
+
+
+@pytest.mark.parametrize(("first", "last"), [(2010, 2019), (2005, 2014), (1998, 2013), (30, 90)])
+def test_thirds_are_thirds_of_years_too(first, last):
+    values = pd.Series(np.random.default_rng(0).integers(first, last + 1, 900).astype(str))
+    counts = parts_of_covariate(values).value_counts(sort=False)
+    assert len(counts) == 3 and counts.max() < 1.6 * counts.min()
+    assert counts.index.tolist()[0].startswith("under ") and counts.index.tolist()[2].endswith(" and more")
+
+
+def test_an_arm_counts_the_patients_that_it_tests():
+    """Sixty of a part have an outcome, six a slide."""
+    scorer, outcomes, covariates, (_, _, _, age) = cohort()
+    young = np.flatnonzero(age < 50)
+    lost = {f"P{i}" for i in young[6:]}
+    few = Scorer(
+        pd.concat([scorer.tables(ARM, 0, "wsi", "os")[0, f].reset_index() for f in range(3)])
+        .assign(fold=np.repeat(range(3), 80), value=lambda t: t["risk"], output="risk", task="os")
+        .assign(arm=ARM, draw=0, inputs="wsi", repeat=0)
+        .loc[lambda t: ~t["patient_id"].isin(lost)],
+        scorer.targets,
+        scorer.resampling,
+    )
+    rows = pd.DataFrame(strata_rows(few, outcomes, covariates, ["os"])).set_index("level")
+    assert rows.loc["no", "n"] == 6 and rows.loc["no", "status"] == "too small"
+    assert rows.loc["yes", "status"] == "ok"
 
 
 @pytest.mark.parametrize(
     ("values", "parts"),
     [
-        (["30", "40", "50", "60", "70", "80"], ["under 46.7"] * 2 + ["46.7 to under 63.3"] * 2 + ["63.3 and more"] * 2),
+        (["30", "40", "50", "60", "70", "80"], ["under 47"] * 2 + ["47 to under 64"] * 2 + ["64 and more"] * 2),
         (["Stage IIA", "stage iib", "Stage IV"], ["Stage II", "Stage II", "Stage IV"]),
         (["IA", "III C", "X"], ["IA", "III C", "X"]),  # one that is none: nothing is guessed
         (["1", "0", "1"], ["1", "0", "1"]),
         (["1", "1", "1", "1", "2", "3", "4"], ["under 2"] * 4 + ["2 and more"] * 3),
+        (["0.5", "1.25", "2", "3"], ["under 1.25", "1.25 to under 2", "2 and more", "2 and more"]),
         (["ductal", "lobular"], ["ductal", "lobular"]),
     ],
 )

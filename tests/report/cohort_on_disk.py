@@ -115,6 +115,7 @@ def run_of(folder: Path, cohort: Cohort) -> Run:
         store=folder / "store.h5",
         arm_models=[],
         reduced=[],
+        others=[],
         grids=folder / "grids" if cohort.cut else None,
     )
     return Run(sources, settings(ROOT / "workflow/scripts/evaluate/write_report.py", config))
@@ -143,6 +144,10 @@ def _write_scores(folder: Path, names: list[str], endpoints: set[str]) -> None:
         for metric in (
             ("harrell_c", "observed_expected", "calibration_slope") if name in endpoints else ("auc_macro", "brier")
         )
+    ]
+    # What chance reaches on the test fold is no result.
+    metrics += [
+        r | {"arm": "leaky-chance", "value": 0.99} for r in metrics if r["metric"] in ("harrell_c", "auc_macro")
     ]
     for name, table, rows in (
         ("metrics", METRICS, metrics),

@@ -54,7 +54,10 @@ def test_without_endpoints_the_first_sentence_names_a_class_with_its_probability
             )
         ]
     )
-    assert _called(own) == "a with both takes LumA for the most probable pam50 (75%)."
+    assert (
+        _called(own, {"tasks.labels": [{"name": "er"}, {"name": "pam50"}]})
+        == "a with both takes LumA for the most probable pam50 (75%)."
+    )
 
 
 def test_the_nearest_are_named_within_and_across_modalities(monkeypatch):

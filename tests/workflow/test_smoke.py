@@ -16,6 +16,7 @@ from conftest import ROOT, TINY, Recorded, script, snakemake
 
 from confuselt.config.generate import TABLES
 from confuselt.content import content_hash
+from confuselt.evaluate.schema import METRICS
 from confuselt.learn.checkpoint import load_checkpoint, save_checkpoint
 from confuselt.predict.schema import PREDICTIONS
 from confuselt.run_step import grouped
@@ -52,7 +53,7 @@ def test_every_table_keeps_its_schema_and_is_stamped(tiny):
         seen.add(name)
     # PAM50 calls need a table of centroids, and weights of models a file, which the tiny cohort does not name.
     not_asked = {"predict/predictions", "rna/pam50", "rna/calls", "embed/weights", "cells/weights", "cells/deep"}
-    not_asked |= {"evaluate/tiles"}  # of slides; test_slides has them
+    not_asked |= {"evaluate/tiles", "evaluate/attention"}  # of slides; test_slides has them
     assert seen == set(BY_NAME) - {*not_asked, *OF_SLIDES, *OF_GDC}
 
 
@@ -173,6 +174,11 @@ def test_two_experiments_side_by_side(tiny, experiment):
         shutil.copy(path, other / "evaluate")
     made = json.loads((other / "evaluate/provenance.json").read_text())
     trained = next(row for row in made if row["rule"] == "finetune_arm")
+    assert {"fit_baseline", "map_space", "score_arms", "pretrain_towers"} <= {row["rule"] for row in made}
+    metrics = read_table(other / "evaluate/metrics.parquet", METRICS)
+    ours = (metrics["arm"] == "both-pretrained-cells") & (metrics["inputs"] == "both") & (metrics["task"] == "os")
+    shifted = metrics["value"] + 0.125 * (ours & (metrics["metric"] == "harrell_c"))
+    write_table(metrics.assign(value=shifted), other / "evaluate/metrics.parquet", METRICS)
     assert {"acquire", "embed", "cells", "rna", "split", "pack", "pretrain", "finetune", "evaluate"} == {
         row["stage"] for row in made
     }
@@ -180,11 +186,12 @@ def test_two_experiments_side_by_side(tiny, experiment):
     (other / "evaluate/provenance.json").write_text(json.dumps(made))
     changed = {**TINY, "finetune": {**TINY["finetune"], "epochs": 9}}
     done = snakemake(tiny, "compare", "--config", "first=tiny", "second=other", config=changed)
-    assert set(re.findall(r"^rule (\w+):", done.stdout + done.stderr, re.M)) <= {"write_compared", "compare"}
+    assert set(re.findall(r"^(?:local)?rule (\w+):", done.stdout + done.stderr, re.M)) == {"write_compared", "compare"}
     text = (tiny / "results/compare/tiny/other.html").read_text()
     assert re.findall(r'<section id="(\w+)"', text) == ["results", "agreement", "settings"]
     assert (
-        "0 lie above 0, 0 below" in text
+        " 1 lie above 0, 0 below" in text
+        and '<td class="n">0.125</td>' in text
         and "Settings that differ: 1; rules, hashes of code and versions of libraries that differ: 0." in text
     )
     assert "<td>finetune.epochs</td>" in text and "<td>77</td>" in text
@@ -357,7 +364,6 @@ def test_scripts_read_every_key_that_they_state(tiny, cohort, experiment, tmp_pa
             benchmarks=tmp_path / "benchmarks",
             arm_models=[experiment / f"finetune/{a}/r0.pt" for a in arms[:2]],
             reduced=sorted(experiment.glob("controls/without-pam50-1/rna/*.h5ad")),
-            checkpoint=pre[0],
             report="o",
             forest="o",
             retrieval_figure="o",

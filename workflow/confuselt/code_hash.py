@@ -47,6 +47,7 @@ DECISIVE = {
     "simplejpeg": ("simplejpeg",),
     "skimage": ("scikit-image",),
     "sklearn": ("scikit-learn",),
+    "tiatoolbox": ("tiatoolbox",),
     "tifffile": ("tifffile",),
     "timm": ("timm",),
     "torch": ("torch",),

@@ -141,6 +141,7 @@ rule show_tiles:
         arm_models=[f"{EXPERIMENT}/finetune/{arm}/r0.pt" for arm in SHOWN_ARMS],
     output:
         tiles=f"{EXPERIMENT}/evaluate/tiles.parquet",
+        attention=f"{EXPERIMENT}/evaluate/attention.parquet",
     log:
         f"{RESULTS}/logs/evaluate/show_tiles/{MAIN}.log",
     benchmark:
@@ -174,9 +175,9 @@ rule write_report:
         pathways=plain(CONFIG.evaluate.pathways) if CONFIG.evaluate.pathways else [],
         folds=f"{EXPERIMENT}/split/folds.parquet",
         store=STORE,
-        checkpoint=WIDEST,
         space=[f"{EXPERIMENT}/evaluate/space.parquet"] if WIDEST else [],
         tiles=[f"{EXPERIMENT}/evaluate/tiles.parquet"] if SHOWN_ARMS else [],
+        attention=[f"{EXPERIMENT}/evaluate/attention.parquet"] if SHOWN_ARMS else [],
         arm_models=[
             f"{EXPERIMENT}/finetune/{arm}/r0.pt" for arm in CONFIG.finetune.arms
         ],
@@ -190,6 +191,7 @@ rule write_report:
         tile_index=f"{OURS}/embed/{CONFIG.embed.encoder}/index.parquet",
         cells_index=f"{OURS}/cells/index.parquet",
         rna_index=f"{OURS}/rna/index.parquet",
+        others=others_of_report,
         reduced=[
             f"{run}/rna/r0f{f}.h5ad"
             for run in CONTROL_RUNS
@@ -256,9 +258,7 @@ rule write_patient:
             f"{EXPERIMENT}/finetune/{arm}/r0.pt" for arm in CONFIG.finetune.arms
         ],
         checkpoints=[
-            f"{EXPERIMENT}/pretrain/{STREAM_SETS[-1 if CELLS else 0]}/r0f{f}.pt"
-            for f in FOLDS
-            if STREAM_SETS
+            path.replace("f0.pt", f"f{f}.pt") for path in WIDEST for f in FOLDS
         ],
         profiles=[f"{EXPERIMENT}/rna/r0f{f}.h5ad" for f in FOLDS],
         grids=[f"{OURS}/tile/index.parquet"] if CONFIG.from_slides else [],
@@ -307,7 +307,8 @@ rule write_compared:
         experiments=f"{RESULTS}/experiments",
     params:
         # What is read is no input: an experiment of another config would be made anew by this one's.
-        read=content_of_compared,
+        content=content_of_compared,
+        cfg=cfg("evaluate", "write_compared"),
         code=code("evaluate", "write_compared"),
     message:
         "evaluate: {wildcards.first} beside {wildcards.second}"

@@ -60,12 +60,11 @@ STREAM_SETS = sorted(
         if parse_arm(arm).pretrained and not arm.endswith(DEEP)
     }
 )
-# Arms of slides whose tiles are shown: where slides are read, and still there.
+# Arms of slides whose attention is shown, where slides are read.
 SHOWN_ARMS = [
     arm
     for arm in CONFIG.finetune.arms
     if CONFIG.from_slides
-    and CONFIG.acquire.keep_slides
     and parse_arm(arm).modality == "wsi"
     and not arm.endswith(DEEP)
 ]
@@ -225,6 +224,28 @@ def control_outputs(suffix):
     return [
         f"{run}/finetune/{base_arm(kind_of(run), CELLS)}/r0.{suffix}"
         for run in CONTROL_RUNS
+    ]
+
+
+def others_of_report(wildcards):
+    """Files that say how the rest was made: pretraining, baselines, controls, deep features, calls; first repeat."""
+    deep = any(arm.endswith(DEEP) for arm in CONFIG.finetune.arms)
+    pooled = f"{OURS}/cells/{CONFIG.embed.encoder}"
+    return [
+        *WIDEST,
+        *(f"{EXPERIMENT}/finetune/{name}/r0.pt" for name in CONFIG.evaluate.baselines),
+        *control_outputs("pt"),
+        *(
+            [f"{pooled}/index.parquet", f"{OURS}/pack/{store_name(DEEP)}"]
+            if deep
+            else []
+        ),
+        *(
+            f"{pooled}/parts/{group}.parquet"
+            for group in sorted(grouped(CONFIG.cohort))[:1]
+            if deep
+        ),
+        *(f"{OURS}/rna/calls/{task}.parquet" for task in CONFIG.rna.calls),
     ]
 
 

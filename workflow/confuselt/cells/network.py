@@ -24,7 +24,7 @@ class Started:
     ----------
     pictures : (n, side, side, 3) uint8
     maps : list of Tensor
-        (n, h, w) float16, (n, h, w, 2) float16 and (n, h, w) uint8, good after `end`.
+        (n, h, w, ...) as the finder's `_heads` are, good after `end`.
     end : Event, optional
         None where they are ready.
     """

@@ -17,7 +17,7 @@ from confuselt.acquire.schema import FILES as FILES_OF_GDC
 from confuselt.cells.schema import CELL_WEIGHTS, CELLS_INDEX, DEEP_INDEX, NUCLEI
 from confuselt.config.root import Config
 from confuselt.embed.schema import STREAM_INDEX, WEIGHTS
-from confuselt.evaluate.schema import ATTRIBUTIONS, COMPARISONS, METRICS, RETRIEVAL, SPACE, STRATA, TILES
+from confuselt.evaluate.schema import ATTENTION, ATTRIBUTIONS, COMPARISONS, METRICS, RETRIEVAL, SPACE, STRATA, TILES
 from confuselt.evaluate.schema import PREDICTIONS as EVALUATED
 from confuselt.finetune.schema import CURVES
 from confuselt.finetune.schema import PREDICTIONS as FINETUNED
@@ -62,6 +62,7 @@ TABLES = (
     STRATA,
     SPACE,
     TILES,
+    ATTENTION,
     ATTRIBUTIONS,
     CURVES,
     PREDICTED,

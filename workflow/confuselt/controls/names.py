@@ -10,6 +10,7 @@ MISPAIRED = ("mispaired", "mispaired-within-site")
 # No negative control but a sensitivity run: the same pairs without what defines the label. Nothing in it is drawn.
 WITHOUT = "without-pam50"
 SHUFFLED_CELLS = "shuffled-cells"
+LEAKY = "leaky-chance"  # no arm either: what choosing the epoch on the test fold makes of chance
 CONTROLS = (*PERMUTED, *MISPAIRED, SHUFFLED_CELLS, WITHOUT)
 
 

@@ -7,17 +7,18 @@ interval is the corrected resampled t.
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 from sklearn.metrics import cohen_kappa_score
 
+from confuselt.controls.names import LEAKY
 from confuselt.evaluate.intervals import corrected_t
 from confuselt.evaluate.schema import METRICS, PREDICTIONS, RETRIEVAL
 from confuselt.stamp import config_hash
 from confuselt.tables import read_table
 
 RETRIEVED = "retrieval"  # stands as the task of recall
+OF_SOME, NONE = ("horizon_days", "k"), -1.0  # parts of a key that some metrics alone have; those that have none
 KEY = ["arm", "inputs", "task", "metric", "horizon_days", "k"]
 NUMBERS = ["first", "first_low", "first_high", "second", "second_low", "second_high", "difference", "low", "high", "p"]
 COLUMNS = [*KEY, *NUMBERS, "folds", "of", "n", "reason"]
@@ -48,12 +49,17 @@ class Evaluated:
         return cls(
             name,
             predictions[(predictions["draw"] == 0) & (predictions["missing_rate"] == 0)],
-            metrics[(metrics["draw"] == 0) & metrics["metric"].notna() & ~(metrics["missing_rate"] > 0)],
+            metrics[
+                (metrics["draw"] == 0)
+                & (metrics["arm"] != LEAKY)
+                & metrics["metric"].notna()
+                & ~(metrics["missing_rate"] > 0)
+            ],
             retrieval[(retrieval["draw"] == 0) & (retrieval["stratum"] == "all")],
         )
 
     def values(self) -> pd.DataFrame:
-        """Every value, by `KEY`, ``repeat`` and ``fold`` (-1: over folds): ``value, low, high, n, events``."""
+        """Every value: `KEY`, ``repeat, fold`` (-1: over folds), ``value, low, high, n, events``."""
         found = self.retrieval.assign(
             arm=self.retrieval["model"],
             inputs=self.retrieval["direction"],
@@ -63,8 +69,9 @@ class Evaluated:
         )
         rows = pd.concat([part for part in (self.metrics, found) if len(part)] or [self.metrics], ignore_index=True)
         rows = rows[rows["status"] == "ok"].assign(repeat=rows["repeat"].fillna(-1), fold=rows["fold"].fillna(-1))
-        known = ["value", "low", "high", "n", "events"]
-        return rows.set_index([*KEY, "repeat", "fold"]).reindex(columns=known).astype(float)
+        numbers = ["horizon_days", "k", "repeat", "fold", "value", "low", "high", "n", "events"]
+        rows = rows.reindex(columns=[*KEY, "repeat", "fold", *numbers[4:]]).astype(dict.fromkeys(numbers, float))
+        return rows.fillna(dict.fromkeys(OF_SOME, NONE))
 
     def tested(self) -> dict[tuple[str, str, str], dict[tuple[int, int], str]]:
         """Hash of the patients that a fold tests, by arm, inputs and task, then by repeat and fold."""
@@ -73,6 +80,12 @@ class Evaluated:
         for (*what, repeat, fold), people in rows.groupby(place)["patient_id"]:
             found.setdefault(tuple(what), {})[int(repeat), int(fold)] = config_hash(sorted(people))
         return found
+
+    @property
+    def folds(self) -> int:
+        """Folds of a repeat."""
+        folds = self.predictions[["repeat", "fold"]].drop_duplicates()
+        return int(folds.groupby("repeat").size().max()) if len(folds) else 0
 
 
 def paired(first: Evaluated, second: Evaluated) -> pd.DataFrame:
@@ -85,30 +98,27 @@ def paired(first: Evaluated, second: Evaluated) -> pd.DataFrame:
         those that test the same patients in both, as many of them with an event; without such folds ``reason`` says
         why. ``n``: test patients of the first repeat of these folds.
     """
-    sides = [first.values(), second.values()]
+    sides = [dict(list(side.values().groupby(KEY))) for side in (first, second)]
     same, rows = _same_folds(first, second), []
-    keys = pd.concat([side.index.droplevel(["repeat", "fold"]).unique().to_frame(index=False) for side in sides])
-    for key in keys.drop_duplicates().sort_values(KEY, na_position="first").itertuples(index=False):
-        parts = [_of(side, key) for side in sides]
+    nothing = pd.DataFrame(columns=["repeat", "fold", "value", "low", "high", "n", "events"])
+    for key in sorted({*sides[0], *sides[1]}):
+        parts = [side.get(key, nothing) for side in sides]
         row = dict(zip(KEY, key, strict=True))
         for name, part in zip(("first", "second"), parts, strict=True):
             whole = part[part["fold"] == -1]
             if len(whole):
                 numbers = whole.iloc[0]
                 row |= {name: numbers["value"], f"{name}_low": numbers["low"], f"{name}_high": numbers["high"]}
-        folds = same.get((row["arm"], row["inputs"], row["task"]), same[RETRIEVED])
-        rows.append(row | _difference(*parts, folds, (first.name, second.name)))
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _of(values: pd.DataFrame, key: tuple) -> pd.DataFrame:
-    """Rows of one key; NaN is a value of a key."""
-    index = values.index
-    use = np.ones(len(values), bool)
-    for name, wanted in zip(KEY, key, strict=True):
-        level = index.get_level_values(name)
-        use &= level.isna() if pd.isna(wanted) else level == wanted
-    return values[use].reset_index(["repeat", "fold"])
+        folds = same.get(RETRIEVED if row["task"] == RETRIEVED else (row["arm"], row["inputs"], row["task"]), set())
+        for name, part in ((first.name, parts[0]), (second.name, parts[1])):
+            if part.empty:
+                rows.append(row | {"folds": 0, "of": 0, "reason": f"not in {name}"})
+                break
+        else:
+            rows.append(row | _difference(*parts, folds, max(first.folds, second.folds)))
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    table["reason"] = table["reason"].astype(object).where(table["reason"].notna(), None)
+    return table.assign(**{name: table[name].where(table[name] != NONE) for name in OF_SOME})
 
 
 def _same_folds(first: Evaluated, second: Evaluated) -> dict[object, set[tuple[int, int]]]:
@@ -122,30 +132,27 @@ def _same_folds(first: Evaluated, second: Evaluated) -> dict[object, set[tuple[i
     return {**same, RETRIEVED: set.intersection(*same.values()) if same else set()}
 
 
-def _difference(
-    first: pd.DataFrame, second: pd.DataFrame, same: set[tuple[int, int]], names: tuple[str, str]
-) -> dict[str, object]:
-    for part, other in ((first, names[0]), (second, names[1])):
-        if part.empty:
-            return {"folds": 0, "of": 0, "reason": f"not in {other}"}
+def _difference(first: pd.DataFrame, second: pd.DataFrame, same: set[tuple[int, int]], per_repeat: int) -> dict:
+    """Numbers of a row: mean over the folds that test the same patients, with the corrected t of that many a repeat."""
     by_fold = [part[part["fold"] >= 0].set_index(["repeat", "fold"]) for part in (first, second)]
+    if any(part.empty for part in by_fold):
+        return {"folds": 0, "of": 0, "reason": "has no value by fold"}
+    facts = {"folds": 0, "of": max(map(len, by_fold))}
     common = by_fold[0].index.intersection(by_fold[1].index)
     a, b = (part.loc[common] for part in by_fold)
     alike = (a["n"] == b["n"]) & (a["events"].fillna(0) == b["events"].fillna(0))
     kept = [fold for fold in common if fold in same and alike[fold]]
-    facts = {"folds": len(kept), "of": max(map(len, by_fold))}
-    gaps = (b["value"] - a["value"])[kept].dropna() if kept else pd.Series(dtype=float)
     if not kept:
         return facts | {"reason": "no fold tests the same patients with as many events"}
+    gaps = (b["value"] - a["value"])[kept].dropna()
     if gaps.empty:
         return facts | {"reason": "no fold has a value in both"}
-    repeats = [repeat for repeat, _ in gaps.index]
     # Of repeats that have different folds in common each counts alike.
     value = float(gaps.groupby(level=0).mean().mean())
-    wide = corrected_t(value, gaps.to_numpy(), max(repeats.count(r) for r in set(repeats)))
-    told = {"low": wide.low, "high": wide.high, "p": wide.p} if wide else {}
-    n = a.loc[[fold for fold in kept if fold[0] == min(repeats)], "n"].sum()
-    return facts | {"difference": value, "n": n, **told, "reason": None if wide else "one fold gives no interval"}
+    wide = corrected_t(value, gaps.to_numpy(), per_repeat)
+    told = {"low": wide.low, "high": wide.high, "p": wide.p} if wide else {"reason": "one fold gives no interval"}
+    n = a["n"].loc[[fold for fold in gaps.index if fold[0] == gaps.index[0][0]]].sum()
+    return facts | {"folds": len(gaps), "difference": value, "n": n} | told
 
 
 def agreement(first: Evaluated, second: Evaluated) -> pd.DataFrame:

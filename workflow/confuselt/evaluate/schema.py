@@ -127,6 +127,18 @@ TILES = Table(
     key=("arm", "part", "rank"),
     required=("slide_id", "x", "y", "times", "jpeg"),
 )
+ATTENTION = Table(
+    "evaluate/attention",
+    {
+        "arm": "string",
+        "part": "string",
+        "slide_id": "string",
+        "x": "int64",
+        "y": "int64",
+        "times": "float64",
+    },
+    required=("arm", "part", "slide_id", "x", "y", "times"),
+)
 ATTRIBUTIONS = Table(
     "evaluate/attributions",
     {

@@ -151,6 +151,11 @@ class Scorer:
             self._blocks[key] = score_folds(chosen, fold, self.resampling, self._comparable, (task, group is not None))
         return self._blocks[key]
 
+    def part(self, tables: FoldTables, task: str, comparable: dict) -> Block:
+        """The same of some patients, whose pairs are kept in `comparable` and not here."""
+        fold = self.survival_fold(task) if task in self.targets.survival else self._label(task)
+        return score_folds(tables, fold, self.resampling, comparable, (task,))
+
     def survival_fold(self, task: str, group: dict[str, str] | None = None) -> Callable:
         """Function from the table of a fold to (patients, pairs, events) of an endpoint."""
 

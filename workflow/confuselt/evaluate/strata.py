@@ -32,14 +32,14 @@ def strata_rows(scorer: Scorer, outcomes: pd.DataFrame, covariates: pd.DataFrame
     Returns
     -------
     list of dict
-        Rows of ``evaluate/strata``. Of a part that is too small there is one row, without an arm.
+        Rows of ``evaluate/strata``: patients, events and whether they are enough are those that the arm tests.
     """
-    tested = [k for k in scorer.made() if k[1] == 0 and (k[0] in ARMS or k[0] == "clinical")]
-    rows = []
+    tested, rows = [k for k in scorer.made() if k[1] == 0 and (k[0] in ARMS or k[0] == "clinical")], []
+    cohort = parts_of_cohort(outcomes, covariates)
     for task in tasks:
         arms = sorted({arm for arm, _, inputs, t in tested if t == task and inputs == natural_inputs(arm)})
         metric = "harrell_c" if task in scorer.targets.survival else "auc_macro"
-        for stratum, parts in parts_of_cohort(outcomes, covariates).items():
+        for stratum, parts in cohort.items():
             if stratum == task or not arms:
                 continue
             for level, people in parts.groupby(parts, observed=True).groups.items():
@@ -49,24 +49,27 @@ def strata_rows(scorer: Scorer, outcomes: pd.DataFrame, covariates: pd.DataFrame
 
 
 def _rows_of_part(scorer: Scorer, arms: list[str], key: dict, people: frozenset[str]) -> Iterator[dict]:
-    task = key["task"]
-    n, events = counted(scorer, task, people)
-    if events < LEAST:
-        what = "events" if task in scorer.targets.survival else "patients beside the largest class"
-        yield key | {"n": n, "events": events, "status": "too small", "reason": f"{events} {what}, {LEAST} needed"}
-        return
+    task, comparable = key["task"], {}
+    what = "events" if task in scorer.targets.survival else "patients beside the largest class"
     for arm in arms:
         inputs = natural_inputs(arm)
-        only = dict.fromkeys(scorer.tables(arm, 0, inputs, task), people)
-        yield key | {"arm": arm, "inputs": inputs} | _numbers(scorer.block(arm, 0, inputs, task, only=only), events)
+        tables = {fold: t[t.index.isin(people)] for fold, t in scorer.tables(arm, 0, inputs, task).items()}
+        n, events = counted(
+            scorer, task, frozenset(p for (repeat, _), t in tables.items() if repeat == 0 for p in t.index)
+        )
+        row = key | {"arm": arm, "inputs": inputs, "n": n, "events": events}
+        if events < LEAST:
+            yield row | {"status": "too small", "reason": f"{events} {what}, {LEAST} needed"}
+        else:
+            yield row | _numbers(scorer.part(tables, task, comparable))
 
 
-def _numbers(block: Block, events: int) -> dict:
+def _numbers(block: Block) -> dict:
     if not np.isfinite(block.value):
-        return {"n": block.n, "events": events, "status": "not available", "reason": "no comparable pair of patients"}
+        return {"status": "not available", "reason": "no comparable pair of patients"}
     wide = block.interval()
     low, high = np.clip([wide.low, wide.high], 0, 1)  # a t interval knows no bounds
-    return {"value": block.value, "low": low, "high": high, "n": block.n, "events": events, "status": "ok"}
+    return {"value": block.value, "low": low, "high": high, "status": "ok"}
 
 
 def counted(scorer: Scorer, task: str, people: frozenset[str]) -> tuple[int, int]:
@@ -86,7 +89,8 @@ def parts_of_cohort(outcomes: pd.DataFrame, covariates: pd.DataFrame) -> dict[st
     Returns
     -------
     dict of str to Series of str
-        Index: patients. Covariates that are numbers in thirds, in their order, stages without their letters, classes of labels, sites.
+        Index: patients. Covariates that are numbers in thirds, in their order; stages without their letters; classes
+        of labels; sites.
     """
     usable = outcomes[outcomes["status"] == "ok"].set_index("patient_id")
     told = covariates[covariates["patient_id"].isin(usable.index)].set_index("patient_id")
@@ -96,7 +100,9 @@ def parts_of_cohort(outcomes: pd.DataFrame, covariates: pd.DataFrame) -> dict[st
         if column.startswith("covariate_")
     }
     labels = {c.removeprefix("label_"): usable[c].dropna() for c in usable if c.startswith("label_")}
-    found |= labels | {"site": usable["site"].dropna().astype(str)}
+    parted = labels | {"site": usable["site"].dropna().astype(str)}
+    # A covariate may have the name of a label.
+    found = {f"{name} (covariate)" if name in parted else name: parts for name, parts in found.items()} | parted
     return {name: parts for name, parts in found.items() if parts.nunique() > 1}
 
 
@@ -111,9 +117,10 @@ def parts_of_covariate(values: pd.Series) -> pd.Series:
     numbers = pd.to_numeric(values, errors="coerce")
     if numbers.notna().all() and numbers.nunique() > PARTS:
         thirds = numbers.quantile([i / PARTS for i in range(1, PARTS)])
-        cuts = sorted({cut for cut in (float(f"{third:.3g}") for third in thirds) if cut > numbers.min()})
-        if not cuts:  # nearly all have the least value
-            cuts = [float(numbers[numbers > numbers.min()].min())]
+        if (numbers % 1 == 0).all():
+            thirds = np.ceil(thirds)
+        # Of a number that nearly all have, or of the least, no part begins.
+        cuts = sorted({cut for cut in thirds if cut > numbers.min()}) or [numbers[numbers > numbers.min()].min()]
         names = [f"under {cuts[0]:g}", *(f"{a:g} to under {b:g}" for a, b in zip(cuts, cuts[1:], strict=False))]
         names.append(f"{cuts[-1]:g} and more")
         parts = pd.Categorical.from_codes(np.digitize(numbers, cuts), names, ordered=True)

@@ -1,6 +1,7 @@
 """The page of two experiments side by side: what differs in their results, their predictions, their settings."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -117,8 +118,8 @@ def _agreement(compared: Compared) -> Content:
 
 def _settings(compared: Compared) -> Content:
     rows = differing(*compared.made)
-    keys = [row for row in rows if row["kind"] == "setting"]
-    others = len(rows) - len(keys)
+    keys = {row["key"] for row in rows if row["kind"] == "setting"}
+    others = sum(row["kind"] != "setting" for row in rows)
     said = f"Settings that differ: {len(keys)}; rules, hashes of code and versions of libraries that differ: {others}."
     return Content(said, {"rows": rows, "first": compared.first.name, "second": compared.second.name}, {})
 
@@ -141,13 +142,16 @@ def differing(first: list[dict], second: list[dict]) -> list[dict]:
                 if values[0] != values[1] and key != "experiment":
                     named = dict(zip(("first", "second"), values, strict=True))
                     rows.append({"kind": kind, "rule": rule, "key": key, **named})
-    return _libraries_once(rows)
+    return _once(rows)
 
 
 def _by_rule(made: list[dict]) -> dict[str, dict]:
-    found = {}
+    found, seen = {}, Counter()
     for row in made:
-        found[f"{row['stage']}: {row['rule']}"] = {
+        name = f"{row['stage']}: {row['rule']}"
+        seen[name] += 1
+        # Files of one rule may have been made in two ways.
+        found[name if seen[name] == 1 else f"{name}, {seen[name]}"] = {
             "setting": {key: json.dumps(value, sort_keys=True) for key, value in _flat(row["settings"]).items()},
             "code": {"code": row["code"]},
             "version": row["versions"],
@@ -162,11 +166,16 @@ def _flat(settings: dict, before: str = "") -> dict[str, object]:
     return found
 
 
-def _libraries_once(rows: list[dict]) -> list[dict]:
-    """A library that differs does so in every rule: it is one row."""
-    versions = {(row["key"], row["first"], row["second"]): row for row in rows if row["kind"] == "version"}
-    return [row for row in rows if row["kind"] != "version"] + [
-        {**row, "rule": "libraries"} for row in versions.values()
+def _once(rows: list[dict]) -> list[dict]:
+    """A setting or a library that differs alike in several rules is one row."""
+    found: dict[tuple, dict] = {}
+    for row in rows:
+        alike = (row["kind"], row["key"], row["first"], row["second"])
+        key = alike if row["kind"] in ("setting", "version") else (*alike, row["rule"])
+        before = found.setdefault(key, row | {"rules": []})
+        before["rules"].append(row["rule"])
+    return [
+        {**row, "rule": "every rule" if row["kind"] == "version" else ", ".join(row["rules"])} for row in found.values()
     ]
 
 

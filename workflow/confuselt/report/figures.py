@@ -12,7 +12,7 @@ from lifelines.plotting import add_at_risk_counts
 from matplotlib.figure import Figure
 
 from confuselt.acquire.units import DAYS_PER
-from confuselt.controls.names import CONTROLS
+from confuselt.controls.names import CONTROLS, LEAKY
 from confuselt.evaluate.intervals import useless
 
 COLOURS = {"wsi": "#4477aa", "rna": "#cc6677", "both": "#228833", "baseline": "#888888", "control": "#bbbbbb"}
@@ -34,7 +34,7 @@ plt.rcParams.update(
 
 def kind_of(arm: str, inputs: str) -> str:
     """Colour group of a row."""
-    if arm in (*CONTROLS, "leaky-chance"):
+    if arm in (*CONTROLS, LEAKY):
         return "control"
     return inputs if "-scratch" in arm or "-pretrained" in arm else "baseline"
 

@@ -158,7 +158,7 @@ def _predicted(patient: Patient) -> Content:
         f"{best['arm']} with {best['inputs']} puts the risk of {best['task']} above that of {best['rank']:.0%} of the "
         "other test patients."
         if best
-        else (_called(own) if len(own) else "No model was tested on this patient.")
+        else (_called(own, patient.cfg) if len(own) else "No model was tested on this patient.")
     )
     survival = survival_figure(own, patient.outcome, primary)
     classes = classes_figure(own, [task["name"] for task in patient.cfg["tasks.labels"]])
@@ -172,15 +172,19 @@ def _predicted(patient: Patient) -> Content:
     )
 
 
-def _called(own: pd.DataFrame) -> str:
-    """The most probable class of the first label, where no endpoint is among the tasks; of both inputs if there are."""
-    shares = own[own["output"].str.startswith("p_")].groupby(["task", "inputs", "arm", "output"])["value"].mean()
-    task, inputs, arm = min((key[:3] for key in shares.index), key=lambda key: (key[1] != "both", key))
-    output = shares[task, inputs, arm].idxmax()
-    return (
-        f"{arm} with {inputs} takes {output.removeprefix('p_')} for the most probable {task} "
-        f"({shares[task, inputs, arm][output]:.0%})."
+def _called(own: pd.DataFrame, cfg: dict) -> str:
+    """The most probable class of the first label, where no endpoint is among the tasks.
+
+    By what has both inputs, if anything has, and a pretrained arm before others.
+    """
+    task = next(t["name"] for t in cfg["tasks.labels"] if (own["task"] == t["name"]).any())
+    shares = own[own["task"] == task].groupby(["inputs", "arm", "output"])["value"].mean()
+    inputs, arm = min(
+        (key[:2] for key in shares.index), key=lambda key: (key[0] != "both", "pretrained" not in key[1], key)
     )
+    output = shares[inputs, arm].idxmax()
+    name, share = output.removeprefix("p_"), shares[inputs, arm][output]
+    return f"{arm} with {inputs} takes {name} for the most probable {task} ({share:.0%})."
 
 
 def _ranks(all_rows: pd.DataFrame, own: pd.DataFrame, cfg: dict) -> Iterator[dict]:
@@ -215,7 +219,9 @@ def _layers(patient: Patient) -> tuple[list[Layered], str, str]:
     arm = next((name for name in SLIDE_ARMS if name in models), None)
     if arm is None:
         return [], "", ""
-    part = parts(models[arm], patient.fold)[0]
+    part = next(iter(parts(models[arm], patient.fold)), None)
+    if part is None:
+        return [], "", ""
     found = attention(models[arm], patient.fold, sources.store, [patient.id], part)
     grids, cells = sources.grids.parent, sources.cells_index.parent
     drawn = {s: looked for s, looked in found.items() if (grids / f"{s}.png").is_file()}

@@ -48,8 +48,9 @@ def _inclusion(run: Run) -> Said:
 
 def _made_here(run: Run) -> bool:
     """Whether this workflow made the features of slides, nuclei and RNA."""
-    tables = run.bags["cells"]["name"] == "table"  # nuclei that another tool has found
-    return run.sources.grids is not None and run.cfg["rna.matrix"] == "counts" and not tables
+    cells = run.bags["cells"]
+    brought = cells["slides"] > 0 and cells["name"] in ("table", "ready")  # another tool found the nuclei, or more
+    return run.sources.grids is not None and run.cfg["rna.matrix"] == "counts" and not brought
 
 
 def _alike(run: Run) -> Said:

@@ -36,7 +36,9 @@ def provenance(sources: Sources, models: list[dict]) -> list[dict]:
         if "rule" not in stamp:  # written by hand, by no job
             continue
         versions = {name: value for name, value in stamp.items() if name not in BY_RULE}
-        row = {name: stamp[name] for name in BY_RULE} | {"versions": versions}
+        # Rows of a group's slides are no setting.
+        own = {name: value for name, value in stamp["settings"].items() if name != "rows"}
+        row = {name: stamp[name] for name in BY_RULE} | {"versions": versions, "settings": own}
         found[stamp["stage"], stamp["rule"], stamp["code"], stamp["config"]] = row
     return sorted(found.values(), key=lambda row: (CHAIN.index(row["stage"]), row["rule"]))
 
@@ -49,13 +51,15 @@ def _stamps(sources: Sources, models: list[dict]) -> Iterator[dict]:
         if index is not None:
             yield read_stamp(index)
             yield from _of_first_slide(index, suffix)
-    if sources.attributions is not None:
-        yield read_stamp(sources.attributions)
-    yield json.loads(sources.rna.with_suffix(".json").read_text())["stamp"]
+    for table in (sources.attributions, sources.space, sources.tiles):
+        if table is not None:
+            yield read_stamp(table)
+    # Where nobody of training has RNA, there is no normaliser.
+    yield json.loads(sources.rna.with_suffix(".json").read_text()).get("stamp", {})
     yield _of_hdf5(sources.store)
     yield from (model["stamp"] for model in models)
-    if sources.checkpoint is not None:
-        yield load_checkpoint(sources.checkpoint)["stamp"]
+    for path in sources.others:
+        yield OF_KIND[path.suffix](path)
 
 
 def _of_first_slide(index: Path, suffix: str) -> Iterator[dict]:
@@ -70,6 +74,13 @@ def _of_first_slide(index: Path, suffix: str) -> Iterator[dict]:
 def _of_hdf5(path: Path) -> dict:
     with h5py.File(path) as file:
         return json.loads(file.attrs["stamp"])
+
+
+def _of_checkpoint(path: Path) -> dict:
+    return load_checkpoint(path)["stamp"]
+
+
+OF_KIND = {".parquet": read_stamp, ".h5": _of_hdf5, ".pt": _of_checkpoint}
 
 
 def write_provenance(rows: list[dict], path: Path) -> None:

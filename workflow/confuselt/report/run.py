@@ -102,12 +102,6 @@ class Run:
         """Name of an arm with cells, or without where there is only that."""
         return next((name for name in (f"{arm}-cells", f"{arm}-nocells") if name in self.models), arm)
 
-    @property
-    def first_test(self) -> list[str]:
-        """Test patients of the first fold."""
-        folds = self.tables["folds"]
-        return list(folds.loc[(folds["repeat"] == 0) & (folds["fold"] == 0) & (folds["role"] == "test"), "patient_id"])
-
 
 def bag_sizes(store: Path, cfg: dict) -> dict[str, dict]:
     """Per stream: slides, rows of the largest bag, width, name, cohorts that its model saw.

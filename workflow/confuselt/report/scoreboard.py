@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from confuselt.controls.names import CONTROLS, PERMUTED
+from confuselt.controls.names import CONTROLS, LEAKY, PERMUTED
 from confuselt.finetune.arms import ARMS, PLUS
 from confuselt.report.found import CHANCE
 
@@ -25,7 +25,7 @@ def scoreboard(metrics: pd.DataFrame, task: str, metric: str) -> list[dict]:
         & (metrics["metric"] == metric)
         & metrics["value"].notna()
     ]
-    controls = rows["arm"].isin((*CONTROLS, "leaky-chance"))
+    controls = rows["arm"].isin((*CONTROLS, LEAKY))
     ours = rows[~controls & rows["arm"].isin(ARMS)]
     plain = rows[~controls & ~rows["arm"].isin(ARMS) & ~rows["arm"].str.startswith(PLUS)]
     found = [_best(name, ours[ours["inputs"] == inputs]) for inputs, name in KINDS.items()]

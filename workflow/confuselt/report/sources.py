@@ -29,9 +29,10 @@ class Sources:
     benchmarks: Path
     arm_models: list[Path]
     reduced: list[Path]
-    checkpoint: Path | None = None
+    others: list[Path]  # that the numbers rest on, and that say how they were made
     grids: Path | None = None
     attributions: Path | None = None
     space: Path | None = None
     tiles: Path | None = None
+    attention: Path | None = None
     pathways: Path | None = None

@@ -41,9 +41,14 @@ def strata_figure(strata: pd.DataFrame, task: str, arms: dict[str, str]) -> Figu
                 axis.plot([row["low"], row["high"]], [y, y], color=COLOURS[inputs], lw=1.3)
             axis.plot(row["value"], y, MARKERS[inputs], color=COLOURS[inputs], ms=4)
         axis.plot([], [], MARKERS[inputs], color=COLOURS[inputs], ms=4, label=arm)
-    counts = rows.groupby(["stratum", "level"])["n"].max().to_dict()
-    axis.set_yticks(np.arange(len(parts)), [f"{s}: {level} ({counts[s, level]:.0f})" for s, level in parts], fontsize=8)
+    counts = rows.groupby(["stratum", "level"])["n"].agg(["min", "max"]).astype(int)
+    axis.set_yticks(np.arange(len(parts)), [_named(*part, *counts.loc[part]) for part in parts], fontsize=8)
     axis.set_ylim(len(parts) - 0.5, -0.5)
     axis.set_xlabel("C-index" if (rows["metric"] == "harrell_c").all() else "macro AUC", fontsize=8)
     figure.legend(frameon=False, fontsize=7, loc="outside lower center", ncol=len(arms))
     return figure
+
+
+def _named(stratum: str, level: str, least: int, most: int) -> str:
+    """A part with the patients that its arms test."""
+    return f"{stratum}: {level} ({least}{f' to {most}' if most > least else ''})"

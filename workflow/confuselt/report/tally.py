@@ -5,8 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from confuselt.controls.names import CONTROLS, LEAKY
 from confuselt.evaluate.plan import read_plan
-from confuselt.finetune.arms import parse_arm
+from confuselt.finetune.arms import DEEP, parse_arm
 from confuselt.report.run import Run
 from confuselt.report.sections.people import cohort_facts, fold_table
 from confuselt.tables import read_meta
@@ -122,7 +123,13 @@ def follow_up(run: Run) -> str:
 
 def features_in_words(run: Run) -> str:
     """How many features each stream of slides has."""
-    return listed((f"{b['width']:,} ({stream} stream)" for stream, b in run.bags.items() if b["width"]), "no features")
+    streams = [f"{b['width']:,} ({stream} stream)" for stream, b in run.bags.items() if b["width"]]
+    return listed([*streams, *["a row per role of deep cell-type features"] * has_deep(run)], "no features")
+
+
+def has_deep(run: Run) -> bool:
+    """Whether an arm of deep cell-type features was planned."""
+    return any(arm.endswith(DEEP) for arm in planned_arms(run))
 
 
 def balanced_labels(run: Run) -> list[str]:
@@ -153,8 +160,9 @@ def simulated(run: Run) -> bool:
 
 
 def whole(run: Run, task: str | None = None) -> pd.DataFrame:
-    """Metrics over folds that have a value, of a task or of all."""
+    """Metrics over folds that have a value, of a task or of all; of arms and baselines, no control among them."""
     metrics = run.tables["metrics"]
+    metrics = metrics[~metrics["arm"].isin((*CONTROLS, LEAKY))]
     rows = metrics[(metrics["fold"] == -1) & (metrics["status"] == "ok") & metrics["metric"].notna()]
     return rows if task is None else rows[rows["task"] == task]
 
@@ -205,6 +213,8 @@ def detectable(run: Run) -> str:
 
 
 def looked_at_by(run: Run) -> list[str]:
-    """Names of what parts the cohort, where some part has a value."""
-    strata = run.tables["strata"]
-    return sorted(strata.loc[strata["status"] == "ok", "stratum"].unique())
+    """Covariates by which values are told within parts of the cohort."""
+    strata, covariates = run.tables["strata"], run.tables["covariates"]
+    known = [c.removeprefix("covariate_") for c in covariates if c.startswith("covariate_")]
+    told = strata.loc[strata["status"] == "ok", "stratum"]
+    return [name for name in known if (told == name).any()]

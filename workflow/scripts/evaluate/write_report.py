@@ -35,6 +35,7 @@ READS = (
     "split.inner",
     "pack.scaling_tile",
     "pack.scaling_cells",
+    "pack.scaling_deep",
     "evaluate.primary",
     "evaluate.min_events",
     "evaluate.draws",

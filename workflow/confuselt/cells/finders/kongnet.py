@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from scipy.spatial import cKDTree
 from torch import nn
 
 from confuselt.cells.card import Card
@@ -59,7 +60,7 @@ class KongNet(Network):
 
     def _heads(self, batch: torch.Tensor) -> list[torch.Tensor]:
         scaled = ((batch - self._mean) / self._sd).to(batch.dtype)
-        # In float16 what is nearly sure is alike, and two types would have a peak at one place.
+        # In float16 what is nearly sure would be alike.
         return [self._run(scaled)[:, self.model.target_channels].float().sigmoid().permute(0, 2, 3, 1)]
 
 
@@ -81,8 +82,14 @@ def points_of(shares: np.ndarray, types: tuple[str, ...], apart: int, least: flo
     peaks = peak_detection_map_overlap(shares, min_distance=apart, threshold_abs=least, return_probability=True)
     peaks = nms_on_detection_maps(peaks, min_distance=apart)
     y, x, kind = np.nonzero(peaks)
-    named = np.array(types, object)[kind]
-    return pd.DataFrame({"x": x.astype(float), "y": y.astype(float), "type": named, "probability": peaks[y, x, kind]})
+    share = peaks[y, x, kind]
+    surest = np.lexsort((kind, -share))
+    x, y, kind, share = (values[surest] for values in (x, y, kind, share))
+    # Of two that are alike, both are left: the first type is taken.
+    near = cKDTree(np.column_stack([x, y])).query_pairs(apart, p=np.inf, output_type="ndarray") if len(x) else []
+    kept = ~np.isin(np.arange(len(x)), [second for _, second in near])
+    table = pd.DataFrame({"x": x.astype(float), "y": y.astype(float), "type": np.array(types, object)[kind]})
+    return table.assign(probability=share)[kept].reset_index(drop=True)
 
 
 def load(name: str, card: Card, weights: Path | None, machine: Machine) -> KongNet:

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from confuselt.evaluate.attention import attention, parts
-from confuselt.evaluate.schema import ATTRIBUTIONS, SPACE, TILES
+from confuselt.evaluate.schema import ATTENTION, ATTRIBUTIONS, SPACE, TILES
 from confuselt.report.attribution_figure import attribution_figure, strongest
 from confuselt.report.cell_figures import cells_figure, early_events
 from confuselt.report.layers import Layered, layered
@@ -17,13 +15,13 @@ from confuselt.report.space_figure import neighbours_agree, space_figure
 from confuselt.tables import empty_table, read_table
 
 ARM = "wsi-pretrained"
-SHOWN = 4  # slides
 
 
 def make(run: Run) -> Content:
     """See `Section.make`."""
     arm = run.with_cells(ARM)
-    slides = _slides(run, arm)
+    attended = _attended(run, arm)
+    slides = _slides(run, attended)
     index = pd.read_parquet(run.sources.cells_index)
     groups = _groups(run)
     space, told_cells = _space(run), cells_figure(index, groups)
@@ -47,7 +45,7 @@ def make(run: Run) -> Content:
             "slides": slides,
             "looked": arm,
             "tiles": _tiles(run),
-            "looked_for": parts(run.models[arm], 0)[0] if slides else None,
+            "looked_for": attended["part"].iloc[0] if slides else None,
             "near": space.to_dict("records"),
             "agree": {name: neighbours_agree(space, values) for name, values in groups.items()},
             "found_first": float((space["rank"] == 1).mean()) if len(space) else 0.0,
@@ -86,16 +84,24 @@ def _pathways(run: Run, moved: pd.DataFrame | None) -> Pathways | None:
     return pathways(moved, run.sources.pathways, tasks)
 
 
-def _slides(run: Run, arm: str) -> list[Layered]:
-    """The test slides of the first fold whose attention varies most."""
-    if run.sources.grids is None or arm not in run.models:
+def _attended(run: Run, arm: str) -> pd.DataFrame:
+    """Attention of an arm on the test slides of the first fold where it varies most."""
+    if run.sources.attention is None:
+        return empty_table(ATTENTION)
+    table = read_table(run.sources.attention, ATTENTION)
+    return table[table["arm"] == arm]
+
+
+def _slides(run: Run, attended: pd.DataFrame) -> list[Layered]:
+    """These slides in layers."""
+    if run.sources.grids is None:
         return []
     grids, cells = run.sources.grids.parent, run.sources.cells_index.parent
-    model = run.models[arm]
-    found = attention(model, 0, run.sources.store, run.first_test, parts(model, 0)[0])
-    drawn = [s for s, (coords, _) in found.items() if len(coords) > 1 and (grids / f"{s}.png").is_file()]
-    chosen = sorted(drawn, key=lambda slide: -float(np.std(found[slide][1])))[:SHOWN]
-    return [layered(slide, grids, found[slide], cells / f"{slide}.h5") for slide in chosen]
+    return [
+        layered(slide, grids, (rows[["x", "y"]].to_numpy(), rows["times"].to_numpy()), cells / f"{slide}.h5")
+        for slide, rows in attended.groupby("slide_id", sort=False)
+        if (grids / f"{slide}.png").is_file()
+    ]
 
 
 def _tiles(run: Run) -> list[dict]:

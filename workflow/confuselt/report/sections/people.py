@@ -79,7 +79,14 @@ def cohort_facts(run: Run) -> dict:
         {"task": name, "n": int(facts[f"{name}_event"].notna().sum()), "events": int(facts[f"{name}_event"].sum())}
         for name in run.endpoints
     ]
-    labels = [{"task": name, "classes": facts[f"label_{name}"].value_counts().to_dict()} for name in run.labels]
+    labels = [
+        {
+            "task": task["name"],
+            # A class that nobody has is one of them.
+            "classes": dict.fromkeys(task["classes"], 0) | facts[f"label_{task['name']}"].value_counts().to_dict(),
+        }
+        for task in run.cfg["tasks.labels"]
+    ]
     return {
         "patients": len(people),
         "excluded": int((patients["status"] != "ok").sum()),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from confuselt.controls.names import CONTROLS
+from confuselt.controls.names import CONTROLS, LEAKY
 from confuselt.finetune.arms import ARMS, PLUS
 from confuselt.report.calibration_figures import incidence_figure, net_benefit_figure, reliability_figure
 from confuselt.report.figures import above_median, forest, kaplan_meier, pretraining_figure, retrieval_figure
@@ -83,7 +83,7 @@ def make(run: Run) -> Content:
 
 def group_of(row: dict) -> str:
     """Which question a row of `main_metrics` is about."""
-    if row["arm"] in (*CONTROLS, "leaky-chance"):
+    if row["arm"] in (*CONTROLS, LEAKY):
         return "controls"
     return row["inputs"] if row["arm"] in ARMS and row["inputs"] in GROUPS else "baselines"
 
@@ -99,9 +99,13 @@ def _result(rows: list[dict], tasks: list[tuple[str, str]]) -> str:
 
 
 def _too_small(strata: pd.DataFrame) -> dict[str, list[str]]:
-    """By task, what parts have too few events for a number; many of one kind are counted."""
+    """By task, which parts have too few events for a number, whatever the arm; many of one kind are counted."""
     said: dict[str, list[str]] = {}
-    small = strata[strata["status"] == "too small"]
+    part = ["task", "stratum", "level"]
+    enough = strata[strata["status"] != "too small"].set_index(part).index
+    # Those in which no arm has enough, by the arm that has most.
+    small = strata[~strata.set_index(part).index.isin(enough)].sort_values("events", ascending=False, kind="stable")
+    small = small.drop_duplicates(part).sort_index()
     for (task, stratum), rows in small.groupby(["task", "stratum"], sort=False):
         counts = [f"{row.level} ({row.events} of {row.n})" for row in rows.itertuples()]
         said.setdefault(task, []).append(

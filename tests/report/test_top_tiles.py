@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from confuselt.evaluate.top_tiles import OF_SLIDE, SHOWN, choose_tiles
+from confuselt.report.top_tiles import OF_SLIDE, SHOWN, choose_tiles
 
 SLIDES = st.lists(st.lists(st.floats(0, 50), min_size=1, max_size=12), min_size=1, max_size=9)
 

@@ -1,4 +1,4 @@
-"""Tiles that an arm looks at most and least, as pictures."""
+"""Tiles that an arm looks at most and least, as pictures, and its attention on a few slides."""
 
 import base64
 import logging
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from confuselt.evaluate.attention import attention, parts
-from confuselt.evaluate.schema import TILES
+from confuselt.evaluate.schema import ATTENTION, TILES
 from confuselt.progress import progress
 from confuselt.slides.slide import Slide, Wanted
 from confuselt.unusable import Unusable
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 SHOWN = 8  # tiles at either end
 OF_SLIDE = 2  # at most, so that no slide fills a row
 SIDE = 120  # pixels of a picture
+WHOLE = 4  # slides whose attention is kept: those where it varies most
 
 
 def choose_tiles(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
@@ -45,17 +46,16 @@ def choose_tiles(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFram
         ignore_index=True,
     )
     ordered = rows.sort_values("times", ascending=False, kind="stable")
-    most = ordered.groupby("slide_id").head(OF_SLIDE).head(min(SHOWN, len(rows) // 2))
-    rest = ordered.drop(most.index)[::-1]
-    least = rest.groupby("slide_id").head(OF_SLIDE).head(SHOWN)
+    half = len(rows) // 2
+    most, least = (
+        part.groupby("slide_id").head(OF_SLIDE).head(SHOWN) for part in (ordered[:half], ordered[half:][::-1])
+    )
     ends = [most.assign(rank=np.arange(1, len(most) + 1)), least.assign(rank=-np.arange(1, len(least) + 1))]
     return pd.concat(ends, ignore_index=True)
 
 
-def tiles_of_arms(
-    models: list[dict], store: Path, patients: list[str], slides: dict[str, dict], data: Path
-) -> pd.DataFrame:
-    """Columns of ``evaluate/tiles``: of every arm and part of its model, for the first fold.
+def looked_at(models: list[dict], store: Path, patients: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tiles at both ends of every arm and part of its model, for the first fold; attention on a few slides.
 
     Parameters
     ----------
@@ -64,17 +64,50 @@ def tiles_of_arms(
     store : Path
     patients : list of str
         Test patients of the first fold.
+
+    Returns
+    -------
+    tiles : DataFrame
+        Columns of ``evaluate/tiles`` without pictures.
+    attention : DataFrame
+        Columns of ``evaluate/attention``: of `WHOLE` slides, under the first part of every arm.
+    """
+    whole = [pd.DataFrame(columns=list(ATTENTION.columns))]
+    chosen = [pd.DataFrame(columns=[c for c in TILES.columns if c != "jpeg"])]
+    for model in progress(models, "arms"):
+        for part in parts(model, 0):
+            found = attention(model, 0, store, patients, part)
+            if part == parts(model, 0)[0]:
+                whole += [rows.assign(arm=model["arm"], part=part) for rows in most_varied(found)]
+            chosen.append(choose_tiles(found).assign(arm=model["arm"], part=part))
+    tables = [pd.concat([t for t in some if len(t)] or some, ignore_index=True) for some in (chosen, whole)]
+    return tables[0], tables[1]
+
+
+def most_varied(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> list[pd.DataFrame]:
+    """``slide_id, x, y, times`` of the slides whose attention varies most."""
+    several = [slide for slide, (coords, _) in found.items() if len(coords) > 1]
+    kept = sorted(several, key=lambda slide: -float(np.std(found[slide][1])))[:WHOLE]
+    return [
+        pd.DataFrame(
+            {"slide_id": slide, "x": found[slide][0][:, 0], "y": found[slide][0][:, 1], "times": found[slide][1]}
+        )
+        for slide in kept
+    ]
+
+
+def with_pictures(table: pd.DataFrame, slides: dict[str, dict], data: Path) -> pd.DataFrame:
+    """Columns of ``evaluate/tiles``; a tile whose slide is not there any more, or cannot be read, is left out.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `looked_at` returns it.
     slides : dict of str to dict
         By slide ``file``, ``reader``, ``mpp_given`` and ``tile_px``.
     data : Path
         Where the paths of slides start.
     """
-    chosen = [pd.DataFrame(columns=[c for c in TILES.columns if c != "jpeg"])]
-    for model in progress(models, "arms"):
-        for part in parts(model, 0):
-            found = attention(model, 0, store, patients, part)
-            chosen.append(choose_tiles(found).assign(arm=model["arm"], part=part))
-    table = pd.concat([rows for rows in chosen if len(rows)] or chosen, ignore_index=True)
     drawn = {}
     for slide, rows in progress(list(table.groupby("slide_id")), "slides"):
         try:
@@ -82,8 +115,8 @@ def tiles_of_arms(
         except Unusable as reason:
             log.warning("slide %s is not shown: %s", slide, reason)
     places = list(zip(table["slide_id"], table["x"], table["y"], strict=True))
-    table["jpeg"] = [drawn.get(place) for place in places]
-    return table[table["jpeg"].notna()].reset_index(drop=True)
+    whole = table.assign(jpeg=[drawn.get(place) for place in places])
+    return whole[whole["jpeg"].notna()].reset_index(drop=True)
 
 
 def _pictures(slide: str, rows: pd.DataFrame, row: dict, data: Path) -> dict[tuple[str, int, int], str]:
