@@ -1,6 +1,7 @@
 """The three answers in words, and what these data cannot answer."""
 
 import re
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,12 @@ QUESTIONS = {
     "pretraining": "Does contrastive pretraining help a slide-only model?",
     "cells": "Do cell-type-related features help?",
 }
+# What is set against what, whichever arms the plan names.
+ASKED = {
+    "modality": "slides and RNA, against the better of slides alone and RNA alone",
+    "pretraining": "slides alone: pretrained on pairs of slides and RNA, against trained from scratch",
+    "cells": "slides: what nuclei there are and how they lie beside the tiles, against tiles alone",
+}
 SMALL = "described, not compared: "  # how the reason of a contrast begins for which there are too few events
 ABSENT = " is not among the arms of this run"
 METRIC_WORDS = {"harrell_c": "C-index", "auc_macro": "macro AUC", "recall": "recall@k of pretraining"}
@@ -25,8 +32,9 @@ def answers(comparisons: pd.DataFrame, cfg: dict) -> list[dict]:
     Returns
     -------
     list of dict
-        ``question``, ``verdict`` (of the primary endpoint), ``lines``: a sentence per task, but for those with too few
-        events, of which `too_small` tells once for all questions.
+        ``question``, ``asked`` (what is set against what), ``verdict`` and ``number`` (of the primary endpoint; None
+        where it was not compared), ``lines``: a sentence per task, but for those with too few events, of which
+        `too_small` tells once for all questions.
     """
     primary = comparisons[comparisons["family"] == "primary"]
     tasks = sorted(set(primary["task"]), key=lambda t: (t != cfg["evaluate.primary"], t))
@@ -42,7 +50,9 @@ def answers(comparisons: pd.DataFrame, cfg: dict) -> list[dict]:
         found.append(
             {
                 "question": words,
+                "asked": ASKED[question],
                 "verdict": verdict,
+                "number": f"{METRIC_WORDS[rows[0]['metric']]} {_numbers(rows[0], 2)}" if told else None,
                 "lines": lines or ["No task has enough events." if rows else "No task was available."],
             }
         )
@@ -108,11 +118,10 @@ def joint_model(comparisons: pd.DataFrame) -> list[str]:
     ]
 
 
-def _numbers(row: dict) -> str:
+def _numbers(row: Mapping, digits: int = 3) -> str:
     """Difference with its interval, where that says something."""
-    return f"{row['difference']:+.3f}" + (
-        "" if useless(row["low"], row["high"]) else f" ({row['low']:+.3f} to {row['high']:+.3f})"
-    )
+    value, low, high = (f"{row[name]:+.{digits}f}" for name in ("difference", "low", "high"))
+    return value if useless(row["low"], row["high"]) else f"{value} ({low} to {high})"
 
 
 def not_compared(comparisons: pd.DataFrame) -> list[str]:

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from confuselt.report.figures import VERDICTS
 
 QUESTIONS = {
-    "modality": "second modality",
-    "pretraining": "pretraining, slides only",
-    "cells": "cell features",
-    "single-input": "one input, joint model",
+    "modality": "second modality helps",
+    "pretraining": "pretraining helps",
+    "cells": "cell features help",
+    "single-input": "joint model no worse with",
 }
 
 
@@ -53,21 +53,24 @@ def answers_figure(rows: pd.DataFrame) -> Figure | None:
     drawn = rows[["low", "high", "difference"]].clip(-0.5, 0.5)
     for y, (row, at) in enumerate(zip(rows.to_dict("records"), drawn.to_dict("records"), strict=True)):
         colour = VERDICTS.get(row["verdict"], VERDICTS["cannot tell"])
-        axis.fill_betweenx([y - 0.36, y + 0.36], -row["margin"], row["margin"], color="#888888", alpha=0.22, lw=0)
+        if row["question"] == "single-input":
+            axis.plot([-row["margin"]] * 2, [y - 0.36, y + 0.36], color="#888888", lw=1.2, ls=":")
+        else:
+            axis.fill_betweenx([y - 0.36, y + 0.36], -row["margin"], row["margin"], color="#888888", alpha=0.22, lw=0)
         if np.isfinite(at["low"]) and np.isfinite(at["high"]):
             axis.plot([at["low"], at["high"]], [y, y], color=colour, lw=2.2)
         axis.plot(at["difference"], y, "o", color=colour, ms=5)
-        axis.text(1.01, y, row["verdict"], transform=axis.get_yaxis_transform(), va="center", fontsize=8, color=colour)
+        axis.text(1.01, y, row["verdict"], transform=axis.get_yaxis_transform(), va="center", fontsize=8)
     axis.axvline(0, color="#888888", lw=1)
     names = [_name(row) for row in rows.to_dict("records")]
     axis.set_yticks(range(len(rows)), names, fontsize=8)
     axis.set(ylim=(len(rows) - 0.5, -0.5))
-    axis.set_xlabel("difference in C-index or macro AUC (band: margin of the plan)", fontsize=8)
+    axis.set_xlabel("difference (os, pfi, …: C-index; classes: macro AUC); right of 0: yes", fontsize=8)
     return figure
 
 
 def _name(row: dict) -> str:
     what = QUESTIONS[row["question"]]
     if row["question"] == "single-input":
-        what += {"wsi": ", slide", "rna": ", RNA"}.get(row["inputs_a"], "")
+        what += {"wsi": " a slide", "rna": " RNA"}.get(row["inputs_a"], "")
     return f"{what} · {row['task']}"

@@ -17,8 +17,8 @@ from confuselt.evaluate.intervals import useless
 
 COLOURS = {"wsi": "#4477aa", "rna": "#cc6677", "both": "#228833", "baseline": "#888888", "control": "#bbbbbb"}
 FOLLOWED = 0.9  # of patients are followed for shorter than a survival curve is drawn
-# Green, red and grey-blue differ in lightness too; the verdict stands beside them in words.
-VERDICTS = {"yes": "#228833", "no": "#aa3377", "cannot tell": "#4477aa"}
+# They differ in lightness too; the verdict stands beside them in words.
+VERDICTS = {"yes": "#228833", "no": "#aa3377", "cannot tell": "#777777"}
 plt.rcParams.update(
     # All are open until the page is written.
     {

@@ -15,7 +15,9 @@ from confuselt.report.layers import VIEWER
 from confuselt.report.run import Run
 from confuselt.report.section import Picture, Section
 from confuselt.report.sections import believed, everything, found, looked, people, performance, reported
+from confuselt.report.sections.people import cohort_facts
 from confuselt.report.svg import inline
+from confuselt.report.task_words import spelt
 
 HERE = Path(__file__).parent
 PAGE, PARTS = "page.html.j2", ("page.css.j2", "page.js.j2")
@@ -34,10 +36,26 @@ def build_report(run: Run) -> tuple[str, dict[str, Figure]]:
     """HTML text, and its figures by name."""
     cfg = run.cfg
     shared = {"cfg": cfg, "primary": run.primary, "bags": run.bags, "slide_made": run.sources.grids is not None}
-    return rendered(f"{cfg['experiment']} on cohort {cfg['cohort']}", SECTIONS, run, shared)
+    return rendered(f"{cfg['experiment']}: benchmark on cohort {cfg['cohort']}", SECTIONS, run, shared, lead(run))
 
 
-def rendered(title: str, sections: Iterable[Section], about: object, shared: dict) -> tuple[str, dict[str, Figure]]:
+def lead(run: Run) -> str:
+    """Who stands behind the numbers, before anything else."""
+    facts, cfg = cohort_facts(run), run.cfg
+    events = "".join(
+        f", {endpoint['events']} events of {spelt(endpoint['task'])}, the primary endpoint"
+        for endpoint in facts["endpoints"]
+        if endpoint["task"] == run.primary
+    )
+    simulated = "Simulated data: nobody in it is a patient. " if cfg["acquire.source"] == "simulate" else ""
+    folds = f"tested in {cfg['split.folds']} folds, {cfg['split.repeats']} times over"
+    sites = f" of {facts['sites']} sites" if facts["sites"] else ""
+    return f"{simulated}{facts['patients']} patients{sites}{events}; {folds}."
+
+
+def rendered(
+    title: str, sections: Iterable[Section], about: object, shared: dict, lead: str = ""
+) -> tuple[str, dict[str, Figure]]:
     """HTML text of a page, and its figures by name.
 
     Parameters
@@ -48,6 +66,8 @@ def rendered(title: str, sections: Iterable[Section], about: object, shared: dic
         What sections are made of.
     shared : dict
         Facts for all templates.
+    lead : str
+        What stands below the title.
     """
     environment, shown, figures = templates(), [], {}
     for section in sections:
@@ -56,7 +76,7 @@ def rendered(title: str, sections: Iterable[Section], about: object, shared: dic
         body = environment.get_template(section.template.name).render(facts)
         shown.append({"section": section, "result": content.result, "body": Markup(body)})
         figures |= {name: picture.figure for name, picture in content.pictures.items()}
-    return environment.get_template(PAGE).render(title=title, sections=shown), figures
+    return environment.get_template(PAGE).render(title=title, lead=lead, sections=shown), figures
 
 
 def templates() -> jinja2.Environment:
@@ -68,7 +88,7 @@ def templates() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["num"] = _number
+    environment.filters |= {"num": _number, "spelt": spelt}
     environment.globals |= {"interval": _interval, "viewer": VIEWER}
     return environment
 

@@ -18,37 +18,51 @@ FORGIVEN = 0.1  # share of the intervals of a control
 
 def make(run: Run) -> Content:
     """See `Section.make`."""
-    tables = run.tables
+    tables, ticks = run.tables, safeguards(run)
     plan = read_plan(run.sources.plan)
-    changed = sorted(arm for arm, m in run.models.items() if m["plan"] != plan["hash"])
-    permuted, mispaired = (
-        table[table[by].isin(kinds) & (table["fold"] == -1) & (table["status"] == "ok")]
-        for table, by, kinds in ((tables["metrics"], "arm", PERMUTED), (tables["retrieval"], "model", MISPAIRED))
-    )
-    permuted = permuted.assign(chance=CHANCE)
-    ticks = [
-        _at_chance("permuted outcomes", permuted[permuted["metric"].isin(["harrell_c", "auc_macro"])], "value"),
-        _at_chance("shuffled pairs", mispaired[mispaired["stratum"] == "all"], "recall"),
-        _plan_tick(plan["hash"], changed),
-        _sites_tick(tables["folds"]),
-    ]
-    good = sum(tick["state"] == "yes" for tick in ticks)
     sites = {
         f"site_{name}": (site_figure(tables["curves"], tables["metrics"], name), f"C of {name} by site")
         for name in run.endpoints
     }
     leaky = leaky_figure(tables["curves"])
-    others = "; ".join(tick["title"] for tick in ticks if tick["state"] != "yes")
     return Content(
-        f"{good} of {len(ticks)} safeguards hold" + (f"; not, or not known: {others}." if others else "."),
+        in_words(ticks),
         {
             "ticks": ticks,
-            "plan": {**plan, "changed": changed},
+            "plan": {**plan, "changed": _changed(run, plan["hash"])},
             "cannot": cannot_answer(tables, run.bags, run.cfg),
             "probe": probe_summary(tables["curves"]),
         },
         pictures(leaky=(leaky, "What choosing the epoch on the test fold does to permuted outcomes"), **sites),
     )
+
+
+def safeguards(run: Run) -> list[dict]:
+    """Ticks ``title, state, said``: what would show if these numbers were not to be believed."""
+    tables, plan = run.tables, read_plan(run.sources.plan)["hash"]
+    permuted, mispaired = (
+        table[table[by].isin(kinds) & (table["fold"] == -1) & (table["status"] == "ok")]
+        for table, by, kinds in ((tables["metrics"], "arm", PERMUTED), (tables["retrieval"], "model", MISPAIRED))
+    )
+    permuted = permuted.assign(chance=CHANCE)
+    return [
+        _at_chance("permuted outcomes", permuted[permuted["metric"].isin(["harrell_c", "auc_macro"])], "value"),
+        _at_chance("shuffled pairs", mispaired[mispaired["stratum"] == "all"], "recall"),
+        _plan_tick(plan, _changed(run, plan)),
+        _sites_tick(tables["folds"]),
+    ]
+
+
+def in_words(ticks: list[dict]) -> str:
+    """How many safeguards hold, and which do not."""
+    good = sum(tick["state"] == "yes" for tick in ticks)
+    others = "; ".join(tick["title"] for tick in ticks if tick["state"] != "yes")
+    return f"{good} of {len(ticks)} safeguards hold" + (f"; not, or not known: {others}." if others else ".")
+
+
+def _changed(run: Run, plan: str) -> list[str]:
+    """Arms that were trained under another plan."""
+    return sorted(arm for arm, model in run.models.items() if model["plan"] != plan)
 
 
 def _at_chance(title: str, rows: pd.DataFrame, value: str) -> dict:

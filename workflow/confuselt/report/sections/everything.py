@@ -49,4 +49,4 @@ def detail_metrics(metrics: pd.DataFrame) -> list[dict]:
     return found
 
 
-SECTION = Section("everything", "Everything", Path(__file__).with_name("everything.html.j2"), make)
+SECTION = Section("everything", "All tables, methods, costs", Path(__file__).with_name("everything.html.j2"), make)

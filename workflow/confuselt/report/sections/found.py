@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from confuselt.report.answers import QUESTIONS, answers, joint_model, too_small, without_pam50
+from confuselt.report.answers import METRIC_WORDS, QUESTIONS, answers, joint_model, too_small, without_pam50
 from confuselt.report.answers_figure import answers_figure, contrasts
 from confuselt.report.dropped import dropped_genes
 from confuselt.report.found import found_figure, in_words, missing_controls, panels, shown_arms
@@ -12,6 +12,9 @@ from confuselt.report.planted import against, needed, planted, sentence
 from confuselt.report.run import Run
 from confuselt.report.scoreboard import scoreboard
 from confuselt.report.section import Content, Section, pictures
+from confuselt.report.sections.believed import in_words as safeguards_in_words
+from confuselt.report.sections.believed import safeguards
+from confuselt.report.task_words import spelt
 
 
 def make(run: Run) -> Content:
@@ -24,6 +27,7 @@ def make(run: Run) -> Content:
     metric = dict(run.headline)
     facts = {
         "answers": told,
+        "believed": safeguards_in_words(safeguards(run)),
         "others": _other_verdicts(tables["comparisons"], cfg["evaluate.primary"]),
         "from_rna": [task["name"] for task in cfg["tasks.labels"] if task["from_rna"]],
         "too_small": too_small(tables["comparisons"]),
@@ -36,13 +40,23 @@ def make(run: Run) -> Content:
     }
     data = pd.DataFrame([{"panel": p["title"], **row} for p in shown for row in p["rows"]])
     return Content(
-        " ".join(f"{a['question']} {a['verdict'].capitalize()}." for a in told),
+        reached(first[:1], facts["scoreboards"], metric),
         facts,
         pictures(
             answers=(answers_figure(rows), " ".join(line for a in told for line in a["lines"]), rows),
             found=(found_figure(shown), " ".join(in_words(panel) for panel in shown), data),
         ),
     )
+
+
+def reached(tasks: list[str], boards: dict[str, list[dict]], metric: dict[str, str]) -> str:
+    """How good the best of every kind is, on the task that decides."""
+    said = [
+        f"{METRIC_WORDS[metric[task]]} of {spelt(task)}: "
+        + ", ".join(f"{row['kind']} {row['value']:.2f}" for row in boards[task])
+        for task in tasks
+    ]
+    return f"{said[0]}." if said else "No task could be scored."
 
 
 def _other_verdicts(comparisons: pd.DataFrame, primary: str) -> dict[str, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Reported by the book: TRIPOD+AI and PROBAST, as far as a run can answer them."""
+"""Reporting checklists: TRIPOD+AI and PROBAST, as far as a run can answer them."""
 
 from pathlib import Path
 
@@ -29,4 +29,4 @@ def make(run: Run) -> Content:
     )
 
 
-SECTION = Section("reported", "Reported by the book", Path(__file__).with_name("reported.html.j2"), make)
+SECTION = Section("reported", "Reporting checklists", Path(__file__).with_name("reported.html.j2"), make)
