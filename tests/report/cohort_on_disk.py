@@ -12,7 +12,7 @@ from confuselt.config.root import Config
 from confuselt.evaluate.plan import write_plan
 from confuselt.evaluate.schema import COMPARISONS, METRICS, PREDICTIONS, RETRIEVAL, STRATA
 from confuselt.finetune.schema import CURVES
-from confuselt.report.run import Run
+from confuselt.report.run import TABLES, Run
 from confuselt.report.sources import Sources
 from confuselt.settings import settings
 from confuselt.split.schema import FOLDS
@@ -95,19 +95,7 @@ def run_of(folder: Path, cohort: Cohort) -> Run:
     _write_store(folder / "store.h5", ids[:-3])
     unread = {name: folder / name for name in ("rna", "downloads", "slides", "tile_index", "cells_index", "benchmarks")}
     pd.DataFrame().to_parquet(folder / "downloads")
-    kept = [
-        "predictions",
-        "metrics",
-        "comparisons",
-        "retrieval",
-        "curves",
-        "strata",
-        "folds",
-        "outcomes",
-        "covariates",
-        "patients",
-        "rna_index",
-    ]
+    kept = [*(name for name in TABLES if name != "downloads"), "rna_index"]
     sources = Sources(
         **{name: folder / f"{name}.parquet" for name in kept},
         **unread,
