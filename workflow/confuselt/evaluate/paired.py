@@ -110,10 +110,8 @@ def paired(first: Evaluated, second: Evaluated) -> pd.DataFrame:
                 numbers = whole.iloc[0]
                 row |= {name: numbers["value"], f"{name}_low": numbers["low"], f"{name}_high": numbers["high"]}
         folds = same.get(RETRIEVED if row["task"] == RETRIEVED else (row["arm"], row["inputs"], row["task"]), set())
-        for name, part in ((first.name, parts[0]), (second.name, parts[1])):
-            if part.empty:
-                rows.append(row | {"folds": 0, "of": 0, "reason": f"not in {name}"})
-                break
+        if absent := [side.name for side, part in zip((first, second), parts, strict=True) if part.empty]:
+            rows.append(row | {"folds": 0, "of": 0, "reason": f"not in {absent[0]}"})
         else:
             rows.append(row | _difference(*parts, folds, max(first.folds, second.folds)))
     table = pd.DataFrame(rows, columns=COLUMNS)

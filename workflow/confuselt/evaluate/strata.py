@@ -54,9 +54,7 @@ def _rows_of_part(scorer: Scorer, arms: list[str], key: dict, people: frozenset[
     for arm in arms:
         inputs = natural_inputs(arm)
         tables = {fold: t[t.index.isin(people)] for fold, t in scorer.tables(arm, 0, inputs, task).items()}
-        n, events = counted(
-            scorer, task, frozenset(p for (repeat, _), t in tables.items() if repeat == 0 for p in t.index)
-        )
+        n, events = counted(scorer, task, people & scorer.patients(arm, 0, inputs, task))
         row = key | {"arm": arm, "inputs": inputs, "n": n, "events": events}
         if events < LEAST:
             yield row | {"status": "too small", "reason": f"{events} {what}, {LEAST} needed"}
