@@ -258,7 +258,7 @@ rule write_patient:
             f"{EXPERIMENT}/finetune/{arm}/r0.pt" for arm in CONFIG.finetune.arms
         ],
         checkpoints=[
-            path.replace("f0.pt", f"f{f}.pt") for path in WIDEST for f in FOLDS
+            f"{path.removesuffix('0.pt')}{f}.pt" for path in WIDEST for f in FOLDS
         ],
         profiles=[f"{EXPERIMENT}/rna/r0f{f}.h5ad" for f in FOLDS],
         grids=[f"{OURS}/tile/index.parquet"] if CONFIG.from_slides else [],
