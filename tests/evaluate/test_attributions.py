@@ -14,7 +14,7 @@ from confuselt.evaluate.schema import ATTRIBUTIONS
 from confuselt.finetune.arms import explained
 from confuselt.finetune.inputs import Inputs
 from confuselt.learn.store import Store
-from confuselt.report.attribution_figure import MOST, attribution_figure
+from confuselt.report.attribution_figure import LONGEST, MOST, attribution_figure, shortened
 from confuselt.tables import check_table
 
 GENES, CELLS, EACH = 30, 12, 8
@@ -89,6 +89,13 @@ def test_cell_features_rank_as_planted_whatever_tiles_say(tmp_path):
 def test_arms_that_are_explained_are_the_first_that_are_trained():
     assert explained(["both-scratch-cells", "rna-pretrained", "rna-scratch"]) == ["rna-scratch"]
     assert explained(["wsi-scratch-cells", "wsi-scratch-nocells"]) == ["wsi-scratch-cells"] and explained([]) == []
+
+
+def test_long_names_are_shortened_in_their_middle():
+    assert shortened("GENE") == "GENE"
+    name = "CELL.CLUSTERING.PROPERTIES..CALINSKI.HARABASZ.INDEX.OF.PLASMA.IN.TUMOR_HE"
+    assert len(shortened(name)) == LONGEST and name.startswith(shortened(name).split("…")[0])
+    assert name.endswith(shortened(name).split("…")[1])
 
 
 def test_the_figure_shows_the_strongest_of_every_output(genes):

@@ -241,6 +241,13 @@ def test_too_few_events_are_one_sentence_not_a_row_per_contrast():
         for q in questions
     ]
     table = comparisons_table(rows)
+    # One contrast over fewer patients says nothing of a task whose others were made.
+    partly = pd.concat([table, table.assign(status="ok", reason=None)])
+    assert too_small(partly) == []
+    assert [line[:44] for line in not_compared(partly)[:2]] == [
+        "os: 4 contrasts are over too few events: des",
+        "pfi: 3 contrasts are over too few events: de",
+    ]
     assert too_small(table) == [
         (
             "Too few events to compare anything on os (6 to 7 events), pfi (9 events): "

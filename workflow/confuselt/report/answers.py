@@ -130,6 +130,9 @@ def not_compared(comparisons: pd.DataFrame) -> list[str]:
     reasons = rows["reason"].astype(str)  # of no row at all it may be a column of numbers
     small, absent = reasons.str.startswith(SMALL), reasons.str.contains(ABSENT, regex=False)
     said = too_small(comparisons)
+    made = set(comparisons.loc[comparisons["status"] == "ok", "task"])
+    for task, part in rows[small & rows["task"].isin(made)].groupby("task", sort=True):
+        said.append(f"{task}: {len(part)} contrasts are over too few events: {part['reason'].iloc[0]}.")
     if absent.any():
         arms = sorted(
             {part.removesuffix(ABSENT) for r in reasons[absent] for part in r.split("; ") if part.endswith(ABSENT)}
@@ -144,7 +147,10 @@ def not_compared(comparisons: pd.DataFrame) -> list[str]:
 
 def too_small(comparisons: pd.DataFrame) -> list[str]:
     """Endpoints with too few events to compare anything, in one sentence."""
-    rows = comparisons[(comparisons["status"] != "ok") & comparisons["reason"].astype(str).str.startswith(SMALL)]
+    few = comparisons["reason"].astype(str).str.startswith(SMALL) & (comparisons["status"] != "ok")
+    # Some arms test fewer patients than others: of such a task the other contrasts stand.
+    made = set(comparisons.loc[comparisons["status"] == "ok", "task"])
+    rows = comparisons[few & ~comparisons["task"].isin(made)]
     if rows.empty:
         return []
     needed = re.search(r"(\d+) needed", rows.iloc[0]["reason"]).group(1)

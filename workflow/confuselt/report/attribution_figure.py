@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 MOST = 12  # features of a panel
+LONGEST = 34  # letters of a name beside a bar; the table behind the figure has all
 AGREED = 0.5  # of +1 and -1 over folds: three of four
 UP, DOWN, NEITHER = "#cc3311", "#0077bb", "#888888"
 
@@ -60,10 +61,16 @@ def attribution_figure(table: pd.DataFrame, tasks: list[str]) -> Figure | None:
         best = ranked[(ranked["task"] == task) & (ranked["output"] == output)].set_index("feature")
         colours = [UP if d > AGREED else DOWN if d < -AGREED else NEITHER for d in best["direction"]]
         axis.barh(range(len(best)), best["strength"], color=colours, height=0.7)
-        axis.set_yticks(range(len(best)), best.index, fontsize=7)
+        axis.set_yticks(range(len(best)), [shortened(name) for name in best.index], fontsize=7)
         axis.invert_yaxis()
         axis.set_title(f"{task}: {output}", fontsize=9, loc="left")
         axis.tick_params(axis="x", labelsize=7)
     for axis in axes.flat[len(outputs) :]:
         axis.set_axis_off()
     return figure
+
+
+def shortened(name: str) -> str:
+    """A name that fits beside a panel, without its middle."""
+    half = LONGEST // 2
+    return name if len(name) <= LONGEST else f"{name[:half]}…{name[-half + 1 :]}"
