@@ -28,6 +28,8 @@ RULES = [
     "fit_leaky_chance",
     "fit_clinical_plus",
     "score_arms",
+    "attribute_inputs",
+    "map_space",
     "write_report",
 ]
 RULES_OF_FOLDS = [

@@ -51,7 +51,8 @@ def content_hash(path: Path) -> str:
         return _hdf5_hash(path)
     if path.suffix == ".json":
         loaded = json.loads(path.read_text())
-        loaded.pop(STAMP, None)
+        if isinstance(loaded, dict):
+            loaded.pop(STAMP, None)
         return hashlib.sha256(json.dumps(loaded, sort_keys=True).encode()).hexdigest()[:16]
     if path.suffix == ".pt":
         import torch  # only here: most readers of this module never need it
