@@ -47,7 +47,7 @@ def lead(run: Run) -> str:
         for endpoint in facts["endpoints"]
         if endpoint["task"] == run.primary
     )
-    simulated = "Simulated data: nobody in it is a patient. " if cfg["acquire.source"] == "simulate" else ""
+    simulated = "Simulated data, no real patients. " if cfg["acquire.source"] == "simulate" else ""
     folds = f"tested in {cfg['split.folds']} folds, {cfg['split.repeats']} times over"
     sites = f" of {facts['sites']} sites" if facts["sites"] else ""
     return f"{simulated}{facts['patients']} patients{sites}{events}; {folds}."
