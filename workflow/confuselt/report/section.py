@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from confuselt.report.drawn import drawn
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -19,11 +21,16 @@ class Picture:
     alt : str
         What it shows, for whoever does not see it.
     data : DataFrame, optional
+        By default what is drawn.
     """
 
     figure: Figure
     alt: str
     data: pd.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        if self.data is None:
+            object.__setattr__(self, "data", drawn(self.figure))
 
 
 @dataclass(frozen=True)
