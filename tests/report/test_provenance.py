@@ -52,7 +52,7 @@ def files(tmp_path):
         stamped(stage, rule, settings={"acquire.rna": None} if name == "slides" else {})
         write_table(pd.DataFrame({"slide_id": ["S"], "status": ["excluded"]}), tmp_path / f"{name}.parquet", TABLE)
     (tmp_path / "rna.json").write_text("{}")
-    stamped("pack", "pack_bags", settings={"rows": [1, 2], "pack.x": 1})
+    stamped("pack", "pack_bags", settings={"pack.x": 1})
     with h5py.File(tmp_path / "store.h5", "w") as file:
         file.attrs["stamp"] = stamp_text()
     found = Files(tmp_path)
@@ -66,7 +66,7 @@ def test_every_rule_is_there_once_in_the_order_of_the_chain(files):
     assert [row["stage"] for row in rows] == ["acquire"] * 4 + ["embed", "cells", "rna", "split", "pack", "evaluate"]
     assert len({row["rule"] for row in rows}) == len(rows) and all(row["versions"] == {"torch": "2.1"} for row in rows)
     pack = next(row for row in rows if row["rule"] == "pack_bags")
-    assert pack["settings"] == {"pack.x": 1}, "rows of slides are no setting"
+    assert pack["settings"] == {"pack.x": 1}
 
 
 def test_files_of_a_rule_that_were_made_in_two_ways_are_two_rows(files, tmp_path):

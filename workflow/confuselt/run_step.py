@@ -33,6 +33,7 @@ Parts = NewType("Parts", Path)
 OUTPUTS = (Output, Output | None, list[Output])
 LISTS = (list[Path], list[Output])
 NONE = inspect.Parameter.empty  # instead of a default
+ELSEWHERE = ("data", "rows")  # what differs between two places of the same run: no setting that a file keeps
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 log = logging.getLogger("confuselt")
 
@@ -99,7 +100,8 @@ def _partial(path: Path) -> Path:
 
 def _maker(script: Path, cfg: dict) -> dict[str, Any]:
     made = {"stage": script.parent.name, "rule": script.stem, "code": code_hash(script, backends(script, cfg))}
-    return {**made, "config": config_hash(dict(cfg)), "settings": plain(dict(cfg))}
+    told = {key: value for key, value in cfg.items() if key not in ELSEWHERE}
+    return {**made, "config": config_hash(plain(told)), "settings": plain(told)}
 
 
 @contextmanager

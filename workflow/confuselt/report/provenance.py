@@ -36,9 +36,7 @@ def provenance(sources: Sources, models: list[dict]) -> list[dict]:
         if "rule" not in stamp:  # written by hand, by no job
             continue
         versions = {name: value for name, value in stamp.items() if name not in BY_RULE}
-        # Rows of a group's slides are no setting.
-        own = {name: value for name, value in stamp["settings"].items() if name != "rows"}
-        row = {name: stamp[name] for name in BY_RULE} | {"versions": versions, "settings": own}
+        row = {name: stamp[name] for name in BY_RULE} | {"versions": versions}
         found[stamp["stage"], stamp["rule"], stamp["code"], stamp["config"]] = row
     return sorted(found.values(), key=lambda row: (CHAIN.index(row["stage"]), row["rule"]))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from confuselt.controls.names import CONTROLS, LEAKY
+from confuselt.controls.names import CONTROLS, LEAKY, WITHOUT
 from confuselt.finetune.arms import ARMS, PLUS
 from confuselt.report.calibration_figures import incidence_figure, net_benefit_figure, reliability_figure
 from confuselt.report.figures import above_median, forest, kaplan_meier, pretraining_figure, retrieval_figure
@@ -58,6 +58,7 @@ def make(run: Run) -> Content:
             "unavailable": unavailable(tables["metrics"]),
             "likelihood": likelihood.to_dict("records"),
             "plus": PLUS,
+            "reduced": any(row["arm"] == WITHOUT for row in rows),
             "strata": strata[strata["status"] == "ok"].to_dict("records"),
             "too_small": _too_small(strata),
             "retrieval": retrieval_summary(tables["retrieval"]),
