@@ -100,7 +100,7 @@ def test_what_the_encoder_sees_of_each_role_is_a_stream_of_its_own(typed):
 def test_an_arm_of_deep_features_serves_another_cohort(typed):
     """Whose slides are typed, pooled and packed as those of training were; nobody of training is served unseen."""
     folder, config = typed
-    other = {"name": "others", "arm": "both-pretrained-deepcells", "simulate": {"seed": 2, "patients": 5}}
+    other = {"name": "others", "arm": "both-pretrained-deepcells", "simulate": {"seed": 2, "patients": 7}}
     snakemake(folder, "predict", config={**config, "predict": other})
     found = next((folder / "results/experiments").rglob("predict/others/predictions.parquet"))
     table = read_table(found, PREDICTIONS)

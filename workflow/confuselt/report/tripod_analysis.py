@@ -38,7 +38,8 @@ def _functional_form(run: Run) -> Said:
     transform, matrix, scaling = cfg["rna.transform"], cfg["rna.matrix"], cfg["rna.scaling"]
     first = f"{transform}, then " if matrix == "counts" or transform == "rank" else ""
     rna = f"; RNA ({matrix}): {first}{scaling} per gene" if has_rna(run) else ""
-    deep = f", deep cell-type features {cfg['pack.scaling_deep']}" if has_deep(run) else ""
+    how = cfg["pack.scaling_deep"]
+    deep = f", deep cell-type features {how}" if has_deep(run) else ""
     words = (
         f"Scaling, fitted on the training patients of each fold: tile features {cfg['pack.scaling_tile']}, cell "
         f"features {cfg['pack.scaling_cells']}{deep}{rna}. No predictor is cut into classes."
