@@ -43,7 +43,7 @@ def world(tmp_path_factory):
 
 def aurocs(path, model, planted):
     """Of attention against the planted region, one per test slide."""
-    found = attention(model, 0, path, ROLES["test"], parts(model, 0)[0])
+    (found,) = attention(model, 0, path, ROLES["test"], parts(model, 0)).values()
     assert len(found) == len(ROLES["test"])
     values = []
     for slide, (coords, weights) in found.items():

@@ -10,11 +10,11 @@ from confuselt.finetune.member import load_member
 from confuselt.learn.store import Store
 from confuselt.model.scaling import StreamScaler
 
+Looked = dict[str, tuple[np.ndarray, np.ndarray]]  # slide id to places and attention
+
 
 @torch.no_grad()
-def attention(
-    model: dict, fold: int, store: Path, patients: list[str], part: str
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def attention(model: dict, fold: int, store: Path, patients: list[str], wanted: list[str]) -> dict[str, Looked]:
     """Attention of a fold's model on the slides of some patients.
 
     Parameters
@@ -25,23 +25,25 @@ def attention(
     store : Path
     patients : list of str
         Test patients of the fold.
-    part : str
-        Whose network: see `parts`.
+    wanted : list of str
+        Whose networks: some of `parts`. A slide is read once for all.
 
     Returns
     -------
-    dict
-        Slide id to ``coords`` (n, 2) int32 and attention times n, (n,) float64: 1 is what every tile would get from a
-        mean.
+    dict of str to dict
+        Part to slide id to ``coords`` (n, 2) int32 and attention times n, (n,) float64: 1 is what every tile would get
+        from a mean.
     """
     facts, what = model["folds"][fold], parse_arm(model["arm"])
     bags, scaler = Store(store, what.streams), StreamScaler.from_state(facts["scaler"])
-    network = load_member(what, model, facts, facts["members"][0]).networks[part]
-    found = {}
+    networks = load_member(what, model, facts, facts["members"][0]).networks
+    found: dict[str, Looked] = {part: {} for part in wanted}
     for slides in bags.of_patients(patients).values():
         for at in slides:
-            weights = network.wsi(bags.pack([[at]], scaler))[1].numpy().astype(float)
-            found[bags.slide_ids[at]] = bags.coords(at), weights * len(weights)
+            packed, coords = bags.pack([[at]], scaler), bags.coords(at)
+            for part in wanted:
+                weights = networks[part].wsi(packed)[1].numpy().astype(float)
+                found[part][bags.slide_ids[at]] = coords, weights * len(weights)
     return found
 
 

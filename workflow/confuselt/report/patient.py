@@ -222,7 +222,7 @@ def _layers(patient: Patient) -> tuple[list[Layered], str, str]:
     part = next(iter(parts(models[arm], patient.fold)), None)
     if part is None:
         return [], "", ""
-    found = attention(models[arm], patient.fold, sources.store, [patient.id], part)
+    found = attention(models[arm], patient.fold, sources.store, [patient.id], [part])[part]
     grids, cells = sources.grids.parent, sources.cells_index.parent
     drawn = {s: looked for s, looked in found.items() if (grids / f"{s}.png").is_file()}
     shown = [layered(slide, grids, looked, cells / f"{slide}.h5") for slide, looked in drawn.items()]

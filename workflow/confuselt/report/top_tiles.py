@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from confuselt.evaluate.attention import attention, parts
+from confuselt.evaluate.attention import Looked, attention, parts
 from confuselt.evaluate.schema import ATTENTION, TILES
 from confuselt.progress import progress
 from confuselt.slides.slide import Slide, Wanted
@@ -22,13 +22,13 @@ SIDE = 120  # pixels of a picture
 WHOLE = 4  # slides whose attention is kept: those where it varies most
 
 
-def choose_tiles(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
+def choose_tiles(found: Looked) -> pd.DataFrame:
     """The tiles at both ends of attention.
 
     Parameters
     ----------
     found : dict
-        As `attention` returns it.
+        Of one part, as `attention` returns it.
 
     Returns
     -------
@@ -75,8 +75,7 @@ def looked_at(models: list[dict], store: Path, patients: list[str]) -> tuple[pd.
     whole = [pd.DataFrame(columns=list(ATTENTION.columns))]
     chosen = [pd.DataFrame(columns=[c for c in TILES.columns if c != "jpeg"])]
     for model in progress(models, "arms"):
-        for part in parts(model, 0):
-            found = attention(model, 0, store, patients, part)
+        for part, found in attention(model, 0, store, patients, parts(model, 0)).items():
             if part == parts(model, 0)[0]:
                 whole += [rows.assign(arm=model["arm"], part=part) for rows in most_varied(found)]
             chosen.append(choose_tiles(found).assign(arm=model["arm"], part=part))
@@ -84,7 +83,7 @@ def looked_at(models: list[dict], store: Path, patients: list[str]) -> tuple[pd.
     return tables[0], tables[1]
 
 
-def most_varied(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> list[pd.DataFrame]:
+def most_varied(found: Looked) -> list[pd.DataFrame]:
     """``slide_id, x, y, times`` of the slides whose attention varies most."""
     several = [slide for slide, (coords, _) in found.items() if len(coords) > 1]
     kept = sorted(several, key=lambda slide: -float(np.std(found[slide][1])))[:WHOLE]
