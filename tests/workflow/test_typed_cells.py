@@ -52,7 +52,7 @@ def typed(tmp_path_factory):
 def bags(folder):
     """Slide to its cells features."""
     found = {}
-    for path in sorted((next((folder / "results/cohorts").iterdir()) / "cells").glob("*.h5")):
+    for path in sorted((folder / "results/cohorts/six/cells").glob("*.h5")):
         with h5py.File(path) as file:
             found[path.stem] = file["features"][()]
     return found
@@ -60,7 +60,7 @@ def bags(folder):
 
 def test_a_network_of_ones_own_ends_in_nuclei_features_arms_and_a_report(typed):
     folder, _ = typed
-    cohort = next((folder / "results/cohorts").iterdir())
+    cohort = folder / "results/cohorts/six"
     weights = read_table(folder / "results/cells/tiny.parquet", CELL_WEIGHTS).iloc[0]
     index = read_table(cohort / "cells/index.parquet", CELLS_INDEX)
     fine = index[index["status"] == "ok"]
@@ -84,7 +84,7 @@ def test_a_network_of_ones_own_ends_in_nuclei_features_arms_and_a_report(typed):
 
 def test_what_the_encoder_sees_of_each_role_is_a_stream_of_its_own(typed):
     folder, config = typed
-    cohort = next((folder / "results/cohorts").iterdir())
+    cohort = folder / "results/cohorts/six"
     with h5py.File(cohort / "pack/efficientnet-lite0.deepcells.h5") as store:
         assert store["deep"]["features"].shape[1] == 2 * 1280 + 3 + 6 and set(store["deep"]["coords"][:, 0]) <= {0, 1}
         assert store["deep"].attrs["name"] == "tiny by efficientnet-lite0" and store["deep"].attrs["crops"] == 10
@@ -114,7 +114,7 @@ def test_an_arm_of_deep_features_serves_another_cohort(typed):
 
 def test_nuclei_of_a_slide_are_shown_and_read_back(typed):
     folder, config = typed
-    cohort = next((folder / "results/cohorts").iterdir())
+    cohort = folder / "results/cohorts/six"
     fine = read_table(cohort / "cells/index.parquet", CELLS_INDEX).query("status == 'ok'")
     slide = fine["slide_id"].iloc[0]
     snakemake(folder, str(cohort / f"cells/shown/{slide}.png"), config=config)
@@ -134,7 +134,7 @@ def test_the_same_nuclei_from_files_give_the_same_features(typed):
     folder, config = typed
     whole = {**config, "cells": {k: v for k, v in config["cells"].items() if k != "max_tiles"}}
     snakemake(folder, "--until", "find_cells", config=whole)
-    had, cohort = bags(folder), next((folder / "results/cohorts").iterdir())
+    had, cohort = bags(folder), folder / "results/cohorts/six"
     (folder / "given").mkdir()
     for path in (cohort / "cells").glob("*.nuclei.parquet"):
         shutil.copy(path, folder / "given" / path.name.replace(".nuclei", ""))
