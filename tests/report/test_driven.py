@@ -58,7 +58,7 @@ def told(tmp_path_factory):
     slides = [Layered("S1", PIXEL, 400, 300, layers)]
     body = Markup(TABLE + "</tbody></table>" + templates().get_template(VIEWER).render(slides=slides))
     section = {"section": {"name": "all", "title": "All"}, "result": "One sentence.", "body": body}
-    page = templates().get_template(PAGE).render(title="a page", sections=[section])
+    page = templates().get_template(PAGE).render(title="a page", lead="", sections=[section])
     folder = tmp_path_factory.mktemp("driven")
     (folder / "page.html").write_text(page.replace("</body>", DRIVE))
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
