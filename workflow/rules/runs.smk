@@ -229,22 +229,19 @@ def control_outputs(suffix):
 
 def others_of_report(wildcards):
     """Files that say how the rest was made: pretraining, baselines, controls, deep features, calls; first repeat."""
-    deep = any(arm.endswith(DEEP) for arm in CONFIG.finetune.arms)
-    pooled = f"{OURS}/cells/{CONFIG.embed.encoder}"
+    folder, pooled = f"{OURS}/cells/{CONFIG.embed.encoder}", []
+    if any(arm.endswith(DEEP) for arm in CONFIG.finetune.arms):
+        # The first group stands for all.
+        parts = [
+            f"{folder}/parts/{group}.parquet"
+            for group in sorted(grouped(CONFIG.cohort))[:1]
+        ]
+        pooled = [f"{folder}/index.parquet", f"{OURS}/pack/{store_name(DEEP)}", *parts]
     return [
         *WIDEST,
         *(f"{EXPERIMENT}/finetune/{name}/r0.pt" for name in CONFIG.evaluate.baselines),
         *control_outputs("pt"),
-        *(
-            [f"{pooled}/index.parquet", f"{OURS}/pack/{store_name(DEEP)}"]
-            if deep
-            else []
-        ),
-        *(
-            f"{pooled}/parts/{group}.parquet"
-            for group in sorted(grouped(CONFIG.cohort))[:1]
-            if deep
-        ),
+        *pooled,
         *(f"{OURS}/rna/calls/{task}.parquet" for task in CONFIG.rna.calls),
     ]
 

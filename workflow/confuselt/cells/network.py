@@ -1,7 +1,9 @@
 """What finders by a network share: pictures through it, on a GPU while those before are handed on."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,9 @@ from confuselt.cells.card import Card
 from confuselt.cells.finder import Batches, Machine
 from confuselt.cells.processes import processes
 from confuselt.device import compiled, filled, in_pieces, pick_device
+from confuselt.embed.architecture import make
+from confuselt.embed.layouts import load_strictly
+from confuselt.embed.weights import read_weights
 
 MOST = {"cuda": 32, "cpu": 2}  # pictures through the network at once
 
@@ -41,7 +46,7 @@ class Started:
 
 
 @dataclass
-class Network:
+class Network(ABC):
     """A network on its machine; a finder says what its `_heads` are and how they are `_handed` on.
 
     Attributes
@@ -50,6 +55,8 @@ class Network:
         See `finder.Finder`.
     model : Module
     machine : Machine
+    step, odd, lost : int
+        See `finder.Finder`.
     at_once : int
         Pictures; 0: as many as `MOST` says.
     """
@@ -59,6 +66,9 @@ class Network:
     weights: str
     model: nn.Module
     machine: Machine
+    step: int = 1
+    odd: int = 0
+    lost: int = 0
     at_once: int = 0
 
     def __post_init__(self) -> None:
@@ -76,13 +86,13 @@ class Network:
         if self.machine.compiled:
             self._run = compiled(self.model)
 
+    @abstractmethod
     def _heads(self, batch: torch.Tensor) -> list[torch.Tensor]:
         """Maps (n, h, w, ...) of a batch (n, 3, side, side) of values 0 to 255."""
-        raise NotImplementedError
 
-    def _handed(self, at: np.ndarray, started: "Started") -> Iterator[tuple[int, Any]]:
+    @abstractmethod
+    def _handed(self, at: np.ndarray, started: Started) -> Iterator[tuple[int, Any]]:
         """Number and maps of every picture."""
-        raise NotImplementedError
 
     def _maps(self, batches: Batches) -> Iterator[tuple[int, Any]]:
         """Maps picture by picture; a GPU has the next piece before those of the last are handed on."""
@@ -112,3 +122,22 @@ def _brought(values: torch.Tensor) -> torch.Tensor:
     if values.device.type == "cpu":
         return values
     return torch.empty(values.shape, dtype=values.dtype, pin_memory=True).copy_(values.contiguous(), non_blocking=True)
+
+
+def load_network(name: str, card: Card, weights: Path | None, architecture: str, arguments: dict) -> nn.Module:
+    """A network with its weights.
+
+    Raises
+    ------
+    ValueError
+        There is no file of weights, or it is not of this network.
+    """
+    if weights is None:
+        raise ValueError(f"cells.method {name}: cells.weights is needed, a file with the weights of {card.title}")
+    model = make(architecture, arguments)
+    load_strictly(
+        model,
+        read_weights(weights),
+        f"cells.weights {weights}: not of {card.title or name} ({card.source}) with {len(card.types)} types",
+    )
+    return model

@@ -93,4 +93,5 @@ def load_strictly(model: nn.Module, tensors: dict[str, torch.Tensor], where: str
     }
     if said := [f"{len(f)} {kind} ({', '.join(f[:5])})" for kind, f in faults.items() if f]:
         raise ValueError(f"{where}: {'; '.join(said)}, of {len(own)} tensors")
-    model.load_state_dict(tensors)
+    # A class of TIAToolbox takes a whole checkpoint by a method of its own.
+    nn.Module.load_state_dict(model, tensors)

@@ -38,6 +38,12 @@ class Interval:
     p: float
     free: float
 
+    @property
+    def bounded(self) -> tuple[float, float]:
+        """Its ends within what C, AUC and recall can be: a t interval knows no bounds."""
+        low, high = np.clip([self.low, self.high], 0, 1)
+        return low, high
+
 
 def from_draws(method: str, value: float, draws: np.ndarray) -> Interval | None:
     """Percentile interval of bootstrap draws (draws,); None where too few are finite."""

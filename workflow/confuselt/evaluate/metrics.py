@@ -55,8 +55,7 @@ def metric_rows(scorer: Scorer, train: Train, competing: dict[str, str], censori
 
 
 def _block_rows(metric: str, block: Block, cfg: dict | None) -> Iterator[dict]:
-    wide = block.interval()
-    low, high = np.clip([wide.low, wide.high], 0, 1)  # a t interval knows no bounds
+    low, high = block.interval().bounded
     whole = {
         "metric": metric,
         "repeat": -1,

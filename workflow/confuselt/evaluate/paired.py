@@ -14,6 +14,7 @@ from sklearn.metrics import cohen_kappa_score
 from confuselt.controls.names import LEAKY
 from confuselt.evaluate.intervals import corrected_t
 from confuselt.evaluate.schema import METRICS, PREDICTIONS, RETRIEVAL
+from confuselt.evaluate.scores import folds_per_repeat
 from confuselt.stamp import config_hash
 from confuselt.tables import read_table
 
@@ -84,8 +85,7 @@ class Evaluated:
     @property
     def folds(self) -> int:
         """Folds of a repeat."""
-        folds = self.predictions[["repeat", "fold"]].drop_duplicates()
-        return int(folds.groupby("repeat").size().max()) if len(folds) else 0
+        return folds_per_repeat(self.predictions[["repeat", "fold"]].drop_duplicates().to_dict("records"))
 
 
 def paired(first: Evaluated, second: Evaluated) -> pd.DataFrame:

@@ -214,8 +214,7 @@ def _stratum_rows(
             )
             continue
         block = mean_block([(f.repeat, f.fold, f.patients, f.hit(k)) for f in found], resampling)
-        wide = block.interval()
-        low, high = np.clip([wide.low, wide.high], 0, 1)  # a t interval knows no bounds
+        low, high = block.interval().bounded
         mean = {
             "percentile_rank": np.concatenate([f.percentile for f in found]).mean(),
             "chance": np.concatenate([f.chance(k) for f in found]).mean(),

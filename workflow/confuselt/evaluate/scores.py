@@ -147,14 +147,17 @@ class Scorer:
         key = (arm, draw, inputs, task, None if only is None else frozenset(only.items()), group is not None)
         if key not in self._blocks:
             chosen = tables if only is None else {k: t[t.index.isin(only[k])] for k, t in tables.items() if k in only}
-            fold = self.survival_fold(task, group) if task in self.targets.survival else self._label(task)
+            fold = self._fold(task, group)
             self._blocks[key] = score_folds(chosen, fold, self.resampling, self._comparable, (task, group is not None))
         return self._blocks[key]
 
     def part(self, tables: FoldTables, task: str, comparable: dict) -> Block:
         """The same of some patients, whose pairs are kept in `comparable` and not here."""
-        fold = self.survival_fold(task) if task in self.targets.survival else self._label(task)
-        return score_folds(tables, fold, self.resampling, comparable, (task,))
+        return score_folds(tables, self._fold(task), self.resampling, comparable, (task,))
+
+    def _fold(self, task: str, group: dict[str, str] | None = None) -> Callable:
+        """See `survival_fold`; of a label the same, with a part per class."""
+        return self.survival_fold(task, group) if task in self.targets.survival else self._label(task)
 
     def survival_fold(self, task: str, group: dict[str, str] | None = None) -> Callable:
         """Function from the table of a fold to (patients, pairs, events) of an endpoint."""

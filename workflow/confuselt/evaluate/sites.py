@@ -63,8 +63,7 @@ def site_curves(scorer: Scorer, site: dict[str, str], arms: list[str]) -> list[d
 
 
 def _row(curve: str, key: dict, block: Block) -> dict:
-    wide = block.interval()
-    low, high = np.clip([wide.low, wide.high], 0, 1)  # a t interval knows no bounds
+    low, high = block.interval().bounded
     reason = None if np.isfinite(block.value) else "no comparable pair of patients"
     over = {"metric": "harrell_c", "draw": 0, "repeat": -1, "fold": -1}
     return {"curve": curve, **key, **over, "value": block.value, "low": low, "high": high, "reason": reason}

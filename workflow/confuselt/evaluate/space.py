@@ -8,6 +8,7 @@ from umap import UMAP
 
 from confuselt.evaluate.schema import NEAREST, SPACE
 from confuselt.pretrain.pairs import embed_pairs
+from confuselt.pretrain.retrieval import standing
 
 FEWEST = 8  # pairs under which a map says nothing
 NEIGHBOURS = 15  # of a point, whose distances the map keeps
@@ -43,20 +44,19 @@ def joint_map(checkpoint: dict, store: Path, rna: Path, patients: list[str], see
     plane = UMAP(
         n_neighbors=min(NEIGHBOURS, 2 * len(people) - 1), metric="cosine", random_state=seed, n_jobs=1
     ).fit_transform(np.vstack(vectors))
-    cosine = vectors[0] @ vectors[1].T
     sides = [
-        _side(people, side, near, points)
-        for side, near, points in zip(SIDES, (cosine, cosine.T), np.split(plane.astype(float), 2), strict=True)
+        _side(people, side, queries, gallery).assign(x=points[:, 0], y=points[:, 1])
+        for side, queries, gallery, points in zip(
+            SIDES, vectors, vectors[::-1], np.split(plane.astype(float), 2), strict=True
+        )
     ]
     return pd.concat(sides, ignore_index=True)
 
 
-def _side(people: list[str], side: str, cosine: np.ndarray, points: np.ndarray) -> pd.DataFrame:
-    """Rows of one modality; `cosine` of each of its vectors to those of the other."""
-    own = np.diagonal(cosine)[:, None]
-    others = np.where(np.eye(len(people), dtype=bool), -np.inf, cosine)
+def _side(people: list[str], side: str, queries: np.ndarray, gallery: np.ndarray) -> pd.DataFrame:
+    """Who is near each vector of one modality in the other one."""
+    others = np.where(np.eye(len(people), dtype=bool), -np.inf, queries @ gallery.T)
     nearest = np.array(people, object)[np.argsort(-others, axis=1, kind="stable")]
-    x, y = points.T
     named = {name: nearest[:, k] for k, name in enumerate(NEAREST)}
-    rank = 1 + (others > own).sum(1)
-    return pd.DataFrame({"patient_id": people, "modality": side, "x": x, "y": y, "rank": rank, **named})
+    rank = 1 + standing(queries, gallery)[0]
+    return pd.DataFrame({"patient_id": people, "modality": side, "rank": rank, **named})

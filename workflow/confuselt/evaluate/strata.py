@@ -65,8 +65,7 @@ def _rows_of_part(scorer: Scorer, arms: list[str], key: dict, people: frozenset[
 def _numbers(block: Block) -> dict:
     if not np.isfinite(block.value):
         return {"status": "not available", "reason": "no comparable pair of patients"}
-    wide = block.interval()
-    low, high = np.clip([wide.low, wide.high], 0, 1)  # a t interval knows no bounds
+    low, high = block.interval().bounded
     return {"value": block.value, "low": low, "high": high, "status": "ok"}
 
 

@@ -130,8 +130,7 @@ def not_compared(comparisons: pd.DataFrame) -> list[str]:
     reasons = rows["reason"].astype(str)  # of no row at all it may be a column of numbers
     small, absent = reasons.str.startswith(SMALL), reasons.str.contains(ABSENT, regex=False)
     said = too_small(comparisons)
-    made = set(comparisons.loc[comparisons["status"] == "ok", "task"])
-    for task, part in rows[small & rows["task"].isin(made)].groupby("task", sort=True):
+    for task, part in rows[small & rows["task"].isin(_compared(comparisons))].groupby("task", sort=True):
         said.append(f"{task}: {len(part)} contrasts are over too few events: {part['reason'].iloc[0]}.")
     if absent.any():
         arms = sorted(
@@ -149,8 +148,7 @@ def too_small(comparisons: pd.DataFrame) -> list[str]:
     """Endpoints with too few events to compare anything, in one sentence."""
     few = comparisons["reason"].astype(str).str.startswith(SMALL) & (comparisons["status"] != "ok")
     # Some arms test fewer patients than others: of such a task the other contrasts stand.
-    made = set(comparisons.loc[comparisons["status"] == "ok", "task"])
-    rows = comparisons[few & ~comparisons["task"].isin(made)]
+    rows = comparisons[few & ~comparisons["task"].isin(_compared(comparisons))]
     if rows.empty:
         return []
     needed = re.search(r"(\d+) needed", rows.iloc[0]["reason"]).group(1)
@@ -162,6 +160,11 @@ def too_small(comparisons: pd.DataFrame) -> list[str]:
             f"{needed} are needed (evaluate.min_events), so they are described, not compared."
         )
     ]
+
+
+def _compared(comparisons: pd.DataFrame) -> set[str]:
+    """Tasks of which some contrast was made."""
+    return set(comparisons.loc[comparisons["status"] == "ok", "task"])
 
 
 def without_pam50(comparisons: pd.DataFrame, dropped: list[dict[str, int]]) -> list[str]:

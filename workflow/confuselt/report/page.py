@@ -20,6 +20,7 @@ from confuselt.report.svg import inline
 from confuselt.report.task_words import spelt
 
 HERE = Path(__file__).parent
+UNBOUNDED = ("observed_expected", "calibration_slope")  # metrics that may be more than 1
 PAGE, PARTS = "page.html.j2", ("page.css.j2", "page.js.j2")
 SECTIONS = (
     found.SECTION,
@@ -36,10 +37,10 @@ def build_report(run: Run) -> tuple[str, dict[str, Figure]]:
     """HTML text, and its figures by name."""
     cfg = run.cfg
     shared = {"cfg": cfg, "primary": run.primary, "bags": run.bags, "slide_made": run.sources.grids is not None}
-    return rendered(f"{cfg['experiment']}: benchmark on cohort {cfg['cohort']}", SECTIONS, run, shared, lead(run))
+    return rendered(f"{cfg['experiment']}: benchmark on cohort {cfg['cohort']}", SECTIONS, run, shared, lead_of(run))
 
 
-def lead(run: Run) -> str:
+def lead_of(run: Run) -> str:
     """Who stands behind the numbers, before anything else."""
     facts, cfg = cohort_facts(run), run.cfg
     events = "".join(
@@ -89,7 +90,7 @@ def templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"num": _number, "spelt": spelt}
-    environment.globals |= {"interval": _interval, "viewer": VIEWER}
+    environment.globals |= {"interval": _interval, "unbounded": UNBOUNDED, "viewer": VIEWER}
     return environment
 
 

@@ -75,8 +75,9 @@ def looked_at(models: list[dict], store: Path, patients: list[str]) -> tuple[pd.
     whole = [pd.DataFrame(columns=list(ATTENTION.columns))]
     chosen = [pd.DataFrame(columns=[c for c in TILES.columns if c != "jpeg"])]
     for model in progress(models, "arms"):
-        for part, found in attention(model, 0, store, patients, parts(model, 0)).items():
-            if part == parts(model, 0)[0]:
+        learned = parts(model, 0)
+        for part, found in attention(model, 0, store, patients, learned).items():
+            if part == learned[0]:
                 whole += [rows.assign(arm=model["arm"], part=part) for rows in most_varied(found)]
             chosen.append(choose_tiles(found).assign(arm=model["arm"], part=part))
     tables = [pd.concat([t for t in some if len(t)] or some, ignore_index=True) for some in (chosen, whole)]

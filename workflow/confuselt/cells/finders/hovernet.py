@@ -16,12 +16,10 @@ import torch
 from confuselt.cells.card import Card
 from confuselt.cells.finder import Batches, Machine
 from confuselt.cells.measure import in_um, measure
-from confuselt.cells.network import Network, Started
+from confuselt.cells.network import Network, Started, load_network
 from confuselt.cells.processes import mapped
 from confuselt.cells.stain import haematoxylin
-from confuselt.embed.architecture import make
-from confuselt.embed.layouts import load_strictly
-from confuselt.embed.weights import read_weights, sha256_of
+from confuselt.embed.weights import sha256_of
 
 ARCHITECTURE = "tiatoolbox.models.architecture.hovernet:HoVerNet"
 STEP = 8  # sides that its pooling halves three times without a rest
@@ -55,8 +53,6 @@ class HoverNet(Network):
     """See `finder.Finder`."""
 
     step: int = STEP
-    odd: int = 0
-    lost: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -125,16 +121,9 @@ def nuclei_of(maps: Maps, types: tuple[str, ...], mpp: float, lost: int) -> pd.D
 
 def load(name: str, card: Card, weights: Path | None, machine: Machine) -> HoverNet:
     """See `finder.load_finder`."""
-    if weights is None:
-        raise ValueError(f"cells.method {name}: cells.weights is needed, a file with the weights of {card.title}")
     arguments = dict(card.arguments)
     architecture = arguments.pop("architecture", ARCHITECTURE)
     if architecture == ARCHITECTURE:
         arguments["num_types"] = len(card.types) + 1
-    model = make(architecture, arguments)
-    load_strictly(
-        model,
-        read_weights(weights),
-        f"cells.weights {weights}: not of {card.title or name} ({card.source}) with {len(card.types)} types",
-    )
+    model = load_network(name, card, weights, architecture, arguments)
     return HoverNet(name, card, sha256_of(weights), model, machine)

@@ -13,15 +13,12 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.spatial import cKDTree
-from torch import nn
 
 from confuselt.cells.card import Card
 from confuselt.cells.finder import Batches, Machine
-from confuselt.cells.network import Network, Started
+from confuselt.cells.network import Network, Started, load_network
 from confuselt.cells.processes import mapped
-from confuselt.embed.architecture import make
-from confuselt.embed.layouts import load_strictly
-from confuselt.embed.weights import read_weights, sha256_of
+from confuselt.embed.weights import sha256_of
 
 ARCHITECTURE = "tiatoolbox.models.architecture.kongnet:KongNet"
 STEP = 32  # sides that its encoder halves five times without a rest
@@ -33,8 +30,6 @@ class KongNet(Network):
     """See `finder.Finder`."""
 
     step: int = STEP
-    odd: int = 0
-    lost: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -94,15 +89,6 @@ def points_of(shares: np.ndarray, types: tuple[str, ...], apart: int, least: flo
 
 def load(name: str, card: Card, weights: Path | None, machine: Machine) -> KongNet:
     """See `finder.load_finder`."""
-    if weights is None:
-        raise ValueError(f"cells.method {name}: cells.weights is needed, a file with the weights of {card.title}")
     arguments = dict(card.arguments)
-    model = make(arguments.pop("architecture", ARCHITECTURE), arguments)
-    # TIAToolbox's class takes a whole checkpoint alone.
-    model.load_state_dict = partial(nn.Module.load_state_dict, model)
-    load_strictly(
-        model,
-        read_weights(weights),
-        f"cells.weights {weights}: not of {card.title or name} ({card.source}) with {len(card.types)} types",
-    )
+    model = load_network(name, card, weights, arguments.pop("architecture", ARCHITECTURE), arguments)
     return KongNet(name, card, sha256_of(weights), model, machine)

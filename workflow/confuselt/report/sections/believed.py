@@ -26,7 +26,7 @@ def make(run: Run) -> Content:
     }
     leaky = leaky_figure(tables["curves"])
     return Content(
-        in_words(ticks),
+        held(ticks),
         {
             "ticks": ticks,
             "plan": {**plan, "changed": _changed(run, plan["hash"])},
@@ -53,7 +53,7 @@ def safeguards(run: Run) -> list[dict]:
     ]
 
 
-def in_words(ticks: list[dict]) -> str:
+def held(ticks: list[dict]) -> str:
     """How many safeguards hold, and which do not."""
     good = sum(tick["state"] == "yes" for tick in ticks)
     others = "; ".join(tick["title"] for tick in ticks if tick["state"] != "yes")

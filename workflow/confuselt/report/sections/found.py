@@ -12,8 +12,7 @@ from confuselt.report.planted import against, needed, planted, sentence
 from confuselt.report.run import Run
 from confuselt.report.scoreboard import scoreboard
 from confuselt.report.section import Content, Section, pictures
-from confuselt.report.sections.believed import in_words as safeguards_in_words
-from confuselt.report.sections.believed import safeguards
+from confuselt.report.sections.believed import held, safeguards
 from confuselt.report.task_words import spelt
 
 
@@ -27,20 +26,21 @@ def make(run: Run) -> Content:
     metric = dict(run.headline)
     facts = {
         "answers": told,
-        "believed": safeguards_in_words(safeguards(run)),
+        "believed": held(safeguards(run)),
         "others": _other_verdicts(tables["comparisons"], cfg["evaluate.primary"]),
         "from_rna": [task["name"] for task in cfg["tasks.labels"] if task["from_rna"]],
         "too_small": too_small(tables["comparisons"]),
         "uncontrolled": missing_controls(tables["metrics"], tables["retrieval"]),
         "shown_arms": shown_arms(shown),
         "scoreboards": {task: scoreboard(tables["metrics"], task, metric[task]) for task in first},
+        "measures": {task: METRIC_WORDS[metric[task]] for task in first},
         "planted": _planted(run) if cfg["acquire.source"] == "simulate" else None,
         "joint": joint_model(tables["comparisons"]),
         "without": without_pam50(tables["comparisons"], dropped_genes(run.sources.reduced)),
     }
     data = pd.DataFrame([{"panel": p["title"], **row} for p in shown for row in p["rows"]])
     return Content(
-        reached(first[:1], facts["scoreboards"], metric),
+        reached(first[:1], facts["scoreboards"], facts["measures"]),
         facts,
         pictures(
             answers=(answers_figure(rows), " ".join(line for a in told for line in a["lines"]), rows),
@@ -49,11 +49,10 @@ def make(run: Run) -> Content:
     )
 
 
-def reached(tasks: list[str], boards: dict[str, list[dict]], metric: dict[str, str]) -> str:
+def reached(tasks: list[str], boards: dict[str, list[dict]], measures: dict[str, str]) -> str:
     """How good the best of every kind is, on the task that decides."""
     said = [
-        f"{METRIC_WORDS[metric[task]]} of {spelt(task)}: "
-        + ", ".join(f"{row['kind']} {row['value']:.2f}" for row in boards[task])
+        f"{measures[task]} of {spelt(task)}: " + ", ".join(f"{row['kind']} {row['value']:.2f}" for row in boards[task])
         for task in tasks
     ]
     return f"{said[0]}." if said else "No task could be scored."
