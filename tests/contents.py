@@ -13,7 +13,7 @@ def hash_of(path: Path) -> str:
     """Content hash of a result."""
     if path.suffix != ".html":
         return content_hash(path)
-    text = re.sub(r'<section class="costs">.*?</section>', "", path.read_text(), flags=re.DOTALL)
+    text = re.sub(r'<section class="costs">.*?</section>|[\d.e-]+ hours of jobs', "", path.read_text(), flags=re.DOTALL)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
