@@ -15,7 +15,7 @@ _SPACE = " \t\r\n"
 
 def open_text(path: Path) -> IO[str]:
     """A file of text, unpacked where it ends in ``.gz``."""
-    if path.suffix == ".gz":
+    if path.suffix.lower() == ".gz":
         return gzip.open(path, "rt", encoding="utf-8-sig")
     return path.open(encoding="utf-8-sig")
 
@@ -82,7 +82,7 @@ class JsonArray:
                 self.key = name
                 return
             self.head[name] = self._value()
-        raise Unusable(f"{self.path.name}: none of the keys {', '.join(keys)} holds an array")
+        raise Unusable(f"{self.path.name}: none of the keys {', '.join(keys)} holds an array; has {[*self.head][:12]}")
 
     def _next(self) -> str:
         """The next character that is no space; the place is on it."""
@@ -115,7 +115,7 @@ class JsonArray:
         rest = self._text[self._at :]
         try:
             came = self._file.read(max(CHUNK, len(rest)))
-        except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, OSError) as fault:
+        except (EOFError, gzip.BadGzipFile, OSError) as fault:
             raise Unusable(f"{self.path.name}: cannot be read ({fault})") from None
         if not came:
             if self._ended or not rest:

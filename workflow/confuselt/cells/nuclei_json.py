@@ -10,20 +10,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import shapely
 
 from confuselt.cells.json_array import JsonArray
+from confuselt.cells.objects import ANNOTATION, MOST_PARTS, NO_NUCLEI, kind_of
 from confuselt.cells.outlines import Outlines, measured
 from confuselt.cells.places import Extent
 from confuselt.unusable import Unusable
 
-# What QuPath up to 0.2 writes instead of ``objectType``.
-OLD_KINDS = {
-    "PathAnnotationObject": "annotation",
-    "PathTileObject": "tile",
-    "TMACoreObject": "tma_core",
-    "PathRootObject": "root",
-}
 PROBABILITIES = ("probability", "prob", "type_prob", "confidence", "score")
 PROBABILITIES += ("detection probability", "classification probability", "class probability")
 
@@ -70,22 +63,24 @@ def _features(entries: JsonArray, slide: Extent) -> Found:
         if not isinstance(feature, dict):
             raise Unusable(f"{entries.path.name}: an entry is no GeoJSON feature: {str(feature)[:60]}")
         said = feature.get("properties") or {}
-        shape = feature.get("nucleusGeometry") or said.get("nucleusGeometry") or feature.get("geometry")
-        kind = said.get("objectType") or OLD_KINDS.get(str(feature.get("id")))
-        if kind in ("tile", "tma_core", "root") or not shape:
-            continue
-        name, probability = _type_of(said), _probability_of(said)
+        shape = feature.get("nucleusGeometry") or said.get("nucleusGeometry") or feature.get("geometry") or {}
+        kind, form = kind_of(feature), shape.get("type")
         # CellViT writes its nuclei as one annotation per type; of a person's annotations none is a collection beside
         # detections.
-        many = str(shape.get("type")).startswith("Multi")
-        if kind == "annotation" and not many:
+        if kind in NO_NUCLEI and not (kind == ANNOTATION and form in ("MultiPolygon", "MultiPoint")):
             continue
-        to = collected if kind == "annotation" else found
+        to = collected if kind == ANNOTATION else found
         outlines = list(_outlines_of(shape, entries.path.name))
-        if kind != "annotation" and shape.get("type") == "MultiPolygon":  # one nucleus in parts
-            outlines = [max(outlines, key=lambda outline: shapely.Polygon(outline).area)]
+        if form == "MultiPolygon" and kind != ANNOTATION:
+            outlines = _nuclei_of_parts(outlines, kind, entries.path.name)
+        name, probability = _type_of(said), _probability_of(said)
         for outline in outlines:
             to.add(outline, name, probability)
+    if len(collected.types) > len(found.types) > 0:
+        raise Unusable(
+            f"{entries.path.name}: {len(found.types)} objects stand alone, and {len(collected.types)} outlines in "
+            "annotations of many; which are the nuclei? Export these alone"
+        )
     if not found.types:
         found = collected
     if count and not found.types:
@@ -93,27 +88,52 @@ def _features(entries: JsonArray, slide: Extent) -> Found:
     return found
 
 
+def _nuclei_of_parts(parts: list[list], kind: str, where: str) -> list[list]:
+    """Of a nucleus in a few parts the largest; more parts are all nuclei of a type, where no kind is said."""
+    if len(parts) <= MOST_PARTS:
+        return [max(parts, key=_area, default=[])]
+    if kind:
+        raise Unusable(f"{where}: a {kind} has {len(parts)} parts; wanted is a feature per nucleus")
+    return parts
+
+
+def _area(outline: list) -> float:
+    if len(outline) < 3:
+        return 0.0
+    x, y = np.array([place[:2] for place in outline], float).T
+    return abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2
+
+
 def _outlines_of(shape: dict, where: str) -> Iterator[list]:
     kind, places = shape.get("type"), shape.get("coordinates")
-    if kind == "Point":
+    if not shape:  # which is counted among those without a place
+        yield []
+    elif kind == "Point":
         yield [places]
     elif kind == "MultiPoint":
         yield from ([place] for place in places)
     elif kind == "Polygon":
-        yield places[0]
+        yield places[0] if places else []
     elif kind == "MultiPolygon":
-        yield from (polygon[0] for polygon in places)
+        yield from (polygon[0] if polygon else [] for polygon in places)
     else:
         raise Unusable(f"{where}: a nucleus is a {kind}; wanted points or polygons")
 
 
 def _type_of(said: dict) -> str | None:
+    """As QuPath's tables write it: ``Tumor: Positive`` for a class derived from another."""
     name = said.get("classification")
     if isinstance(name, dict):
-        name = name.get("name") or (name.get("names") or [None])[0]
+        name = ": ".join(map(str, name.get("names") or _steps(name)))
     for key in ("class_name", "class", "cell_type", "type", "label"):
-        name = name or said.get(key)
-    return None if name is None else str(name)
+        name = said.get(key) if name in (None, "") else name
+    return None if name in (None, "") else str(name)
+
+
+def _steps(said: dict) -> list[str]:
+    """Name of a class of QuPath up to 0.3, behind those of the classes that it is derived from."""
+    above = _steps(said["parentClass"]) if said.get("parentClass") else []
+    return [*above, said["name"]] if said.get("name") else above
 
 
 def _probability_of(said: dict) -> float:
@@ -129,8 +149,8 @@ def _cells(entries: JsonArray, slide: Extent) -> Found:
     found, names = Found(), _numbered(entries.head.get("type_map") or {})
     for cell in entries:
         name = cell.get("type")
-        if isinstance(name, int):
-            name = _named(name, names, entries.path.name)
+        if isinstance(name, int | float):
+            name = _named(int(name), names, entries.path.name)
         outline = cell.get("contour") or [cell.get("centroid") or (np.nan, np.nan)]
         found.add(outline, None if name is None else str(name), _number(cell.get("type_prob")))
     return found
@@ -158,17 +178,19 @@ def _numbered(names: dict[str, Any]) -> dict[int, str]:
 
 def _masks(entries: JsonArray, slide: Extent) -> Found:
     """Masks by tiles of a DeepZoom level: ``coordinates`` begin at the tile, or, in some versions, at the slide."""
-    tiles = [(t["x"], t["y"], t["level"], t["width"], t["height"], t["masks"]) for t in entries]
-    places = [place for *_, masks in tiles for mask in masks for place in mask["coordinates"]]
-    of_tile = not places or np.max(places) <= 2 * max(max(t[3], t[4]) for t in tiles)
-    top = ceil(log2(max(slide.width, slide.height)))
-    # A tile at the border may be narrower, and begins where a whole one would.
-    found = Found()
-    wide, high = (max(t[k] for t in tiles) if tiles else 0 for k in (3, 4))
-    for column, row, level, _, _, masks in tiles:
-        factor = 2.0 ** (top - level)
-        left, above = (column * wide, row * high) if of_tile else (0, 0)
-        for mask in masks:
-            outline = [((x + left) * factor, (y + above) * factor) for x, y in mask["coordinates"]]
-            found.add(outline, str(mask["cell_type"]), _number(mask.get("confidence")))
+    found, tiles, ends = Found(), [], []
+    for tile in entries:
+        for mask in tile["masks"]:
+            found.add(mask["coordinates"], str(mask["cell_type"]), _number(mask.get("confidence")))
+        tiles.append((tile["x"], tile["y"], tile["level"], tile["width"], tile["height"]))
+        ends.append(found.starts[-1])
+    if not found.types:
+        return found
+    column, row, level, wide, high = np.array(tiles, float).T
+    corners = np.frombuffer(found.corners).reshape(-1, 2)  # the array's own memory
+    tile_of = np.repeat(np.arange(len(tiles)), np.diff(ends, prepend=0))
+    if np.nanmax(corners) <= 2 * max(wide.max(), high.max()):
+        # A tile at the border may be narrower, and begins where a whole one would.
+        corners += np.stack([column * wide.max(), row * high.max()], 1)[tile_of]
+    corners *= 2.0 ** (ceil(log2(max(slide.width, slide.height))) - level[tile_of, None])
     return found

@@ -7,6 +7,7 @@ import shapely
 from confuselt.unusable import Unusable
 
 SOME = 20_000  # outlines
+MOST_LOST = 0.1  # of the nuclei of a file
 
 
 class Outlines:
@@ -23,23 +24,27 @@ class Outlines:
     def __init__(self, points: np.ndarray, starts: np.ndarray) -> None:
         self.points, self.starts = np.asarray(points, float).reshape(-1, 2), np.asarray(starts, np.int64)
 
-    @classmethod
-    def of(cls, polygons: np.ndarray) -> "Outlines":
-        """Outer rings of shapely polygons, (n,)."""
-        points, owner = shapely.get_coordinates(shapely.get_exterior_ring(polygons), return_index=True)
-        return cls(points, np.searchsorted(owner, np.arange(len(polygons) + 1)))
-
     @property
     def whole(self) -> np.ndarray:
-        """Which have three corners or more, all of them numbers, and an area, (n,) bool."""
+        """Which have three corners or more, all of them numbers, and an area around their centroid, (n,) bool.
+
+        Where an outline crosses itself and its parts cancel each other, the centroid flies off.
+        """
         corners = np.diff(self.starts)
         known = np.isfinite(self.points).all(1)
         found = (corners >= 3) & (self._sums(known.astype(float)) == corners)
-        area = np.zeros(len(corners))
         if found.any():
             some = self.take(found)
-            area[found] = np.abs(some._moments()[0])
-        return area > 0
+            area, *centre = some._moments()[:3]
+            low, high = (f.reduceat(some.points, some.starts[:-1]) for f in (np.minimum, np.maximum))
+            centre, slack = np.stack(centre, 1), 1e-6
+            found[found] = (area != 0) & ((centre >= low - slack) & (centre <= high + slack)).all(1)
+        return found
+
+    def some(self, first: int, last: int) -> "Outlines":
+        """Those from one to before another."""
+        starts = self.starts[first : last + 1]
+        return Outlines(self.points[starts[0] : starts[-1]], starts - starts[0])
 
     def take(self, which: np.ndarray) -> "Outlines":
         """Some of them, by (n,) bool."""
@@ -63,13 +68,9 @@ class Outlines:
         """
         area, x, y, xx, yy, xy = self._moments()
         middle, apart = (xx + yy) / 2, np.sqrt(((xx - yy) / 2) ** 2 + xy**2)
-        hull, around = np.zeros(len(area)), np.zeros(len(area))
-        for first in range(0, len(area), SOME):  # a shape in memory is much larger than its corners
-            some = slice(first, first + SOME)
-            starts = self.starts[first : first + SOME + 1]
-            owner = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-            rings = shapely.linearrings(self.points[starts[0] : starts[-1]], indices=owner)
-            hull[some], around[some] = shapely.area(shapely.convex_hull(rings)), shapely.length(rings)
+        owner = np.repeat(np.arange(len(area)), np.diff(self.starts))
+        rings = shapely.linearrings(self.points, indices=owner)
+        hull, around = shapely.area(shapely.convex_hull(rings)), shapely.length(rings)
         return pd.DataFrame(
             {
                 "x": x,
@@ -109,19 +110,33 @@ class Outlines:
 def measured(
     outlines: Outlines, types: list | np.ndarray, probability: list | np.ndarray, mpp: float, where: str
 ) -> pd.DataFrame:
-    """A row per nucleus; of an outline that is none ``x`` and ``y`` are NaN."""
+    """A row per nucleus; of an outline that is none ``x`` and ``y`` are NaN.
+
+    Raises
+    ------
+    Unusable
+        Some are points, others outlines, and neither are few.
+    """
     count = len(outlines.starts) - 1
     if not count:
         return pd.DataFrame({"x": [], "y": [], "type": pd.Series(dtype=object), "probability": []})
-    points = np.diff(outlines.starts) == 1
-    if points.any() and not points.all():
-        raise Unusable(
-            f"{where}: {int(points.sum())} nuclei are points, {int((~points).sum())} outlines; one kind each"
-        )
-    if points.all():
-        table = pd.DataFrame(outlines.points, columns=["x", "y"])
+    corners = np.diff(outlines.starts)
+    points, drawn = corners == 1, corners > 1
+    if min(points.sum(), drawn.sum()) > MOST_LOST * count:
+        raise Unusable(f"{where}: {int(points.sum())} nuclei are points, {int(drawn.sum())} outlines; one kind each")
+    if points.sum() > drawn.sum():
+        table = pd.DataFrame(outlines.take(points).points, columns=["x", "y"], index=np.flatnonzero(points))
     else:
-        whole = outlines.whole
-        table = outlines.take(whole).measures(mpp)
-        table = table.set_index(np.flatnonzero(whole)).reindex(range(count))
-    return table.assign(type=pd.Series(types, dtype=object), probability=np.array(probability, float))
+        table = pd.concat(
+            # A shape in memory is much larger than its corners.
+            [_measured(outlines.some(first, min(first + SOME, count)), first, mpp) for first in range(0, count, SOME)]
+        )
+    return table.reindex(range(count)).assign(
+        type=pd.Series(types, dtype=object), probability=np.array(probability, float)
+    )
+
+
+def _measured(outlines: Outlines, first: int, mpp: float) -> pd.DataFrame:
+    """Measures of those that are whole, by their number; the first of them is `first`."""
+    whole = outlines.whole
+    return outlines.take(whole).measures(mpp).set_index(first + np.flatnonzero(whole))

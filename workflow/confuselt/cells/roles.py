@@ -13,11 +13,27 @@ COLOURS = {  # RGB, in every picture
     "dead": (51, 51, 51),
     "other": (187, 187, 187),
 }
-# How the names begin that tools use (PanNuke, CoNSeP, MoNuSAC, Lizard, PUMA, QuPath), in lower case.
+# Words of the names that tools use (PanNuke, CoNSeP, MoNuSAC, Lizard, PUMA, QuPath, CellViT), in lower case. A cell is
+# what it is wherever it lies, so that those of immune cells and stroma are sought anywhere and first (lymphocyte of a
+# tumour, tumour stroma), the others where a name begins (non-tumour).
+_ANYWHERE = {
+    "immune": (
+        "immune",
+        "inflam",
+        "lympho",
+        "plasma",
+        "plasmo",
+        "macrophage",
+        "histiocyte",
+        "neutrophil",
+        "eosinophil",
+    ),
+    "stroma": ("strom", "connec", "fibroblast", "endothel", "muscle"),
+}
 _BEGINNINGS = {
-    "tumour": ("tumor", "tumour", "neoplastic", "cancer", "malignant"),
-    "immune": ("immune", "inflam", "lympho", "til", "plasma", "macrophage", "histiocyte", "neutrophil", "eosinophil"),
-    "stroma": ("strom", "connective", "fibroblast", "endothel", "spindle", "muscle"),
+    "immune": ("til", "stil"),
+    "stroma": ("spindle",),
+    "tumour": ("tumor", "tumour", "neopla", "cancer", "malignant"),
     "epithelium": ("epithel", "non-neoplastic", "nonneoplastic", "normal", "benign", "healthy"),
     "dead": ("dead", "necro", "apopto"),
 }
@@ -29,10 +45,12 @@ def told(types: dict[str, str]) -> tuple[str, ...]:
 
 
 def suggested(types: Iterable[str]) -> dict[str, str]:
-    """A role for each type by how its name begins, for the user to look at: ``other`` where that tells nothing."""
+    """A role for each type by the words of its name, for the user to look at: ``other`` where these tell nothing."""
 
     def role(name: str) -> str:
         plain = name.lower().removeprefix("nuclei_").strip()
-        return next((r for r, some in _BEGINNINGS.items() if plain.startswith(some)), "other")
+        by_word = (r for r, words in _ANYWHERE.items() if any(word in plain for word in words))
+        by_beginning = (r for r, words in _BEGINNINGS.items() if plain.startswith(words))
+        return [*by_word, *by_beginning, "other"][0]
 
     return {name: role(name) for name in types}
