@@ -292,7 +292,7 @@ def test_parts_of_a_nucleus_are_one_and_annotations_none(tmp_path):
 def test_types_need_a_role_and_a_slide_a_file(tmp_path):
     write(tmp_path / "s1.geojson", qupath())
     source = FromFiles(tmp_path, "{slide_id}.geojson", {"Neoplastic": "tumour", "Connective": "stroma"})
-    row = {"slide_id": "s1", "mpp": 0.25, "width": 4000, "height": 3000, "tile_px": 448}
+    row = {"slide_id": "s1", "mpp": 0.25, "width": 4000, "height": 3000, "bounds_x": 0, "bounds_y": 0, "tile_px": 448}
     with pytest.raises(Unusable, match="cells.roles, if it is so: Inflammatory: immune"):
         source.nuclei(row, pd.DataFrame({"x": [0], "y": [0]}))
     with pytest.raises(Unusable, match=r"no file of nuclei: .*s2\.geojson"):

@@ -9,6 +9,7 @@ import pytest
 import shapely
 from nuclei_files import SLIDE, TYPES, cellvit, check, closed, drawn, qupath, truth, write
 
+from confuselt.cells.finders.table import FromFiles
 from confuselt.cells.nuclei_file import read_nuclei
 from confuselt.cells.roles import suggested
 from confuselt.unusable import Unusable
@@ -243,3 +244,28 @@ def test_a_name_tells_its_role_by_what_it_is_not_where_it_lies():
         "reptile": "other",
     }
     assert suggested(types) == types
+
+
+def test_places_begin_where_the_tool_counts_from(tmp_path):
+    """On a slide of which the scanner has seen a part; without a word nothing is guessed."""
+    truth()[["x", "y", "type"]].to_csv(tmp_path / "s1.csv", index=False)
+    row = {
+        "slide_id": "s1",
+        "mpp": 0.25,
+        "width": 9000,
+        "height": 9000,
+        "tile_px": 448,
+        "bounds_x": 3000,
+        "bounds_y": 70,
+    }
+    tiles = pd.DataFrame({"x": [0], "y": [0]})
+    roles = dict.fromkeys(TYPES, "other")
+    for origin, moved in (("slide", (0, 0)), ("bounds", (3000, 70))):
+        found = FromFiles(tmp_path, "{slide_id}.csv", roles, origin).nuclei(row, tiles)[0]
+        check(found.assign(x=found["x"] - moved[0], y=found["y"] - moved[1]), ("x", "y"))
+    with pytest.raises(
+        Unusable, match=r"s1\.csv: the scanner has seen this slide from \(3000, 70\) on; say in cells.ori"
+    ):
+        FromFiles(tmp_path, "{slide_id}.csv", roles).nuclei(row, tiles)
+    whole = {**row, "bounds_x": 0, "bounds_y": 0}
+    check(FromFiles(tmp_path, "{slide_id}.csv", roles).nuclei(whole, tiles)[0], ("x", "y"))

@@ -7,6 +7,7 @@ from conftest import shared
 from slides.drawn import drawn_slide
 
 from confuselt.simulate.svs import write_svs
+from confuselt.slides import opening
 from confuselt.slides.reader import Unreadable
 from confuselt.slides.readers.tiled_tiff import TiledTiff
 from confuselt.slides.slide import Slide, Wanted
@@ -62,6 +63,15 @@ def test_resolution_of_the_sheet_goes_before_that_of_the_file(drawn):
     path, _ = drawn
     assert (Slide(path).mpp, Slide(path).mpp_source) == (0.5, "file")
     assert (Slide(path, 0.25).mpp, Slide(path, 0.25).mpp_source) == (0.25, "sheet")
+
+
+def test_bounds_of_the_file_are_those_of_the_slide(drawn, monkeypatch):
+    path, _ = drawn
+    assert Slide(path).bounds == (0, 0)
+    bounds = {"openslide.bounds-x": "700", "openslide.bounds-y": "30"}
+    opened = opening.open_reader
+    monkeypatch.setattr("confuselt.slides.slide.open_reader", lambda *a: (opened(*a)[0], {**opened(*a)[1], **bounds}))
+    assert Slide(path).bounds == (700, 30)
 
 
 def test_files_that_cannot_be_used_say_why(tmp_path, drawn):

@@ -122,7 +122,7 @@ BASES = {
     "cells.method": FROM_SLIDES,
     "cells.max_tiles": {**FROM_SLIDES, "cells": {"method": "classical"}},
     **dict.fromkeys(("cells.weights", "cells.card", "cells.sha256"), {**FROM_SLIDES, "cells": FINDER}),
-    **dict.fromkeys(("cells.nuclei", "cells.roles"), {**FROM_SLIDES, "cells": TABLED}),
+    **dict.fromkeys(("cells.nuclei", "cells.roles", "cells.origin"), {**FROM_SLIDES, "cells": TABLED}),
     **dict.fromkeys(("embed.weights", "embed.card", "embed.sha256"), {**LOCAL, "embed": OWN}),
 }
 

@@ -79,6 +79,7 @@ def read_nuclei(path: Path, slide: Extent) -> pd.DataFrame:
     odd = ~found["probability"].dropna().between(0, 1)
     if odd.any():
         raise Unusable(f"{path.name}: {int(odd.sum())} probabilities are not between 0 and 1; are they percent?")
+    found = found.assign(x=found["x"] + slide.left, y=found["y"] + slide.top)
     check_within(found, slide, path.name)
     missing = {column: np.nan for column in MEASURED if column not in found}
     return found.assign(**missing)[list(NUCLEI.columns)].reset_index(drop=True)

@@ -14,11 +14,22 @@ EMPTY, SOME_TILES = 0.5, 20  # of the tiles that may hold no nucleus, and how ma
 
 @dataclass(frozen=True)
 class Extent:
-    """The slide that the nuclei are of: µm per level-0 pixel, and its size in them."""
+    """The slide that the nuclei are of, in level-0 pixels.
+
+    Attributes
+    ----------
+    mpp : float
+        µm per pixel.
+    width, height : int
+    left, top : int
+        Where the places of the nuclei begin.
+    """
 
     mpp: float
     width: int
     height: int
+    left: int = 0
+    top: int = 0
 
 
 def check_within(found: pd.DataFrame, slide: Extent, where: str) -> None:

@@ -93,7 +93,7 @@ def picture(slide: str, sheet: np.ndarray, coords: np.ndarray, features: np.ndar
 
 
 def write_geojson(path: Path, nuclei: pd.DataFrame, roles: dict[str, str]) -> None:
-    """Nuclei as QuPath's detections, level-0 pixels: a point each in the colour of its role.
+    """Nuclei as QuPath's detections, level-0 pixels from where QuPath counts: a point each in the colour of its role.
 
     Parameters
     ----------

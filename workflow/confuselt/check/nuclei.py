@@ -10,7 +10,7 @@ from confuselt.cells.roles import suggested
 from confuselt.config.root import Config
 from confuselt.unusable import Unusable
 
-ANY = Extent(1.0, 2**31, 2**31)  # no slide is opened here
+ANY = Extent(0.1, 2**31, 2**31)  # no slide is opened here; the finest there are, on which no nucleus is a region
 SHOWN = 8  # types that are written out
 
 

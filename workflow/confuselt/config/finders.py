@@ -30,8 +30,8 @@ def check_cells(cells: Cells) -> None:
             "cells.method table needs cells.nuclei, the path of each slide's file, such as nuclei/{slide_id}.geojson, "
             "and cells.roles, what each type in them is: {Tumor: tumour, Lymphocyte: immune}"
         )
-    if cells.method != "table" and (cells.nuclei or cells.roles):
-        raise ValueError(f"cells.nuclei and cells.roles are for cells.method table, not {cells.method}")
+    if cells.method != "table" and (cells.nuclei or cells.roles or cells.origin):
+        raise ValueError(f"cells.nuclei, cells.roles and cells.origin are for cells.method table, not {cells.method}")
     card = finder_card(cells)
     if card is None:
         return

@@ -114,6 +114,14 @@ class Cells(Block):
             "a type that is not listed is an error"
         ),
     )
+    origin: Literal["slide", "bounds"] | None = Field(
+        None,
+        description=(
+            "with method: table. Where the places in those files begin, on slides whose scanner has seen a part "
+            "(.mrxs, .scn, .bif): bounds, at the corner of that part (QuPath); slide, at the corner of the whole "
+            "(OpenSlide, and what reads through it). Needed only where the corners differ"
+        ),
+    )
     max_tiles: int | None = Field(
         None,
         ge=1,

@@ -72,6 +72,8 @@ class Slide:
         Power of the objective that the file states.
     width, height : int
         Level-0 pixels.
+    bounds : (int, int)
+        Left and top of what the scanner has seen, level-0 pixels; QuPath counts from there.
 
     Raises
     ------
@@ -86,6 +88,10 @@ class Slide:
         self._reader, properties = open_reader(path, reader)
         self.width, self.height = self._reader.sizes[0]
         self._views = views_of(self._reader)
+        self.bounds = tuple(
+            int(_number(properties, p) or 0)
+            for p in (openslide.PROPERTY_NAME_BOUNDS_X, openslide.PROPERTY_NAME_BOUNDS_Y)
+        )
         self.mpp, self.mpp_source = self._resolution(mpp, properties)
         self.objective = _number(properties, openslide.PROPERTY_NAME_OBJECTIVE_POWER)
 

@@ -110,6 +110,8 @@ def cut(slide: Slide, cfg: dict) -> Grid:
         "tile_px": size,
         "width": slide.width,
         "height": slide.height,
+        "bounds_x": slide.bounds[0],
+        "bounds_y": slide.bounds[1],
         "picture": array_hash(image),
         "tissue_share": float(tissue.mean()),
         "stain": stain.kind,

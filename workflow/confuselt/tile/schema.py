@@ -21,6 +21,8 @@ TILE_INDEX = Table(
         "tile_px": "int64",
         "width": "int64",
         "height": "int64",
+        "bounds_x": "int64",
+        "bounds_y": "int64",
         "picture": "string",
         "tissue_share": "float64",
         "stain": "string",

@@ -31,6 +31,7 @@ READS = (
     "cells.card",
     "cells.nuclei",
     "cells.roles",
+    "cells.origin",
     "cells.max_tiles",
     "cells.keep_nuclei",
 )

@@ -19,6 +19,7 @@ READS = (
     "cells.card",
     "cells.nuclei",
     "cells.roles",
+    "cells.origin",
     "cells.max_tiles",
     "cells.keep_nuclei",
 )

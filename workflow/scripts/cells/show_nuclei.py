@@ -30,7 +30,8 @@ def main(tiles: Path, typed: Path, image: Output, nuclei: Output, cfg: dict, sli
     opened = Slide(Path(cfg["data"]) / row["file"], row["mpp_given"], row["reader"])
     sheet = mosaic(opened, grid, size, found, roles)
     picture(slide, sheet, coords, features, size).savefig(image, dpi=150, format="png")
-    write_geojson(nuclei, found, roles)
+    left, top = opened.bounds
+    write_geojson(nuclei, found.assign(x=found["x"] - left, y=found["y"] - top), roles)
 
 
 if __name__ == "__main__":

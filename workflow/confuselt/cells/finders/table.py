@@ -27,11 +27,14 @@ class FromFiles:
         Path of a slide's file, ``{slide_id}`` for its id.
     roles : dict of str to str
         Role of each type that the files name.
+    origin : {"slide", "bounds"}, optional
+        Where places begin on a slide that the scanner has seen in part: at its corner, or at that of the part.
     """
 
     data: Path
     pattern: str
     roles: dict[str, str]
+    origin: str | None = None
 
     def path(self, row: dict) -> Path:
         """File of a slide."""
@@ -40,7 +43,7 @@ class FromFiles:
     def facts(self, row: dict) -> tuple:
         """What the nuclei of a slide hang on beside the slide."""
         path = self.path(row)
-        return "table", sampled(path) if path.is_file() else None, sorted(self.roles.items())
+        return "table", sampled(path) if path.is_file() else None, sorted(self.roles.items()), self.origin
 
     def recipe(self) -> dict:
         """What finds them."""
@@ -64,7 +67,7 @@ class FromFiles:
         path = self.path(row)
         if not path.is_file():
             raise Unusable(f"cells.nuclei: no file of nuclei: {path}")
-        found = read_nuclei(path, Extent(float(row["mpp"]), int(row["width"]), int(row["height"])))
+        found = read_nuclei(path, self._extent(row, path.name))
         unknown = sorted(set(found["type"].dropna()) - self.roles.keys())
         if unknown:
             hint = ", ".join(f"{name}: {role}" for name, role in suggested(unknown[:MOST_SAID]).items())
@@ -72,3 +75,13 @@ class FromFiles:
         check_on_tiles(found, tiles, int(row["tile_px"]), path.name)
         every = np.ones(len(tiles), bool)
         return found, every, every
+
+    def _extent(self, row: dict, where: str) -> Extent:
+        left, top = int(row["bounds_x"]), int(row["bounds_y"])
+        if (left or top) and self.origin is None:
+            raise Unusable(
+                f"{where}: the scanner has seen this slide from ({left}, {top}) on; say in cells.origin where the "
+                "places of its nuclei begin: bounds, there (QuPath), or slide, at the corner of the whole (OpenSlide)"
+            )
+        begin = (left, top) if self.origin == "bounds" else (0, 0)
+        return Extent(float(row["mpp"]), int(row["width"]), int(row["height"]), *begin)
