@@ -43,6 +43,13 @@ def test_figures_are_vectors_in_the_colours_of_the_page():
     assert pointed and pointed <= ids[0]
 
 
+def test_the_name_of_a_figure_is_no_markup():
+    text = inline(drawn(), '"><b>\\1')
+    plt.close("all")
+    ET.fromstring(text)
+    assert "<b>" not in text
+
+
 def metric(arm, inputs, value, **more):
     row = {"arm": arm, "inputs": inputs, "task": "os", "metric": "harrell_c", "value": value, "fold": -1, "draw": 0}
     return row | {"low": value - 0.1, "high": value + 0.1, "status": "ok"} | more

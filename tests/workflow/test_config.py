@@ -1,10 +1,13 @@
 """Config: generated files in step, unknown keys refused, command-line text read leniently."""
 
 import re
+from typing import Annotated
 
 import pytest
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
+from confuselt.config.block import ADDRESS, FOLDER_NAME, TASK_NAME, Block
 from confuselt.config.generate import FILES, ROOT, leaves
 from confuselt.config.root import Config
 from confuselt.config.validate import ConfigFault, validate
@@ -92,6 +95,28 @@ def test_labels_alone_are_enough_and_the_first_is_primary():
 
 def test_deaths_of_other_causes_compete_in_the_preset_alone():
     assert {t.name: t.competing for t in Config().tasks.survival} == {"os": None, "dss": "os", "dfi": None, "pfi": None}
+
+
+def patterned(block=Block):
+    """Block, name and type of every field with a pattern."""
+    for one in block.__subclasses__():
+        for name, field in one.model_fields.items():
+            for pattern in filter(None, (getattr(rule, "pattern", None) for rule in field.metadata)):
+                yield pytest.param(pattern, Annotated[field.annotation, field], id=f"{one.__name__}.{name}")
+        yield from patterned(one)
+
+
+@pytest.mark.parametrize(("pattern", "kind"), patterned())
+def test_no_name_leaves_its_folder_or_is_markup(pattern, kind):
+    # `{slide_id}` stands somewhere within a path; every other pattern is of the whole.
+    assert pattern == r"\{slide_id\}" or (pattern.startswith("^") and pattern.endswith("$"))
+    whole = {FOLDER_NAME: "os", TASK_NAME: "os", ADDRESS: "https://x.org"}.get(pattern, 64 * "0")
+    if pattern.startswith("^"):
+        assert TypeAdapter(kind).validate_python(whole) == whole
+    evil = ("../x", "os/2", "a/../../b", "/etc/x", "<b>os</b>", ".", "..", ".os", "", f"{whole}\n", f"\n{whole}")
+    for name in evil:
+        with pytest.raises(ValidationError):
+            TypeAdapter(kind).validate_python(name)
 
 
 def test_all_faults_are_told_at_once():

@@ -4,18 +4,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from confuselt.config.block import Block
+from confuselt.config.block import ADDRESS, Block
 from confuselt.slides.resolution import LEAST_MPP, MOST_MPP
 
 
 class Gdc(Block):
     """A project of the Genomic Data Commons, pinned by `snakemake cohort`."""
 
-    url: str = Field("https://api.gdc.cancer.gov", description="address of the API", pattern=r"https?://.+")
+    url: str = Field("https://api.gdc.cancer.gov", description="address of the API", pattern=ADDRESS)
     mirror: str | None = Field(
         "https://tcga-2-open.s3.amazonaws.com",
         description="second source of the same open files, as <mirror>/<file id>/<file name>; null: none",
-        pattern=r"https?://.+",
+        pattern=ADDRESS,
     )
     project: str = Field("TCGA-BRCA", description="project id")
     sample_types: list[str] = Field(["Primary Tumor"], min_length=1, description="sample types that are used")

@@ -4,6 +4,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+# A pattern is searched for, so that it must say itself where it begins and ends.
+FOLDER_NAME = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$"
+TASK_NAME = r"^[a-z][a-z0-9_]*$"
+ADDRESS = r"^https?://\S+$"
+
 
 class Block(BaseModel):
     """A frozen config block.

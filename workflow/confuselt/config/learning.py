@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from confuselt.config.block import Block
+from confuselt.config.block import FOLDER_NAME, Block
 from confuselt.controls.names import CONTROLS
 from confuselt.finetune.arms import ARMS, BASELINES, PLUS, USUAL
 
@@ -214,7 +214,7 @@ class Patient(Block):
 class Predict(Block):
     """Apply trained models to another cohort (target `predict`)."""
 
-    name: str | None = Field(None, description="name of the other cohort", pattern=r"[A-Za-z0-9._-]+")
+    name: str | None = Field(None, description="name of the other cohort", pattern=FOLDER_NAME)
     data: str | None = Field(None, description="folder where relative paths of its `acquire` start")
     arm: str = Field("both-pretrained-cells", description="arm whose models are applied")
     acquire: dict[str, Any] = Field({}, description="keys of `acquire` that differ for this cohort")

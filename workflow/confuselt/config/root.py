@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from confuselt.cells.card import Card as FinderCard
 from confuselt.config.acquire import Acquire
-from confuselt.config.block import Block
+from confuselt.config.block import FOLDER_NAME, Block
 from confuselt.config.finders import check_cells, finder_card
 from confuselt.config.learning import Evaluate, Finetune, Patient, Predict, Pretrain
 from confuselt.config.merge import merge
@@ -38,11 +38,9 @@ class Config(Block):
 
     data: str = Field("data", description="folder where the relative paths of `acquire` start")
     results: str = Field("results", description="folder of everything that is written")
-    cohort: str = Field(
-        "tcga-brca", description="name of the cohort: results/cohorts/<cohort>", pattern=r"[A-Za-z0-9._-]+"
-    )
+    cohort: str = Field("tcga-brca", description="name of the cohort: results/cohorts/<cohort>", pattern=FOLDER_NAME)
     experiment: str = Field(
-        "main", description="name of the experiment: results/experiments/<experiment>", pattern=r"[A-Za-z0-9._-]+"
+        "main", description="name of the experiment: results/experiments/<experiment>", pattern=FOLDER_NAME
     )
     seed: int = Field(17, description="seed of splits, models and bootstraps")
     max_excluded: float = Field(

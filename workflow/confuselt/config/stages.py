@@ -7,7 +7,7 @@ from pydantic import Field
 
 from confuselt.cells.card import names
 from confuselt.cells.roles import ROLES, Role
-from confuselt.config.block import Block
+from confuselt.config.block import FOLDER_NAME, Block
 
 Scaling = Literal["standard", "robust", "rank"]
 
@@ -50,13 +50,13 @@ class Embed(Block):
             "`weights`: tiles of slides are embedded with it; any other name, and one without weights: features that "
             "came with the cohort, by the name of what made them"
         ),
-        pattern=r"[A-Za-z0-9._-]+",
+        pattern=FOLDER_NAME,
     )
     weights: Path | None = Field(
         None, description="file of the encoder's weights (safetensors, or what torch.save wrote), fetched by you"
     )
     sha256: str | None = Field(
-        None, pattern="[0-9a-f]{64}", description="what the file of weights must be; any other one stops the run"
+        None, pattern="^[0-9a-f]{64}$", description="what the file of weights must be; any other one stops the run"
     )
     card: Path | None = Field(
         None,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from confuselt.config.block import Block
+from confuselt.config.block import TASK_NAME, Block
 from confuselt.sheets.words import said
 
 
@@ -18,7 +18,7 @@ def _no_blanks(values: list, key: str) -> list:
 class Survival(Block):
     """A right-censored endpoint."""
 
-    name: str = Field(description="word used in every result, e.g. os", pattern=r"[a-z][a-z0-9_]*")
+    name: str = Field(description="word used in every result, e.g. os", pattern=TASK_NAME)
     time: str | Annotated[list[str], Field(min_length=1)] | None = Field(
         None,
         description=(
@@ -69,7 +69,7 @@ class Survival(Block):
 class Label(Block):
     """A class label."""
 
-    name: str = Field(description="word used in every result, e.g. pam50", pattern=r"[a-z][a-z0-9_]*")
+    name: str = Field(description="word used in every result, e.g. pam50", pattern=TASK_NAME)
     column: str | None = Field(None, description="column with the class; default <name>")
     classes: list[str] = Field(
         min_length=2, description="classes that are predicted; any other value counts as missing and is reported"

@@ -2,6 +2,7 @@
 
 import io
 import re
+from html import escape
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
@@ -24,7 +25,7 @@ def inline(figure: Figure, name: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.S)
     text = re.sub(r"<style.*?</style>|font-family: [^;\"]*;? ?", "", text, flags=re.S)
     text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text).replace("xlink:href", "href")
-    text = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    text = re.sub(r'id="|href="#|url\(#', lambda before: f"{before[0]}{escape(name)}-", text)
     # Black, which is lines and words that nobody gave a colour, is the page's colour.
     text = text.replace("#000000", "currentColor")
     return re.sub(r"<svg ", '<svg aria-hidden="true" ', text, count=1)
