@@ -16,6 +16,7 @@ from confuselt.report.page import _interval
 from confuselt.report.planted import against, needed, planted, sentence
 
 PLAN = Plan().model_dump(mode="json")
+CFG = {"evaluate.primary": "os", "evaluate.plan": PLAN}
 TASKS = [("os", "harrell_c"), ("pam50", "auc_macro")]
 ARMS = [
     ("wsi-scratch-cells", "wsi"),
@@ -214,7 +215,7 @@ def test_what_an_open_question_would_need_is_a_number_only_where_it_can_be_plann
         "cells would need far more patients than this cohort has (60 events)."
     )
     assert needed(table, "pam50") == ""
-    lines = [a["lines"][0] for a in answers(table, {"evaluate.primary": "os"})]
+    lines = [a["lines"][0] for a in answers(table, CFG)]
     assert (
         "to see 0.03 it would need 900 events (here 60)" in lines[1]
         and "48" not in lines[2]
@@ -260,12 +261,10 @@ def test_too_few_events_are_one_sentence_not_a_row_per_contrast():
         "pam50: 3 contrasts are not available: no fold in which both sides could learn pam50.",
     ]
     assert joint_model(table) == [] and not_compared(comparisons_table([contrast("modality")])) == []
-    only = answers(comparisons_table([few(q, "os") for q in questions]), {"evaluate.primary": "os"})
+    only = answers(comparisons_table([few(q, "os") for q in questions]), CFG)
     assert [(a["verdict"], a["lines"]) for a in only] == [("not compared", ["No task has enough events."])] * 3
 
 
 def test_a_difference_that_could_be_anything_has_no_interval():
-    (line,) = answers(
-        comparisons_table([contrast("modality", low=-0.9, high=1.0, detectable=1.4)]), {"evaluate.primary": "os"}
-    )[0]["lines"]
+    (line,) = answers(comparisons_table([contrast("modality", low=-0.9, high=1.0, detectable=1.4)]), CFG)[0]["lines"]
     assert "no interval: it would hold every difference there can be" in line and "-0.9" not in line

@@ -128,7 +128,7 @@ def test_no_job_imports_the_config(script):
     [
         ("confuselt/pretrain/objective.py", "(to_rna + to_wsi) / 2", "(to_rna + to_wsi) / 3", SCRIPT, True),
         ("confuselt/model/abmil.py", ".softmax(1)", ".softmax(0)", SCRIPT, True),
-        ("confuselt/report/answers.py", "Does a second modality help?", "Does it?", SCRIPT, False),
+        ("confuselt/report/questions.py", "Does a second modality help?", "Does it?", SCRIPT, False),
         ("confuselt/survival/cox.py", "clamp_min(1)", "clamp_min(2)", SCRIPT, False),
         ("confuselt/report/page.py", '"slide_made"', '"slides_made"', "scripts/finetune/finetune_arm.py", False),
         ("confuselt/survival/cox.py", "clamp_min(1)", "clamp_min(2)", "scripts/finetune/finetune_arm.py", True),

@@ -383,7 +383,7 @@ class TestRealDryRuns:
         copy = tmp_path / "workflow"
         shutil.copytree(ROOT / "workflow", copy, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "environment.yml", tmp_path / "environment.yml")
-        target = copy / "confuselt/report/answers.py"
+        target = copy / "confuselt/report/questions.py"
         target.write_text(target.read_text().replace("Does a second modality help?", "Is a second modality of help?"))
         target = copy / "confuselt/survival/cox.py"
         target.write_text(target.read_text().replace('"""Cox partial', '"""The Cox partial') + "\n# a comment\n")

@@ -19,6 +19,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_logger_plugin_stages import LogHandler, Stages, stage_of
 
 from confuselt import progress
+from confuselt.config.learning import Plan
 from confuselt.evaluate.comparisons import comparisons_table
 from confuselt.evaluate.plan import write_plan
 from confuselt.report.told import told
@@ -116,7 +117,7 @@ def test_every_rule_with_a_script_has_its_stage():
 def finished(experiment, few=False):
     """Tables of a run from which the answers are read."""
     (experiment / "evaluate").mkdir(parents=True)
-    write_plan({"evaluate.primary": "os"}, experiment / "evaluate/plan.json")
+    write_plan({"evaluate.primary": "os", "evaluate.plan": Plan().model_dump()}, experiment / "evaluate/plan.json")
     status = (
         {"status": "not available", "reason": "described, not compared: 7 events, 50 needed (evaluate.min_events)"}
         if few

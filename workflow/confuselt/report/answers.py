@@ -9,25 +9,21 @@ import pandas as pd
 from confuselt.controls.names import WITHOUT
 from confuselt.evaluate.intervals import useless
 from confuselt.report.planted import events
+from confuselt.report.questions import questions
 
-QUESTIONS = {
-    "modality": "Does a second modality help?",
-    "pretraining": "Does contrastive pretraining help a slide-only model?",
-    "cells": "Do cell-type-related features help?",
-}
-# What is set against what, whichever arms the plan names.
-ASKED = {
-    "modality": "slides and RNA, against the better of slides alone and RNA alone",
-    "pretraining": "slides alone: pretrained on pairs of slides and RNA, against trained from scratch",
-    "cells": "slides: what nuclei there are and how they lie beside the tiles, against tiles alone",
-}
 SMALL = "described, not compared: "  # how the reason of a contrast begins for which there are too few events
 ABSENT = " is not among the arms of this run"
 METRIC_WORDS = {"harrell_c": "C-index", "auc_macro": "macro AUC", "recall": "recall@k of pretraining"}
 
 
 def answers(comparisons: pd.DataFrame, cfg: dict) -> list[dict]:
-    """One paragraph per question: the primary endpoint first, then every other task.
+    """One paragraph per planned question: the primary endpoint first, then every other task.
+
+    Parameters
+    ----------
+    comparisons : DataFrame
+    cfg : dict
+        ``evaluate.primary, evaluate.plan``.
 
     Returns
     -------
@@ -39,8 +35,8 @@ def answers(comparisons: pd.DataFrame, cfg: dict) -> list[dict]:
     primary = comparisons[comparisons["family"] == "primary"]
     tasks = sorted(set(primary["task"]), key=lambda t: (t != cfg["evaluate.primary"], t))
     found = []
-    for question, words in QUESTIONS.items():
-        asked = [primary[(primary["question"] == question) & (primary["task"] == t)] for t in tasks]
+    for name, question in questions(cfg["evaluate.plan"]["contrasts"]).items():
+        asked = [primary[(primary["question"] == name) & (primary["task"] == t)] for t in tasks]
         rows = [a.iloc[0] for a in asked if len(a)]
         told = bool(rows) and rows[0]["task"] == cfg["evaluate.primary"] and rows[0]["status"] == "ok"
         verdict = rows[0]["verdict"] if told else "not compared"
@@ -49,8 +45,8 @@ def answers(comparisons: pd.DataFrame, cfg: dict) -> list[dict]:
         )
         found.append(
             {
-                "question": words,
-                "asked": ASKED[question],
+                "question": question.asks,
+                "asked": question.sides,
                 "verdict": verdict,
                 "number": f"{METRIC_WORDS[rows[0]['metric']]} {_numbers(rows[0], 2)}" if told else None,
                 "lines": lines or ["No task has enough events." if rows else "No task was available."],

@@ -21,14 +21,8 @@ def told(experiment: Path) -> list[str]:
         ``results/experiments/NAME`` of a finished run.
     """
     evaluate = experiment / "evaluate"
-    comparisons, primary = (
-        pd.read_parquet(evaluate / "comparisons.parquet"),
-        read_plan(evaluate / "plan.json")["plan"]["evaluate.primary"],
-    )
-    lines = [
-        f"{a['question']:<55} {a['verdict']} (on {primary})"
-        for a in answers(comparisons, {"evaluate.primary": primary})
-    ]
+    comparisons, plan = pd.read_parquet(evaluate / "comparisons.parquet"), read_plan(evaluate / "plan.json")["plan"]
+    lines = [f"{a['question']:<55} {a['verdict']} (on {plan['evaluate.primary']})" for a in answers(comparisons, plan)]
     return [*lines, *too_small(comparisons), f"report: {evaluate / 'report.html'}"]
 
 

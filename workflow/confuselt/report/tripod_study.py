@@ -1,7 +1,7 @@
 """TRIPOD+AI (Collins et al., BMJ 2024), items 1 to 11: what the study is, its data, patients, outcomes, predictors."""
 
-from confuselt.report.answers import QUESTIONS
 from confuselt.report.checklist import FILLED, PART, YOURS, Item, Said, yours
+from confuselt.report.questions import questions
 from confuselt.report.run import Run
 from confuselt.report.sections.people import cohort_facts
 from confuselt.report.tally import (
@@ -36,7 +36,8 @@ def _title(run: Run) -> Said:
 
 
 def _objectives(run: Run) -> Said:
-    asked = listed(QUESTIONS[q].rstrip("?").lower() for q in run.cfg["evaluate.plan"]["contrasts"])
+    planned = questions(run.cfg["evaluate.plan"]["contrasts"]).values()
+    asked = listed(q.asks[0].lower() + q.asks[1:].rstrip("?") for q in planned)
     words = (
         f"The plan asks, above all for {run.cfg['evaluate.primary']}: {asked}. What the models are for is not known."
     )

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from confuselt.report.answers import METRIC_WORDS, QUESTIONS, answers, joint_model, too_small, without_pam50
+from confuselt.report.answers import METRIC_WORDS, answers, joint_model, too_small, without_pam50
 from confuselt.report.answers_figure import answers_figure, contrasts
 from confuselt.report.dropped import dropped_genes
 from confuselt.report.found import found_figure, in_words, missing_controls, panels, shown_arms
 from confuselt.report.planted import against, needed, planted, sentence
+from confuselt.report.questions import questions
 from confuselt.report.run import Run
 from confuselt.report.scoreboard import scoreboard
 from confuselt.report.section import Content, Section, pictures
@@ -27,7 +28,7 @@ def make(run: Run) -> Content:
     facts = {
         "answers": told,
         "believed": held(safeguards(run)),
-        "others": _other_verdicts(tables["comparisons"], cfg["evaluate.primary"]),
+        "others": _other_verdicts(tables["comparisons"], cfg),
         "from_rna": [task["name"] for task in cfg["tasks.labels"] if task["from_rna"]],
         "too_small": too_small(tables["comparisons"]),
         "uncontrolled": missing_controls(tables["metrics"], tables["retrieval"]),
@@ -58,13 +59,13 @@ def reached(tasks: list[str], boards: dict[str, list[dict]], measures: dict[str,
     return f"{said[0]}." if said else "No task could be scored."
 
 
-def _other_verdicts(comparisons: pd.DataFrame, primary: str) -> dict[str, dict[str, str]]:
+def _other_verdicts(comparisons: pd.DataFrame, cfg: dict) -> dict[str, dict[str, str]]:
     """Verdict of each planned question on every other task that was compared, by the question in words."""
     rows = comparisons[(comparisons["family"] == "primary") & (comparisons["status"] == "ok")]
-    rows = rows[(rows["task"] != primary) & rows["metric"].isin(["harrell_c", "auc_macro"])]
+    rows = rows[(rows["task"] != cfg["evaluate.primary"]) & rows["metric"].isin(["harrell_c", "auc_macro"])]
     return {
-        words: dict(rows.loc[rows["question"] == question, ["task", "verdict"]].itertuples(index=False))
-        for question, words in QUESTIONS.items()
+        question.asks: dict(rows.loc[rows["question"] == name, ["task", "verdict"]].itertuples(index=False))
+        for name, question in questions(cfg["evaluate.plan"]["contrasts"]).items()
     }
 
 
