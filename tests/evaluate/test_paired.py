@@ -9,7 +9,7 @@ import pytest
 from confuselt.evaluate.intervals import corrected_t
 from confuselt.evaluate.paired import Evaluated, agreement, paired
 from confuselt.evaluate.schema import METRICS, RETRIEVAL
-from confuselt.report.compared import differing
+from confuselt.report.compared import SECTIONS, Compared, differing
 
 FOLDS = [(repeat, fold) for repeat in (0, 1) for fold in range(3)]
 PEOPLE = [f"P{i:02d}" for i in range(30)]
@@ -116,6 +116,85 @@ def test_agreement_knows_ranks_and_not_units():
     turned = second.predictions.assign(value=-second.predictions["value"])
     (row,) = agreement(first, Evaluated("b", turned, second.metrics, second.retrieval)).to_dict("records")
     assert row["value"] < -0.9
+
+
+def labelled(name, called, classes=("a", "b"), arm="wsi-scratch-cells"):
+    """One arm, one label: the class that everybody is called, or one after the other."""
+    base = experiment(name, FIRST, arm=arm)
+    order = {person: i for i, person in enumerate(PEOPLE)}
+    parts = []
+    for c in classes:
+        is_it = [float((called or classes[order[p] % len(classes)]) == c) for p in base.predictions["patient_id"]]
+        parts.append(base.predictions.assign(task="kind", output=f"p_{c}", value=is_it))
+    metrics = base.metrics.assign(task="kind", metric="auc_macro")
+    return Evaluated(name, pd.concat(parts, ignore_index=True), metrics, base.retrieval)
+
+
+def said(section, *sides, made=([], [])):
+    """What a section of the page says first, and its facts."""
+    content = next(s for s in SECTIONS if s.name == section).make(Compared(*sides, made))
+    return content.result, content.facts
+
+
+def test_labels_of_other_classes_are_another_task():
+    (row,) = paired(labelled("a", None), labelled("b", None, ("a", "b", "c"))).to_dict("records")
+    assert row["reason"] == "the classes differ" and not np.isfinite(row["difference"])
+    (row,) = paired(labelled("a", None), labelled("b", None)).to_dict("records")
+    assert row["folds"] == 6 and row["reason"] is None
+
+
+def test_the_most_probable_class_is_of_all_that_a_side_knows():
+    (row,) = agreement(labelled("a", "a"), labelled("b", "c", ("a", "b", "c"))).to_dict("records")
+    assert row["value"] == 0, "nobody is called alike, though no class but c is on one side alone"
+
+
+def test_agreement_that_cannot_be_said_has_a_reason():
+    (row,) = agreement(labelled("a", "b"), labelled("b", "b")).to_dict("records")
+    assert row["reason"] == "cannot be said: the same class for everybody" and row["n"] == 30
+    assert said("agreement", labelled("a", "b"), labelled("b", "b"))[0] == (
+        "How alike predictions are is not told: cannot be said: the same class for everybody."
+    )
+    flat = experiment("a", FIRST)
+    flat = replace(flat, predictions=flat.predictions.assign(value=0.5))
+    (row,) = agreement(flat, experiment("b", SECOND)).to_dict("records")
+    assert row["reason"] == "cannot be said: the same risk for everybody"
+    others = experiment("a", FIRST), experiment("b", SECOND, arm="rna-scratch")
+    assert said("agreement", *others)[0] == "No arm, input and task is predicted by both."
+
+
+def test_a_difference_without_an_interval_is_no_missing_patient():
+    result, _ = said("results", experiment("a", FIRST), experiment("b", SECOND, FOLDS[1:]))
+    assert result == "No difference has an interval: one fold gives no interval."
+    result, _ = said("results", experiment("a", FIRST), experiment("b", SECOND, FOLDS))
+    assert result.startswith("Nothing is compared: no fold tests the same patients")
+
+
+@pytest.mark.parametrize(("swapped", "reason"), [((), None), (FOLDS, "no fold tests the same patients with as many")])
+def test_retrieval_is_compared_where_no_arm_is_shared(swapped, reason):
+    sides = experiment("a", FIRST), experiment("b", SECOND, swapped, arm="rna-scratch")
+    found = [
+        {"model": "tile-cells", "draw": 0, "direction": "wsi-to-rna", "stratum": "all", "k": 10, "status": "ok"}
+        | {"repeat": repeat, "fold": fold, "recall": value, "n": 10}
+        for value, (repeat, fold) in zip(FIRST, FOLDS, strict=True)
+    ]
+    table = pd.DataFrame(found, columns=list(RETRIEVAL.columns))
+    told = paired(*(replace(side, retrieval=table) for side in sides)).set_index("task").loc["retrieval"]
+    assert told["folds"] == (0 if reason else 6) and (told["reason"] or "").startswith(reason or "")
+
+
+@pytest.mark.parametrize(
+    ("contents", "words"),
+    [
+        (("x", "x"), None),
+        (("x", "y"), "read from tables of another content"),
+        (("", ""), "not known of both"),
+        ((None, "x"), "not known of both"),
+    ],
+)
+def test_outcomes_that_may_differ_are_told(contents, words):
+    made = tuple([{"rule": "read_outcomes", "settings": {"content": c}}] if c is not None else [] for c in contents)
+    outcomes = said("results", experiment("a", FIRST), experiment("b", SECOND), made=made)[1]["outcomes"]
+    assert outcomes is None if words is None else words in outcomes
 
 
 def test_settings_that_differ_are_told_by_rule():

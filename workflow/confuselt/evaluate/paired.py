@@ -20,6 +20,8 @@ from confuselt.tables import read_table
 
 RETRIEVED = "retrieval"  # stands as the task of recall
 OF_SOME, NONE = ("horizon_days", "k"), -1.0  # parts of a key that some metrics alone have; those that have none
+SPEARMAN, KAPPA = "Spearman's correlation", "Cohen's kappa"
+LEAST = 3  # patients of which it is said how alike their predictions are
 KEY = ["arm", "inputs", "task", "metric", "horizon_days", "k"]
 NUMBERS = ["first", "first_low", "first_high", "second", "second_low", "second_high", "difference", "low", "high", "p"]
 COLUMNS = [*KEY, *NUMBERS, "folds", "of", "n", "reason"]
@@ -82,6 +84,22 @@ class Evaluated:
             found.setdefault(tuple(what), {})[int(repeat), int(fold)] = config_hash(sorted(people))
         return found
 
+    def together(self) -> dict[tuple[int, int], str]:
+        """The same of the patients that any arm is tested on, by repeat and fold."""
+        rows = self.predictions[["repeat", "fold", "patient_id"]].drop_duplicates()
+        return {
+            (int(repeat), int(fold)): config_hash(sorted(people))
+            for (repeat, fold), people in rows.groupby(["repeat", "fold"])["patient_id"]
+        }
+
+    def classes(self) -> dict[tuple[str, str, str], set[str]]:
+        """Classes that are predicted (of an endpoint none), by arm, inputs and task."""
+        rows = self.predictions[["arm", "inputs", "task", "output"]].drop_duplicates()
+        return {
+            what: {output for output in outputs if output.startswith("p_")}
+            for what, outputs in rows.groupby(["arm", "inputs", "task"])["output"]
+        }
+
     @property
     def folds(self) -> int:
         """Folds of a repeat."""
@@ -100,6 +118,7 @@ def paired(first: Evaluated, second: Evaluated) -> pd.DataFrame:
     """
     sides = [dict(list(side.values().groupby(KEY))) for side in (first, second)]
     same, rows = _same_folds(first, second), []
+    classes = [side.classes() for side in (first, second)]
     nothing = pd.DataFrame(columns=["repeat", "fold", "value", "low", "high", "n", "events"])
     for key in sorted({*sides[0], *sides[1]}):
         parts = [side.get(key, nothing) for side in sides]
@@ -109,9 +128,12 @@ def paired(first: Evaluated, second: Evaluated) -> pd.DataFrame:
             if len(whole):
                 numbers = whole.iloc[0]
                 row |= {name: numbers["value"], f"{name}_low": numbers["low"], f"{name}_high": numbers["high"]}
-        folds = same.get(RETRIEVED if row["task"] == RETRIEVED else (row["arm"], row["inputs"], row["task"]), set())
+        what = row["arm"], row["inputs"], row["task"]
+        folds = same.get(RETRIEVED if row["task"] == RETRIEVED else what, set())
         if absent := [side.name for side, part in zip((first, second), parts, strict=True) if part.empty]:
             rows.append(row | {"folds": 0, "of": 0, "reason": f"not in {absent[0]}"})
+        elif classes[0].get(what) != classes[1].get(what):
+            rows.append(row | {"folds": 0, "of": 0, "reason": "the classes differ"})
         else:
             rows.append(row | _difference(*parts, folds, max(first.folds, second.folds)))
     table = pd.DataFrame(rows, columns=COLUMNS)
@@ -120,14 +142,19 @@ def paired(first: Evaluated, second: Evaluated) -> pd.DataFrame:
 
 
 def _same_folds(first: Evaluated, second: Evaluated) -> dict[object, set[tuple[int, int]]]:
-    """Folds that test the same patients, by arm, inputs and task; of retrieval, those that do for all of these."""
+    """Folds that test the same patients, by arm, inputs and task; of retrieval, those that do for all of these.
+
+    Experiments without an arm in common are told apart by all patients of a fold.
+    """
     ours, theirs = first.tested(), second.tested()
     same = {
         what: {fold for fold, patients in ours[what].items() if theirs[what].get(fold) == patients}
         for what in ours
         if what in theirs
     }
-    return {**same, RETRIEVED: set.intersection(*same.values()) if same else set()}
+    if same:
+        return {**same, RETRIEVED: set.intersection(*same.values())}
+    return {RETRIEVED: {fold for fold, _ in first.together().items() & second.together().items()}}
 
 
 def _difference(first: pd.DataFrame, second: pd.DataFrame, same: set[tuple[int, int]], per_repeat: int) -> dict:
@@ -159,24 +186,34 @@ def agreement(first: Evaluated, second: Evaluated) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``arm, inputs, task, measure, value, n``: Spearman's correlation of risks, Cohen's kappa of most probable
-        classes; means over repeats are what is compared.
+        ``arm, inputs, task, measure, value, n, reason``: Spearman's correlation of risks, Cohen's kappa of most
+        probable classes, or why there is none; means over repeats are what is compared.
     """
     rows, sides = [], [_mean_predictions(side.predictions) for side in (first, second)]
     for key in sorted(set(sides[0]) & set(sides[1])):
-        a, b = (side[key] for side in sides)
-        people = a.index.intersection(b.index)
-        a, b = a.loc[people], b.loc[people]
-        row = dict(zip(("arm", "inputs", "task"), key, strict=True)) | {"n": len(people)}
-        classes = [name for name in a if name.startswith("p_") and name in b]
-        if "risk" in a and "risk" in b and len(people) > 2:
-            rows.append(
-                {**row, "measure": "Spearman's correlation", "value": float(spearmanr(a["risk"], b["risk"])[0])}
-            )
-        elif classes and len(people) > 2:
-            called = [side[classes].idxmax(axis=1) for side in (a, b)]
-            rows.append({**row, "measure": "Cohen's kappa", "value": float(cohen_kappa_score(*called))})
-    return pd.DataFrame(rows, columns=["arm", "inputs", "task", "measure", "value", "n"])
+        people = sides[0][key].index.intersection(sides[1][key].index)
+        told = {"n": len(people)} | _alike(*(side[key].loc[people] for side in sides))
+        rows.append(dict(zip(("arm", "inputs", "task"), key, strict=True)) | told)
+    return pd.DataFrame(rows, columns=["arm", "inputs", "task", "measure", "value", "n", "reason"])
+
+
+def _alike(first: pd.DataFrame, second: pd.DataFrame) -> dict:
+    """Measure and value for the same patients, or a reason."""
+    risks = ["risk" in side for side in (first, second)]
+    if len(first) < LEAST:
+        return {"reason": f"fewer than {LEAST} patients are tested by both"}
+    if first.empty or second.empty:
+        return {"reason": "predictions of some patients are missing"}
+    if all(risks):
+        if min(first["risk"].nunique(), second["risk"].nunique()) == 1:
+            return {"measure": SPEARMAN, "reason": "cannot be said: the same risk for everybody"}
+        return {"measure": SPEARMAN, "value": float(spearmanr(first["risk"], second["risk"])[0])}
+    if any(risks):
+        return {"reason": "one predicts risks, the other classes"}
+    called = [side.idxmax(axis=1) for side in (first, second)]
+    if pd.concat(called).nunique() == 1:
+        return {"measure": KAPPA, "reason": "cannot be said: the same class for everybody"}
+    return {"measure": KAPPA, "value": float(cohen_kappa_score(*called))}
 
 
 def _mean_predictions(predictions: pd.DataFrame) -> dict[tuple[str, str, str], pd.DataFrame]:

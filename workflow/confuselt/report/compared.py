@@ -56,7 +56,7 @@ def _results(compared: Compared) -> Content:
     reasons = lost.groupby("reason").size().reset_index(name="n").to_dict("records")
     names = f"{compared.second.name} minus {compared.first.name}"
     if told.empty:
-        result = "Nothing is compared: no fold tests the same patients in both experiments, or they share no arm."
+        result = _nothing(lost)
     else:
         result = (
             f"Of {len(told)} paired differences ({names}) {higher} lie above 0, {len(clear) - higher} below, "
@@ -70,9 +70,33 @@ def _results(compared: Compared) -> Content:
             "rows": rows.to_dict("records"),
             "reasons": reasons,
             "tests": len(told),
+            "outcomes": _other_outcomes(compared),
         },
         pictures(differences=(_differences(told, names), f"Paired differences, {names}", told)),
     )
+
+
+def _nothing(lost: pd.DataFrame) -> str:
+    """Why no difference can be shown."""
+    if lost["difference"].notna().any():
+        reasons = sorted(set(lost.loc[lost["difference"].notna(), "reason"]))
+        return f"No difference has an interval: {'; '.join(reasons)}."
+    return (
+        "Nothing is compared: no fold tests the same patients in both experiments, the classes of labels differ, "
+        "or they share no arm."
+    )
+
+
+def _other_outcomes(compared: Compared) -> str | None:
+    """A sentence where the outcomes of the two may not be the same."""
+    contents = [
+        {row["settings"].get("content") for row in made if row["rule"] == "read_outcomes"} for made in compared.made
+    ]
+    if not all(all(side) and side for side in contents):
+        return "Outcomes may differ: the content of the table that they were read from is not known of both."
+    if contents[0] != contents[1]:
+        return "Outcomes may differ: the two were read from tables of another content."
+    return None
 
 
 def _differences(told: pd.DataFrame, names: str) -> Figure | None:
@@ -106,14 +130,16 @@ def _differences(told: pd.DataFrame, names: str) -> Figure | None:
 def _agreement(compared: Compared) -> Content:
     rows = agreement(compared.first, compared.second)
     low = rows.loc[rows["value"].idxmin()] if rows["value"].notna().any() else None
-    return Content(
-        "No patient is predicted by both."
-        if low is None
-        else f"Least alike are the predictions of {low['arm']} with {low['inputs']} for {low['task']}: "
-        f"{low['measure']} {low['value']:.2f} over {low['n']} patients.",
-        {"rows": rows.to_dict("records")},
-        {},
-    )
+    if rows.empty:
+        result = "No arm, input and task is predicted by both."
+    elif low is None:
+        result = f"How alike predictions are is not told: {'; '.join(sorted(set(rows['reason'])))}."
+    else:
+        result = (
+            f"Least alike are the predictions of {low['arm']} with {low['inputs']} for {low['task']}: "
+            f"{low['measure']} {low['value']:.2f} over {low['n']} patients."
+        )
+    return Content(result, {"rows": rows.astype(object).where(rows.notna(), None).to_dict("records")}, {})
 
 
 def _settings(compared: Compared) -> Content:
