@@ -46,6 +46,11 @@ def test_ranks_and_neighbours_are_those_of_the_definition(mapped, vectors):
             assert rows.loc[patient, ["nearest_1", "nearest_2", "nearest_3"]].tolist() == others
 
 
+def test_in_a_collapsed_space_a_partner_stands_in_the_middle():
+    alike = np.ones((41, 8), np.float32)
+    assert set(space._side([str(i) for i in range(41)], "wsi", alike, alike)["rank"]) == {21}
+
+
 def test_clusters_stay_together_on_the_map(mapped):
     points = mapped[0].set_index("patient_id")[["x", "y"]]
     a, b = (points[KIND.reindex(points.index) == kind] for kind in "ab")

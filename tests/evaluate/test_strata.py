@@ -65,6 +65,17 @@ def test_small_parts_are_one_row_with_a_reason_and_a_label_is_no_part_of_itself(
     assert set(rows.loc[rows["task"] == "kind", "stratum"]) == {"old"}, "one site is no part either"
 
 
+def test_a_part_without_a_class_has_no_macro_auc():
+    scorer, outcomes, covariates, _ = cohort()
+    rare = outcomes["label_kind"] == "rare"
+    covariates["covariate_old"] = np.where(rare | (np.arange(len(rare)) < 100), "yes", "no")
+    rows = pd.DataFrame(strata_rows(scorer, outcomes, covariates, ["kind"]), columns=list(STRATA.columns))
+    check_table(rows, STRATA)
+    told = rows[rows["stratum"] == "old"].set_index("level")
+    assert told["status"].to_dict() == {"no": "not available", "yes": "ok"}
+    assert told.loc["no", "reason"] == "no patient of rare" and np.isnan(told.loc["no", "value"])
+
+
 @pytest.mark.parametrize(("first", "last"), [(2010, 2019), (2005, 2014), (1998, 2013), (30, 90)])
 def test_thirds_are_thirds_of_years_too(first, last):
     values = pd.Series(np.random.default_rng(0).integers(first, last + 1, 900).astype(str))
@@ -96,6 +107,7 @@ def test_an_arm_counts_the_patients_that_it_tests():
     [
         (["30", "40", "50", "60", "70", "80"], ["under 47"] * 2 + ["47 to under 64"] * 2 + ["64 and more"] * 2),
         (["Stage IIA", "stage iib", "Stage IV"], ["Stage II", "Stage II", "Stage IV"]),
+        (["Stage IIA", "IIB", "iv"], ["Stage II", "Stage II", "Stage IV"]),
         (["IA", "III C", "X"], ["IA", "III C", "X"]),  # one that is none: nothing is guessed
         (["1", "0", "1"], ["1", "0", "1"]),
         (["1", "1", "1", "1", "2", "3", "4"], ["under 2"] * 4 + ["2 and more"] * 3),

@@ -32,8 +32,8 @@ def joint_map(checkpoint: dict, store: Path, rna: Path, patients: list[str], see
     -------
     DataFrame
         Columns of ``evaluate/space``: ``x, y`` of UMAP (McInnes et al. 2018) on cosine distances of both modalities
-        together; ``rank`` of the patient's own partner in the other modality (1: the nearest); ``nearest_1`` and so on,
-        the other patients that are nearest there.
+        together; ``rank`` of the patient's own partner in the other modality (1: the nearest, and no
+        tie); ``nearest_1`` and so on, the other patients that are nearest there.
     """
     nobody = pd.DataFrame(columns=list(SPACE.columns))
     if checkpoint["status"] != "ok":
@@ -58,5 +58,6 @@ def _side(people: list[str], side: str, queries: np.ndarray, gallery: np.ndarray
     others = np.where(np.eye(len(people), dtype=bool), -np.inf, queries @ gallery.T)
     nearest = np.array(people, object)[np.argsort(-others, axis=1, kind="stable")]
     named = {name: nearest[:, k] for k, name in enumerate(NEAREST)}
-    rank = 1 + standing(queries, gallery)[0]
+    above, beside = standing(queries, gallery)
+    rank = 1 + above + (beside + 1) // 2  # ties count half a place, rounded up
     return pd.DataFrame({"patient_id": people, "modality": side, "rank": rank, **named})

@@ -54,10 +54,14 @@ def _rows_of_part(scorer: Scorer, arms: list[str], key: dict, people: frozenset[
     for arm in arms:
         inputs = natural_inputs(arm)
         tables = {fold: t[t.index.isin(people)] for fold, t in scorer.tables(arm, 0, inputs, task).items()}
-        n, events = counted(scorer, task, people & scorer.patients(arm, 0, inputs, task))
+        tested = scorer.patients(arm, 0, inputs, task)
+        n, events = counted(scorer, task, people & tested)
         row = key | {"arm": arm, "inputs": inputs, "n": n, "events": events}
         if events < LEAST:
             yield row | {"status": "too small", "reason": f"{events} {what}, {LEAST} needed"}
+        elif gone := sorted(classes_of(scorer, task, tested) - classes_of(scorer, task, people & tested)):
+            # A mean over fewer classes is no value to set beside that of the whole cohort.
+            yield row | {"status": "not available", "reason": f"no patient of {', '.join(gone)}"}
         else:
             yield row | _numbers(scorer.part(tables, task, comparable))
 
@@ -78,6 +82,14 @@ def counted(scorer: Scorer, task: str, people: frozenset[str]) -> tuple[int, int
         return int(use.sum()), int(event[use].sum())
     label = known.labels[task][known.labels[task] >= 0]
     return len(label), int(len(label) - np.bincount(label).max(initial=0))
+
+
+def classes_of(scorer: Scorer, task: str, people: frozenset[str]) -> set[str]:
+    """Classes of a label that patients have; of an endpoint none."""
+    if task in scorer.targets.survival:
+        return set()
+    label = scorer.targets.take([p for p in scorer.targets.patients if p in people]).labels[task]
+    return {scorer.targets.classes[task][k] for k in set(label[label >= 0])}
 
 
 def parts_of_cohort(outcomes: pd.DataFrame, covariates: pd.DataFrame) -> dict[str, pd.Series]:
@@ -123,5 +135,6 @@ def parts_of_covariate(values: pd.Series) -> pd.Series:
         parts = pd.Categorical.from_codes(np.digitize(numbers, cuts), names, ordered=True)
         return pd.Series(parts, values.index)
     if len(values) and values.map(lambda value: SUBSTAGE.fullmatch(value.strip()) is not None).all():
-        return values.str.strip().str.upper().str.replace(r"[ABC]$", "", regex=True).str.replace("STAGE", "Stage")
+        stage = values.str.strip().str.upper().str.replace(r"^STAGE\s+|[ABC]$", "", regex=True)
+        return "Stage " + stage
     return values
