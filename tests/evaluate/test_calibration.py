@@ -2,6 +2,7 @@
 
 import warnings
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ from confuselt.evaluate.calibration import (
     observed_expected,
     reliability,
 )
+from confuselt.report.calibration_figures import reliability_figure
 from confuselt.survival.ipcw import kaplan_meier
 
 
@@ -135,6 +137,15 @@ def test_reliability_bins():
 
     _, share, low, high, n = found[2]
     assert (low, high) == pytest.approx(proportion_confint(share * n, n, method="wilson"))
+
+
+def test_horizons_of_a_reliability_plot_are_told_as_they_are():
+    row = {"curve": "reliability", "arm": "rna-scratch", "task": "os", "low": 0.1, "high": 0.3, "value": 0.2, "x": 0.2}
+    curves = pd.DataFrame([row | {"metric": f"surv_{days}"} for days in (180, 547, 1095)])
+    (axis,) = reliability_figure(curves, "rna-scratch").axes
+    told = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert told == ["event by 3 y", "event by 0.493 y", "event by 1.5 y"]
+    plt.close("all")
 
 
 def test_net_benefit_by_hand_without_censoring():

@@ -9,6 +9,7 @@ import pandas as pd
 from confuselt.report.cohort_page import (
     how_joined,
     intersection_figure,
+    intersections,
     left,
     odd_outcomes,
     one_clock,
@@ -36,6 +37,9 @@ def test_intersections_are_counted_once_each():
     bars, dots = figure.axes
     assert [int(t.get_text()) for t in bars.texts] == [2, 2, 1]
     assert [t.get_text() for t in dots.get_yticklabels()] == ["slides (3)", "RNA (4)", "pam50 (2)", "os (4)"]
+    data = intersections(PATIENTS, ["pam50", "os"])
+    assert data.columns.tolist() == ["slides", "RNA", "pam50", "os", "patients"]
+    assert data["patients"].tolist() == [2, 2, 1]
     assert intersection_figure(PATIENTS[PATIENTS["status"] == "excluded"], ["os"]) is None
 
 

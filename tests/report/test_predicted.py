@@ -34,7 +34,10 @@ def rows(tmp_path, **changes):
 
 def test_the_page_says_who_what_and_how_far(tmp_path):
     page = rows(tmp_path)
-    assert "2 of 3 patients are served: 2 with wsi, 1 with rna." in page and "1 of them are training patients" in page
+    assert (
+        "2 of 3 patients are served: 2 with wsi, 1 with rna." in page
+        and "1 of them are training patients, known by their id, slides or RNA" in page
+    )
     assert "neither &lt;slide&gt; nor RNA" in page and "z_0" not in page
     assert "1 of 3 rows lie farther out than 95% of the training patients." in page
     assert '<td class="n">0.83</td>' in page and page.count("<svg") == 3

@@ -23,7 +23,7 @@ def reliability_figure(curves: pd.DataFrame, arm: str) -> Figure | None:
             label = (
                 metric.removeprefix("p_")
                 if metric.startswith("p_")
-                else f"event by {int(metric.removeprefix('surv_')) / 365:.0f} y"
+                else f"event by {int(metric.removeprefix('surv_')) / 365:.3g} y"
             )
             errors = np.maximum([line["value"] - line["low"], line["high"] - line["value"]], 0)
             axis.errorbar(line["x"], line["value"], yerr=errors, marker="o", ms=3, lw=1, capsize=1.5, label=label)

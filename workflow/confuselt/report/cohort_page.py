@@ -46,6 +46,11 @@ def owned(patients: pd.DataFrame, tasks: list[str]) -> pd.DataFrame:
     return table
 
 
+def intersections(patients: pd.DataFrame, tasks: list[str]) -> pd.DataFrame:
+    """How many patients have each combination of these: the data behind `intersection_figure`, largest first."""
+    return owned(patients[patients["status"] == "ok"], tasks).value_counts().rename("patients").reset_index()
+
+
 def intersection_figure(patients: pd.DataFrame, tasks: list[str]) -> Figure | None:
     """How many patients have each combination of slides, RNA, labels and follow-up (an UpSet plot, Lex et al. 2014).
 

@@ -125,7 +125,9 @@ def _groups(run: Run) -> dict[str, pd.Series]:
     outcomes = run.tables["outcomes"].set_index("patient_id")
     groups = {label: outcomes[f"label_{label}"] for label in run.labels}
     if run.primary:
-        groups[run.primary] = early_events(outcomes[f"{run.primary}_days"], outcomes[f"{run.primary}_event"])
+        groups[f"early event of {run.primary}"] = early_events(
+            outcomes[f"{run.primary}_days"], outcomes[f"{run.primary}_event"]
+        )
     return groups | {"site": run.tables["patients"].set_index("patient_id")["site"]}
 
 

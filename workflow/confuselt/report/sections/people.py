@@ -11,6 +11,7 @@ from confuselt.evaluate.sites import missing_outcomes
 from confuselt.report.cohort_page import (
     how_joined,
     intersection_figure,
+    intersections,
     odd_outcomes,
     one_clock,
     reason_counts,
@@ -28,6 +29,7 @@ from confuselt.tables import read_meta
 def make(run: Run) -> Content:
     """See `Section.make`."""
     tables, cfg, sources = run.tables, run.cfg, run.sources
+    tasks = [*run.labels, *run.endpoints]
     is_counts, about = cfg["rna.matrix"] == "counts", read_meta(sources.outcomes)
     samples = depth(run.rna_index, is_counts)
     cohort, lost = cohort_facts(run), list(exclusions(sources))
@@ -56,8 +58,9 @@ def make(run: Run) -> Content:
         facts,
         pictures(
             intersections=(
-                intersection_figure(tables["patients"], [*run.labels, *run.endpoints]),
+                intersection_figure(tables["patients"], tasks),
                 "Patients by what they have",
+                intersections(tables["patients"], tasks),
             ),
             sites=(
                 sites_figure(tables["patients"], tables["outcomes"], run.endpoints),
