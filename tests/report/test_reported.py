@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 
+import pandas as pd
 import pytest
 from report.cohort_on_disk import LABELS, SURVIVAL, Cohort, run_of
 
@@ -19,6 +20,7 @@ COHORTS = {
     "torn sites": Cohort(torn=True, config=(("split", {"from": "file"}),)),
     "slides alone": Cohort(rna=False, config=(("finetune", {"arms": ["wsi-scratch-cells"]}),)),
     "slides": Cohort(cut=True, config=(("embed", {"encoder": "efficientnet-lite0"}),)),
+    "one site": Cohort(sites=1, torn=True, config=(("split", {"group": "patient"}),)),
     "simulated": Cohort(config=(("acquire", {"source": "simulate"}), ("simulate", {"level": "features"}))),
     "scaled outside": Cohort(config=(("rna", {"matrix": "normalised", "scaled_outside": True, "genes": None}),)),
 }
@@ -120,9 +122,12 @@ def test_a_label_alone_is_told_without_times_events_or_censoring(tmp_path):
         ("slides", "2.1", PROBABLY, "One program"),
         ("slides", "2.2", YES, ""),
         ("as usual", "4.1", NO, "27 events of os"),
+        ("as usual", "4.1", NO, "(cells stream), and genes beside them."),
+        ("slides alone", "4.1", NO, "(cells stream). Events"),
         ("as usual", "4.3", NO, "5 of 60 patients"),
         ("as usual", "4.6", PROBABLY, "dealt with for pfi. Intervals draw whole sites"),
-        ("no sites", "4.6", PROBABLY, "count as independent"),
+        ("no sites", "4.6", PROBABLY, "No site is known: patients count as independent"),
+        ("one site", "4.6", PROBABLY, "One site is known: patients count as independent"),
         ("as usual", "4.7", YES, "Harrell's C, observed/expected and calibration slope"),
         ("as usual", "4.8", YES, ""),
         ("scaled outside", "4.8", NO, "scaled over all patients"),
@@ -160,6 +165,10 @@ def test_questions_on_bias_are_answered_by_what_the_run_is(tmp_path, name, numbe
         ("torn sites", "12a", FILLED, "folds were read from a table"),
         ("as usual", "16", FILLED, "test folds hold other sites"),
         ("torn sites", "16", FILLED, "test folds hold other patients"),
+        ("as usual", "12a", FILLED, "and tests 19 to 20, whom no step has seen."),
+        ("scaled outside", "12a", FILLED, "and tests 19 to 20. RNA was scaled over all patients, those tested too"),
+        ("one site", "12d", YOURS, "One site is known to the run"),
+        ("as usual", "12d", PART, "6 sites: intervals by drawing whole sites"),
         ("endpoints alone", "13", FILLED, "No class is predicted"),
         # Six sites in three folds of two: twenty patients each, but for the one who was left out.
         ("as usual", "21", FILLED, "19 to 20 are tested. Events of a test fold: os 9 and pfi 9 to 10."),
@@ -168,6 +177,25 @@ def test_questions_on_bias_are_answered_by_what_the_run_is(tmp_path, name, numbe
 def test_items_say_what_the_run_is(tmp_path, name, number, state, words):
     row = by_number(answered(tripod.ITEMS, run_of(tmp_path, COHORTS[name])))[number]
     assert row["state"] == state and words in row["words"]
+
+
+@pytest.mark.parametrize(
+    ("known", "stands", "words"),
+    [
+        (True, ["age", "site"], "Within parts of the cohort by age"),
+        (True, ["site"], "No part by a covariate is large enough; values stand by site."),
+        (False, ["site", "pam50"], "No covariate is known; values stand by site and pam50."),
+        (False, [], "No part of the cohort is large enough."),
+    ],
+)
+def test_parts_that_have_values_are_told(tmp_path, known, stands, words):
+    run = run_of(tmp_path, Cohort())
+    row = run.tables["strata"].iloc[0].to_dict()
+    run.tables["strata"] = pd.DataFrame([row | {"stratum": name} for name in stands], columns=list(row))
+    if not known:
+        run.tables["covariates"] = run.tables["covariates"].drop(columns="covariate_age")
+    assert words in by_number(answered(tripod.ITEMS, run))["23a"]["words"]
+    assert words in answered(probast.ITEMS, run)[-1]["words"]
 
 
 def test_a_changed_plan_and_encoders_that_saw_the_cohort_are_no_yes(tmp_path):

@@ -17,13 +17,16 @@ from confuselt.report.tally import (
     fold_spans,
     follow_up,
     from_rna,
+    has_rna,
     has_sites,
     lacking,
     listed,
     looked_at_by,
     modalities_in_words,
+    not_looked_at,
     outcomes_lacking,
     scored,
+    several_sites,
     simulated,
 )
 
@@ -131,8 +134,9 @@ def _events(run: Run) -> tuple[str, int]:
 def _enough(run: Run) -> Said:
     what, n = _events(run)
     fold = f" Events of a test fold: {events_per_fold(run)}." if run.endpoints else ""
+    genes = ", and genes beside them" if has_rna(run) else ""
     words = (
-        f"{n:,} {what}. Features of slides: {features_in_words(run)}, and genes beside them.{fold} At least {ENOUGH} "
+        f"{n:,} {what}. Features of slides: {features_in_words(run)}{genes}.{fold} At least {ENOUGH} "
         "are commonly asked for to evaluate a model, and more to develop one."
     )
     return Said(PROBABLY if n >= ENOUGH else NO, words, "people")
@@ -163,7 +167,8 @@ def _univariable(run: Run) -> Said:
 
 
 def _complexities(run: Run) -> Said:
-    sites = "Intervals draw whole sites." if has_sites(run) else "No site is known: patients count as independent."
+    none = "One site" if has_sites(run) else "No site"
+    sites = "Intervals draw whole sites." if several_sites(run) else f"{none} is known: patients count as independent."
     if not run.endpoints:
         return Said(PROBABLY, f"Classes have no follow-up. {sites}", "believed")
     rival = listed((task["name"] for task in run.cfg["tasks.survival"] if task["competing"]), "no endpoint")
@@ -227,7 +232,7 @@ def _fair(run: Run) -> Said:
     if groups := looked_at_by(run):
         words = f"Within parts of the cohort by {', '.join(groups)}; groups that no column tells are not known."
         return Said(PROBABLY, words, "performance")
-    return Said(NO, "No part of the cohort is large enough for a value of its own.", "performance")
+    return Said(NO, f"{not_looked_at(run)}.", "performance")
 
 
 ITEMS = (

@@ -149,6 +149,23 @@ def has_sites(run: Run) -> bool:
     return bool(run.tables["folds"]["site"].notna().any())
 
 
+def several_sites(run: Run) -> bool:
+    """Whether two sites or more are known, so that whole sites can be drawn."""
+    return run.tables["folds"]["site"].nunique() > 1
+
+
+def seen_before(run: Run) -> list[str]:
+    """By what values of test patients may have reached a step before the folds were made, as sentences."""
+    said = []
+    if has_rna(run) and run.cfg["rna.scaled_outside"]:
+        said.append("RNA was scaled over all patients, those tested too, before it came.")
+    elif has_rna(run) and run.cfg["rna.matrix"] != "counts":
+        said.append("How RNA was scaled before it came is not known.")
+    if labels := balanced_labels(run):
+        said.append(f"Medians of all patients were used to call {listed(labels)}.")
+    return said
+
+
 def from_rna(run: Run) -> list[str]:
     """Labels that are defined on RNA."""
     return [task["name"] for task in run.cfg["tasks.labels"] if task["from_rna"]]
@@ -192,6 +209,22 @@ def arms_in_words(run: Run) -> str:
     return f"{counted(len(arms), 'arm')} ({'; '.join(kinds)}), {sum(arm.pretrained for arm in arms)} of them pretrained"
 
 
+def towers_in_words(run: Run) -> str:
+    """What was trained, and how it began: pairs are what pretraining needs."""
+    facts, arms = cohort_facts(run), [parse_arm(name) for name in planned_arms(run)]
+    slides = facts["both"] + facts["slide only"] > 0 and any(arm.modality != "rna" for arm in arms)
+    rna = has_rna(run) and any(arm.modality != "wsi" for arm in arms)
+    tasks = ", ".join([*run.endpoints, *run.labels])
+    if facts["both"] and any(arm.pretrained for arm in arms):
+        return (
+            "A slide tower (gated attention over tiles) and an RNA tower were pretrained with a symmetric contrastive "
+            f"loss on the pairs of the training patients, without labels, and fine-tuned for {tasks}."
+        )
+    towers = ["a slide tower (gated attention over tiles)"] * slides + ["an RNA tower"] * rna
+    named = listed(towers, "no tower")
+    return f"{named[0].upper()}{named[1:]} {'were' if len(towers) > 1 else 'was'} trained from scratch for {tasks}."
+
+
 def changed_arms(run: Run) -> list[str]:
     """Arms that were trained under another plan than the one in force."""
     plan = read_plan(run.sources.plan)["hash"]
@@ -214,7 +247,20 @@ def detectable(run: Run) -> str:
 
 def looked_at_by(run: Run) -> list[str]:
     """Covariates by which values are told within parts of the cohort."""
-    strata, covariates = run.tables["strata"], run.tables["covariates"]
-    known = [c.removeprefix("covariate_") for c in covariates if c.startswith("covariate_")]
-    told = strata.loc[strata["status"] == "ok", "stratum"]
-    return [name for name in known if (told == name).any()]
+    told = set(_told_by(run))
+    return [name for name in covariates(run) if name in told]
+
+
+def not_looked_at(run: Run) -> str:
+    """Where there is no such covariate: why, and by what else values stand."""
+    others = _told_by(run)
+    if not others:
+        return "No part of the cohort is large enough"
+    why = "No part by a covariate is large enough" if covariates(run) else "No covariate is known"
+    return f"{why}; values stand by {listed(others)}"
+
+
+def _told_by(run: Run) -> list[str]:
+    """What parts the cohort so that some part has a value."""
+    strata = run.tables["strata"]
+    return list(dict.fromkeys(strata.loc[strata["status"] == "ok", "stratum"]))

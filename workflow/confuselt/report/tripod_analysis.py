@@ -20,15 +20,18 @@ from confuselt.report.tally import (
     has_sites,
     listed,
     scored,
+    seen_before,
+    several_sites,
 )
 
 
 def _partition(run: Run) -> Said:
-    spans = fold_spans(run)
+    spans, seen = fold_spans(run), " ".join(seen_before(run))
+    unseen = f". {seen}" if seen else ", whom no step has seen."
     words = (
         f"Cross-validation, {folds_in_words(run)}; seed {run.cfg['seed']}. A fold trains on {spans['train']} patients, "
         f"decides when to stop on {spans['inner']} others (asked for: {run.cfg['split.inner']:.0%} of the training "
-        f"side), and tests {spans['test']}, whom no step has seen."
+        f"side), and tests {spans['test']}{unseen}"
     )
     return Said(FILLED, words, "people")
 
@@ -61,6 +64,8 @@ def _models(run: Run) -> Said:
 def _clusters(run: Run) -> Said:
     if not has_sites(run):
         return Said(YOURS, "No site is known to the run, so that it says nothing about differences between centres.")
+    if not several_sites(run):
+        return Said(YOURS, "One site is known to the run, so that it says nothing about differences between centres.")
     words = f"{counted(cohort_facts(run)['sites'], 'site')}: intervals by drawing whole sites"
     more = ", C within sites and without the largest" if run.endpoints else ""
     return Said(

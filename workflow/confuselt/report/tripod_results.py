@@ -13,6 +13,7 @@ from confuselt.report.tally import (
     listed,
     looked_at_by,
     modalities_in_words,
+    not_looked_at,
     outcomes_in_words,
     planned_arms,
     range_of,
@@ -67,7 +68,7 @@ def _performance(run: Run) -> Said:
         return Said(PART, "No arm has a value for any task; the reasons are listed.", "performance")
     words = f"Over all arms and baselines, {'; '.join(found)}; each with a 95 % interval where one says anything."
     groups = looked_at_by(run)
-    told = f"Within parts of the cohort by {', '.join(groups)}." if groups else "No part of the cohort is large enough."
+    told = f"Within parts of the cohort by {', '.join(groups)}." if groups else f"{not_looked_at(run)}."
     return Said(PART, f"{words} {told} Groups that these columns do not tell are not looked at.", "performance")
 
 

@@ -12,6 +12,7 @@ from confuselt.report.found import CHANCE
 from confuselt.report.run import Run
 from confuselt.report.section import Content, Section, pictures
 from confuselt.report.site_figures import leaky_figure, site_figure
+from confuselt.report.tally import several_sites
 
 FORGIVEN = 0.1  # share of the intervals of a control
 
@@ -32,6 +33,7 @@ def make(run: Run) -> Content:
             "plan": {**plan, "changed": _changed(run, plan["hash"])},
             "cannot": cannot_answer(tables, run.bags, run.cfg),
             "probe": probe_summary(tables["curves"]),
+            "several_sites": several_sites(run),
         },
         pictures(leaky=(leaky, "What choosing the epoch on the test fold does to permuted outcomes"), **sites),
     )

@@ -8,6 +8,7 @@ from confuselt.report.answers import not_compared
 from confuselt.report.costs import costs
 from confuselt.report.run import Run
 from confuselt.report.section import Content, Section
+from confuselt.report.tally import has_rna, seen_before, towers_in_words
 
 
 def make(run: Run) -> Content:
@@ -26,6 +27,9 @@ def make(run: Run) -> Content:
             "details": details,
             "costs": spent,
             "provenance": run.provenance,
+            "has_rna": has_rna(run),
+            "towers": towers_in_words(run),
+            "seen_before": seen_before(run),
         },
         {},
     )

@@ -52,9 +52,7 @@ def make(run: Run) -> Content:
         "slides": tile_facts(pd.read_parquet(sources.grids)) if sources.grids is not None else None,
     }
     return Content(
-        f"{cohort['patients']} patients of {cohort['sites']} sites: {cohort['both']} with slides and RNA, "
-        f"{cohort['slide only']} with slides only, {cohort['RNA only']} with RNA only; {cohort['excluded']} were left "
-        "out.",
+        _result(cohort),
         facts,
         pictures(
             intersections=(
@@ -69,6 +67,16 @@ def make(run: Run) -> Content:
             ),
             rna=(rna_figure(samples, is_counts), "Depth of each RNA sample and genes that it shows", samples),
         ),
+    )
+
+
+def _result(cohort: dict) -> str:
+    sites = cohort["sites"]
+    where = f" of {sites} site{'' if sites == 1 else 's'}" if sites else ", of whom no site is known"
+    return (
+        f"{cohort['patients']} patients{where}: {cohort['both']} with slides and RNA, "
+        f"{cohort['slide only']} with slides only, {cohort['RNA only']} with RNA only; {cohort['excluded']} were left "
+        "out."
     )
 
 

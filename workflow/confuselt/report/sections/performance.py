@@ -61,6 +61,7 @@ def make(run: Run) -> Content:
             "reduced": any(row["arm"] == WITHOUT for row in rows),
             "strata": strata[strata["status"] == "ok"].to_dict("records"),
             "too_small": _too_small(strata),
+            "numberless": _numberless(strata),
             "retrieval": retrieval_summary(tables["retrieval"]),
         },
         pictures(
@@ -111,6 +112,20 @@ def _too_small(strata: pd.DataFrame) -> dict[str, list[str]]:
         counts = [f"{row.level} ({row.events} of {row.n})" for row in rows.itertuples()]
         said.setdefault(task, []).append(
             f"{stratum}: {', '.join(counts)}" if len(rows) <= NAMED else f"{stratum}: {len(rows)} parts"
+        )
+    return said
+
+
+def _numberless(strata: pd.DataFrame) -> dict[str, list[str]]:
+    """By task, which parts are large enough and still have no number of any arm, with a reason; many are counted."""
+    said: dict[str, list[str]] = {}
+    part = ["task", "stratum", "level"]
+    told = strata[strata["status"] == "ok"].set_index(part).index
+    rest = strata[(strata["status"] == "not available") & ~strata.set_index(part).index.isin(told)]
+    for (task, stratum), rows in rest.drop_duplicates(part).groupby(["task", "stratum"], sort=False):
+        named = [f"{row.level} ({row.reason})" for row in rows.itertuples()]
+        said.setdefault(task, []).append(
+            f"{stratum}: {', '.join(named)}" if len(rows) <= NAMED else f"{stratum}: {len(rows)} parts"
         )
     return said
 
