@@ -7,7 +7,7 @@ import pytest
 from report.cohort_on_disk import Cohort, run_of
 
 from confuselt.report.page import rendered
-from confuselt.report.sections import believed, everything, people
+from confuselt.report.sections import believed, everything, found, people
 from confuselt.report.sections.performance import _numberless
 
 OUTSIDE = ("rna", {"matrix": "normalised", "scaled_outside": True, "genes": None})
@@ -69,6 +69,18 @@ def test_methods_claim_what_was_done(tmp_path, cohort, words):
 def test_sites_are_counted_and_drawn_where_there_are_any(tmp_path, cohort, intervals, people_of):
     assert f"Intervals: {intervals}" in page(tmp_path, believed.SECTION, cohort)
     assert people._result(people.cohort_facts(run_of(tmp_path, cohort))).startswith(people_of)
+
+
+@pytest.mark.parametrize(
+    ("cohort", "words"),
+    [
+        (Cohort(), "the primary endpoint and the first label"),
+        (Cohort(labels=()), "the primary endpoint"),
+        (Cohort(survival=()), "the label that decides"),
+    ],
+)
+def test_what_the_picture_of_the_answers_is_about(tmp_path, cohort, words):
+    assert found._decides(run_of(tmp_path, cohort)) == words
 
 
 def test_parts_without_a_number_say_why():

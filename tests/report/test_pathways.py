@@ -101,6 +101,8 @@ def test_the_page_is_told_what_was_tested_and_the_first_of_each_output(tmp_path)
     told = pathways(pd.concat([table, cells]), written(tmp_path / "sets.gmt", sets), ["os", "pam50"])
     assert "sets.gmt has 28 gene sets" in told.said and "of the 600 genes" in told.said
     assert told.said.endswith("5 of these genes or more: 26.")
+    every = pathways(table, written(tmp_path / "all.gmt", {"all": GENES, "planted": PLANTED}), ["pam50"])
+    assert every.said.endswith("or more: 1. Left out, for fewer than 5 genes of the model stand beside theirs: 1.")
     assert list(told.tables) == ["pam50"]
     rows = told.tables["pam50"]
     assert [r["output"] for r in rows] == ["Basal"] * SHOWN + ["LumA"] * SHOWN

@@ -60,6 +60,14 @@ def test_without_endpoints_the_first_sentence_names_a_class_with_its_probability
     )
 
 
+def test_a_patient_alone_in_a_fold_has_no_rank():
+    own = pd.DataFrame(rows("P", {(0, 0): 1.0}))
+    assert list(_ranks(own, own, {"tasks.survival": [{"name": "os"}]})) == []
+    assert _called(own, {"tasks.labels": []}) == (
+        "Nobody else was tested in the same fold, so that the risk of this patient has no rank."
+    )
+
+
 def test_the_nearest_are_named_within_and_across_modalities(monkeypatch):
     angle = {"P": 0.0, "Q": 0.1, "R": 1.0, "S": 3.0}
     unit = {p: np.array([np.cos(a), np.sin(a)]) for p, a in angle.items()}

@@ -57,6 +57,11 @@ def test_labels_and_classes_may_hold_what_parts_names():
     assert heights == {"er": [1, 0], "er_ihc": [0, 1], "her2": [0, 1]}
 
 
+def test_a_missing_reason_is_no_number(tmp_path):
+    page = rows(tmp_path, reason=[None, None, None, None])
+    assert "<td>none was given</td>" in page and "nan" not in page.split('id="values"')[0].split("</header>")[1]
+
+
 def test_a_cohort_of_which_nobody_is_served_has_a_page(tmp_path):
     page = rows(tmp_path, status="unavailable", reason="another recipe")
     assert "0 of 3 patients are served." in page and "Nothing could be predicted." in page and "<svg" not in page

@@ -15,6 +15,7 @@ import pytest
 
 from confuselt.cells.columns import NAMES
 from confuselt.report.answers_figure import answers_figure, contrasts
+from confuselt.report.figures import retrieval_figure
 from confuselt.report.layers import layered
 from confuselt.report.scoreboard import scoreboard
 from confuselt.report.svg import inline
@@ -48,6 +49,16 @@ def test_the_name_of_a_figure_is_no_markup():
     plt.close("all")
     ET.fromstring(text)
     assert "<b>" not in text
+
+
+def test_dollars_in_a_name_are_no_formula():
+    figure, axis = plt.subplots()
+    axis.set_title("$x_1$ of $y$")
+    assert "$x_1$ of $y$" in inline(figure, "one")
+    table = pd.DataFrame({"k": [5, 10], "recall": [0.1, 0.2], "low": 0.0, "high": 0.3, "chance": 0.1, "model": "tile"})
+    table = table.assign(fold=-1, stratum="all", status="ok", draw=0, direction="wsi-to-rna")
+    assert "mathdefault" not in inline(retrieval_figure(table), "two")
+    plt.close("all")
 
 
 def metric(arm, inputs, value, **more):

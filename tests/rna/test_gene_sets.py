@@ -55,6 +55,11 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path, content, words):
         read_gene_sets(path)
 
 
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(ValueError, match="is a folder; name the GMT file"):
+        read_gene_sets(tmp_path)
+
+
 def test_what_is_wrong_is_told_before_the_run(tmp_path):
     """As faults of every other table are: while the workflow is parsed, and by `check`."""
     (tmp_path / "hallmark.gmt").write_text("A\tno genes\n")

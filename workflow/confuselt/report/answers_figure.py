@@ -65,7 +65,7 @@ def answers_figure(rows: pd.DataFrame) -> Figure | None:
     names = [_name(row) for row in rows.to_dict("records")]
     axis.set_yticks(range(len(rows)), names, fontsize=8)
     axis.set(ylim=(len(rows) - 0.5, -0.5))
-    axis.set_xlabel("difference (os, pfi, …: C-index; classes: macro AUC); right of 0: yes", fontsize=8)
+    axis.set_xlabel("difference (os, pfi, …: C-index; classes: macro AUC); right of 0: better", fontsize=8)
     return figure
 
 

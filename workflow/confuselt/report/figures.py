@@ -28,6 +28,8 @@ plt.rcParams.update(
         "axes.spines.right": False,
         "figure.dpi": 110,
         "savefig.bbox": "tight",
+        # Dollars in the user's own names are no formula.
+        "text.parse_math": False,
     }
 )
 
@@ -193,6 +195,7 @@ def retrieval_figure(retrieval: pd.DataFrame) -> Figure:
         chance = part.groupby("k")["chance"].mean()
         axis.plot(chance.index, chance, color="k", lw=0.8, ls=":", label="chance")
         axis.set(xscale="log", xlabel="k", title=direction)
+        axis.minorticks_off()  # their labels would be formulas
         axis.set_xticks(sorted(part["k"].dropna().unique()), [str(int(k)) for k in sorted(part["k"].dropna().unique())])
     axes[0].set_ylabel("recall@k")
     if not rows.empty:

@@ -60,9 +60,11 @@ def pathways(table: pd.DataFrame | None, path: Path, tasks: list[str]) -> Pathwa
         )
     ranked = ranked_sets(genes, {name: (own, len(sets[name])) for name, own in members.items()})
     known = len(set().union(*members.values()))
+    nearly = sum(len(own) > len(seen) - FEWEST for own in members.values())
+    left = f" Left out, for fewer than {FEWEST} genes of the model stand beside theirs: {nearly:,}." if nearly else ""
     return Pathways(
         f"{path.name} has {len(sets):,} gene sets, which hold {known:,} of the {len(seen):,} genes that the model "
-        f"sees. Tested are those with {FEWEST} of these genes or more: {ranked['pathway'].nunique():,}.",
+        f"sees. Tested are those with {FEWEST} of these genes or more: {ranked['pathway'].nunique():,}.{left}",
         {task: _first(ranked[ranked["task"] == task]) for task in tasks if (ranked["task"] == task).any()},
     )
 

@@ -173,11 +173,13 @@ def _predicted(patient: Patient) -> Content:
 
 
 def _called(own: pd.DataFrame, cfg: dict) -> str:
-    """The most probable class of the first label, where no endpoint is among the tasks.
+    """The most probable class of the first label, where no risk has a rank.
 
     By what has both inputs, if anything has, and a pretrained arm before others.
     """
-    task = next(t["name"] for t in cfg["tasks.labels"] if (own["task"] == t["name"]).any())
+    task = next((t["name"] for t in cfg["tasks.labels"] if (own["task"] == t["name"]).any()), None)
+    if task is None:
+        return "Nobody else was tested in the same fold, so that the risk of this patient has no rank."
     shares = own[own["task"] == task].groupby(["inputs", "arm", "output"])["value"].mean()
     inputs, arm = min(
         (key[:2] for key in shares.index), key=lambda key: (key[0] != "both", "pretrained" not in key[1], key)

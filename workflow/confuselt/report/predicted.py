@@ -43,7 +43,8 @@ class Served:
 def _served(served: Served) -> Content:
     table, good = served.table, served.good
     lost = table[table["status"] != "ok"]
-    reasons = lost.groupby(["inputs", "reason"], dropna=False)["patient_id"].agg(["size", "first"]).reset_index()
+    lost = lost.assign(reason=lost["reason"].fillna("none was given"))
+    reasons = lost.groupby(["inputs", "reason"])["patient_id"].agg(["size", "first"]).reset_index()
     people, unserved = table["patient_id"].nunique(), set(table["patient_id"]) - set(good["patient_id"])
     counts = good["inputs"].value_counts().to_dict()
     seen = int(good.loc[good["out_of_fold"], "patient_id"].nunique())

@@ -26,7 +26,7 @@ def read_gene_sets(path: Path) -> dict[str, list[str]]:
     Raises
     ------
     ValueError
-        The file is absent, damaged, empty, no text, has a line without three fields, or names a set twice.
+        The file is absent, a folder, damaged, empty, no text, has a line without three fields, or names a set twice.
     """
     found: dict[str, list[str]] = {}
     for number, line in enumerate(_text(path).split("\n"), 1):
@@ -49,6 +49,8 @@ def read_gene_sets(path: Path) -> dict[str, list[str]]:
 
 def _text(path: Path) -> str:
     """What a file says, its lines apart by a newline alone."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name the GMT file")
     if not path.is_file():
         beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise ValueError(f"{path} is absent{closest(path.name, beside)}")

@@ -34,6 +34,7 @@ def make(run: Run) -> Content:
         "uncontrolled": missing_controls(tables["metrics"], tables["retrieval"]),
         "shown_arms": shown_arms(shown),
         "scoreboards": {task: scoreboard(tables["metrics"], task, metric[task]) for task in first},
+        "decides": _decides(run),
         "measures": {task: METRIC_WORDS[metric[task]] for task in first},
         "planted": _planted(run) if cfg["acquire.source"] == "simulate" else None,
         "joint": joint_model(tables["comparisons"]),
@@ -57,6 +58,12 @@ def reached(tasks: list[str], boards: dict[str, list[dict]], measures: dict[str,
         for task in tasks
     ]
     return f"{said[0]}." if said else "No task could be scored."
+
+
+def _decides(run: Run) -> str:
+    """What `Run.first_tasks` are, in words."""
+    first = "the primary endpoint" if run.primary else "the label that decides"
+    return f"{first} and the first label" if len(run.first_tasks) > 1 else first
 
 
 def _other_verdicts(comparisons: pd.DataFrame, cfg: dict) -> dict[str, dict[str, str]]:
