@@ -56,8 +56,9 @@ def test_dollars_in_a_name_are_no_formula():
     axis.set_title("$x_1$ of $y$")
     assert "$x_1$ of $y$" in inline(figure, "one")
     table = pd.DataFrame({"k": [5, 10], "recall": [0.1, 0.2], "low": 0.0, "high": 0.3, "chance": 0.1, "model": "tile"})
-    table = table.assign(fold=-1, stratum="all", status="ok", draw=0, direction="wsi-to-rna")
-    assert "mathdefault" not in inline(retrieval_figure(table), "two")
+    table = table.assign(fold=-1, stratum="all", status="ok", draw=0)
+    both = pd.concat([table.assign(direction=direction) for direction in ("wsi-to-rna", "rna-to-wsi")])
+    assert "mathdefault" not in inline(retrieval_figure(both), "two")
     plt.close("all")
 
 
@@ -126,6 +127,7 @@ def test_answers_stand_in_the_order_of_questions_with_their_margins():
     figure = answers_figure(rows)
     said = [text.get_text() for text in figure.axes[0].texts]
     assert said == ["yes", "yes", "no", "cannot tell"]
+    assert figure.axes[0].get_xlabel().endswith("right of 0: better"), "a yes needs more than that"
     assert answers_figure(rows[:0]) is None
     plt.close("all")
 
