@@ -17,3 +17,10 @@ def test_shuffled_pairs_are_told_at_the_k_of_the_plan(tmp_path):
     run.tables["retrieval"] = pd.DataFrame(rows, columns=list(RETRIEVAL.columns))
     (tick,) = (t for t in safeguards(run) if t["title"] == "shuffled pairs")
     assert tick["said"] == "1 of 1 intervals hold chance, mean 0.17" and tick["state"] == "yes"
+
+
+def test_one_site_cannot_be_kept_apart(tmp_path):
+    run = run_of(tmp_path, Cohort())
+    run.tables["folds"] = run.tables["folds"].assign(site="A1")
+    (tick,) = (t for t in safeguards(run) if t["title"] == "sites kept apart")
+    assert tick["said"] == "all patients are of one site" and tick["state"] == "open"

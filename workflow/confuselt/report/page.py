@@ -17,6 +17,7 @@ from confuselt.report.section import Picture, Section
 from confuselt.report.sections import believed, everything, found, looked, people, performance, reported
 from confuselt.report.sections.people import cohort_facts
 from confuselt.report.svg import inline
+from confuselt.report.tally import counted
 from confuselt.report.task_words import spelt
 
 HERE = Path(__file__).parent
@@ -50,7 +51,7 @@ def lead_of(run: Run) -> str:
     )
     simulated = "Simulated data, no real patients. " if cfg["acquire.source"] == "simulate" else ""
     folds = f"tested in {cfg['split.folds']} folds, {cfg['split.repeats']} times over"
-    sites = f" of {facts['sites']} sites" if facts["sites"] else ""
+    sites = f" of {counted(facts['sites'], 'site')}" if facts["sites"] else ""
     return f"{simulated}{facts['patients']} patients{sites}{events}; {folds}."
 
 
