@@ -93,7 +93,7 @@ def slide(tmp_path):
         **{"mpp": opened.mpp, "tile_px": grid.facts["tile_px"], "sha": "grid", "embed_sha": "e", "cells_sha": "c"},
     }
     cfg = {"data": str(tmp_path), "cells.method": "classical", "cells.card": CELLS.in_job, "cells.nuclei": None}
-    source = load_source({**cfg, "cells.roles": {}, "cells.max_tiles": None}, None, Machine())
+    source = load_source({**cfg, "cells.roles": {}, "cells.origin": None, "cells.max_tiles": None}, None, Machine())
     type_slide(row, Job(tmp_path, tmp_path / "tile", tmp_path / "cells", source))
     (tmp_path / "embed").mkdir()
     coords = grid.tiles[["x", "y"]].to_numpy(np.int32)

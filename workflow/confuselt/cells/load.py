@@ -22,10 +22,10 @@ def load_source(cfg: dict, weights: str | None, machine: Machine) -> Source:
         See `load_finder`.
     """
     data, method = Path(cfg["data"]), cfg["cells.method"]
+    *of_files, most = (cfg[f"cells.{key}"] for key in ("nuclei", "roles", "origin", "max_tiles"))
     if method == "table":
-        pattern, roles, origin = (cfg[f"cells.{key}"] for key in ("nuclei", "roles", "origin"))
-        return load_backend("cells.finders", "table").FromFiles(data, pattern, roles, origin)
-    return FromSlides(data, load_finder(method, cfg["cells.card"], weights, machine), cfg["cells.max_tiles"])
+        return load_backend("cells.finders", "table").FromFiles(data, *of_files)
+    return FromSlides(data, load_finder(method, cfg["cells.card"], weights, machine), most)
 
 
 def load_finder(name: str, card: dict, weights: str | None, machine: Machine = CPU) -> Finder:
