@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from confuselt.cells.json_array import JsonArray
-from confuselt.cells.objects import ANNOTATION, MOST_PARTS, NO_NUCLEI, kind_of
-from confuselt.cells.outlines import Outlines, measured
+from confuselt.cells.objects import ANNOTATION, NO_NUCLEI, kind_of
+from confuselt.cells.outlines import MOST_PARTS, Outlines, measured
 from confuselt.cells.places import Extent
 from confuselt.unusable import Unusable
 

@@ -1,6 +1,7 @@
 """Nuclei in a table (.csv, .tsv, .parquet) of points or outlines, whatever its columns are called."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from sys import intern
 
@@ -11,8 +12,8 @@ import shapely
 
 from confuselt.cells.features import MEASURED
 from confuselt.cells.json_array import open_text
-from confuselt.cells.objects import MOST_PARTS, NO_NUCLEI, plain
-from confuselt.cells.outlines import MOST_LOST, Outlines, measured
+from confuselt.cells.objects import NO_NUCLEI, plain
+from confuselt.cells.outlines import MOST_LOST, MOST_PARTS, Outlines, measured
 from confuselt.cells.places import Extent
 from confuselt.unusable import Unusable
 
@@ -100,14 +101,9 @@ def _read_table(path: Path) -> Iterator[pd.DataFrame]:
             file = pq.ParquetFile(path)
             names = _known_columns(file.schema_arrow.names, path.name)
             known = {v: k for k, v in names.items()}
-            # An index of pandas is a column like the others.
-            yield (
-                file.schema_arrow.empty_table()
-                .select(list(known))
-                .to_pandas(ignore_metadata=True)
-                .rename(columns=known)
-            )
-            for some in file.iter_batches(ROWS, columns=list(known)):
+            none = file.schema_arrow.empty_table().select(list(known))
+            for some in chain([none], file.iter_batches(ROWS, columns=list(known))):
+                # An index of pandas is a column like the others.
                 yield some.to_pandas(ignore_metadata=True).rename(columns=known)
             return
         with open_text(path) as file:

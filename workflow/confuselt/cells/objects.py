@@ -10,7 +10,6 @@ _OLD = {
     "PathRootObject": "root",
 }
 ANNOTATION = "annotation"
-MOST_PARTS = 8  # of a nucleus: more are nuclei of a type, or a tissue
 NO_NUCLEI = (ANNOTATION, "tile", "tmacore", "root")
 
 

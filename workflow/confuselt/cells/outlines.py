@@ -8,6 +8,7 @@ from confuselt.unusable import Unusable
 
 SOME = 20_000  # outlines
 MOST_LOST = 0.1  # of the nuclei of a file
+MOST_PARTS = 8  # of a nucleus: more are nuclei of a type, or a tissue
 
 
 class Outlines:
